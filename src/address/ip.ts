@@ -1,0 +1,101 @@
+// IP addresses as numbers, for ranges and subnets; parsing and formatting are ipaddr.js's,
+// kept to the strict textual forms (no octal, no hexadecimal, no zone ids).
+import ipaddr from "ipaddr.js";
+
+export type Family = 4 | 6;
+
+export interface Ip {
+  readonly family: Family;
+  readonly value: bigint;
+}
+
+/** A network or an address with prefix length; `ip` may have host bits set. */
+export interface Prefix {
+  readonly ip: Ip;
+  readonly length: number;
+}
+
+export function addressBits(family: Family): 32 | 128 {
+  return family === 4 ? 32 : 128;
+}
+
+/** undefined if `text` is not an address; IPv4-mapped IPv6 becomes IPv4, as in Go's net package. */
+export function parseIp(text: string): Ip | undefined {
+  if (isIpv4(text)) return fromBytes(ipaddr.IPv4.parse(text).toByteArray());
+  const grouped = withoutDottedTail(text);
+  if (grouped === undefined || grouped.includes("%") || !ipaddr.IPv6.isValid(grouped)) return undefined;
+  const parsed = ipaddr.IPv6.parse(grouped);
+  return fromBytes((parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed).toByteArray());
+}
+
+function isIpv4(text: string): boolean {
+  return ipaddr.IPv4.isValidFourPartDecimal(text);
+}
+
+/** "::1.2.3.4" as "::102:304": ipaddr.js reads such tails too liberally. */
+function withoutDottedTail(text: string): string | undefined {
+  const tail = /(?<=:)[^:]*\.[^:]*$/.exec(text)?.[0];
+  if (tail === undefined) return text.includes(".") ? undefined : text;
+  if (!isIpv4(tail)) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0] = ipaddr.IPv4.parse(tail).toByteArray();
+  return (
+    text.slice(0, -tail.length) + [a * 256 + b, c * 256 + d].map((group) => group.toString(16)).join(":")
+  );
+}
+
+/** Canonical text; IPv6 as in RFC 5952. */
+export function formatIp(ip: Ip): string {
+  const bytes = toBytes(ip);
+  return ip.family === 4 ? new ipaddr.IPv4(bytes).toString() : new ipaddr.IPv6(bytes).toRFC5952String();
+}
+
+/** undefined if `text` is not "address/length". */
+export function parsePrefix(text: string): Prefix | undefined {
+  const match = /^([^/]+)\/(0|[1-9][0-9]{0,2})$/.exec(text);
+  const ip = match?.[1] === undefined ? undefined : parseIp(match[1]);
+  if (ip === undefined) return undefined;
+  const length = Number(match?.[2]);
+  return length <= addressBits(ip.family) ? { ip, length } : undefined;
+}
+
+export function formatPrefix(prefix: Prefix): string {
+  return `${formatIp(prefix.ip)}/${prefix.length}`;
+}
+
+/** The prefix that holds one address: "10.1.2.3/32". */
+export function hostPrefix(ip: Ip): string {
+  return formatPrefix({ ip, length: addressBits(ip.family) });
+}
+
+/** First address of the prefix: its network address. */
+export function firstIp(prefix: Prefix): Ip {
+  return { family: prefix.ip.family, value: prefix.ip.value & ~hostMask(prefix) };
+}
+
+/** Last address of the prefix: for IPv4 its broadcast address. */
+export function lastIp(prefix: Prefix): Ip {
+  return { family: prefix.ip.family, value: prefix.ip.value | hostMask(prefix) };
+}
+
+export function prefixContains(prefix: Prefix, ip: Ip): boolean {
+  return prefix.ip.family === ip.family && firstIp(prefix).value === (ip.value & ~hostMask(prefix));
+}
+
+/** Whether `outer` holds every address of `inner`. */
+export function prefixCovers(outer: Prefix, inner: Prefix): boolean {
+  return outer.length <= inner.length && prefixContains(outer, inner.ip);
+}
+
+function hostMask(prefix: Prefix): bigint {
+  return (1n << BigInt(addressBits(prefix.ip.family) - prefix.length)) - 1n;
+}
+
+function fromBytes(bytes: number[]): Ip {
+  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  return { family: bytes.length === 4 ? 4 : 6, value };
+}
+
+function toBytes(ip: Ip): number[] {
+  const size = addressBits(ip.family) / 8;
+  return Array.from({ length: size }, (_, i) => Number((ip.value >> BigInt(8 * (size - 1 - i))) & 0xffn));
+}

@@ -1,0 +1,39 @@
+// nftables: a script is one transaction, applied whole or not at all.
+import { CniError, ErrorCode } from "../cni/error.ts";
+import { runIn } from "./enter.ts";
+import type { Kernel } from "./kernel.ts";
+
+/** Applies a script on the host. Returns nft's words if it was refused. */
+export async function nftApply(script: string, kernel: Kernel): Promise<string | undefined> {
+  const outcome = await runIn({ where: "host", name: "nft", args: ["-f", "-"] }, script, kernel);
+  return outcome.exitCode === 0 ? undefined : outcome.stderr.trim() || `exit status ${outcome.exitCode}`;
+}
+
+/** The objects of an inet table as `nft -j` lists them, or undefined if there is no such table. */
+export async function nftTable(
+  table: string,
+  kernel: Kernel,
+): Promise<Record<string, unknown>[] | undefined> {
+  const outcome = await runIn(
+    { where: "host", name: "nft", args: ["-j", "list", "table", "inet", table] },
+    "",
+    kernel,
+  );
+  if (outcome.exitCode === 0) {
+    return (JSON.parse(outcome.stdout) as { nftables: Record<string, unknown>[] }).nftables;
+  }
+  if (isNftGone(outcome.stderr)) return undefined;
+  throw nftRefused(`list table inet ${table}`, outcome.stderr.trim());
+}
+
+export function isNftGone(words: string): boolean {
+  return words.includes("No such file or directory");
+}
+
+export function nftRefused(what: string, words: string): CniError {
+  return new CniError(
+    ErrorCode.kernelRefused,
+    "nftables refused a change",
+    `${what}: ${words.split("\n")[0]}; ipMasq needs nftables 0.9.6 and Linux 5.2 or newer`,
+  );
+}

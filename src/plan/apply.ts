@@ -1,0 +1,134 @@
+// Makes a plan real. A failure names the object that failed; what was made until then is removed again.
+import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import { ipApply } from "../linux/ip.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { hostLinkExists } from "../linux/links.ts";
+import { writeHostSysctl, writePodSysctls } from "../linux/sysctl.ts";
+import { type IpObject, makingLines } from "./ip-lines.ts";
+import { applyMasquerade, removeMasquerade } from "./masquerade.ts";
+import {
+  describeObject,
+  type Link,
+  type Masquerade,
+  type Plan,
+  type PlanObject,
+  type Sysctl,
+} from "./plan.ts";
+import { remove } from "./remove.ts";
+import { type Step, stepsOf } from "./steps.ts";
+
+/** The kernel also refused to remove what had been made. */
+export class RollbackError extends CniError {}
+
+/** `undo` is the kernel to roll back with: its deadline must outlive that of `kernel`. */
+export async function apply(plan: Plan, kernel: Kernel, undo: Kernel): Promise<void> {
+  const made: PlanObject[] = [];
+  try {
+    for (const step of stepsOf(plan)) await applyStep(step, kernel, made);
+  } catch (error) {
+    await rollBack(made, undo, toCniError(error));
+    throw error;
+  }
+}
+
+async function rollBack(made: Plan, undo: Kernel, reason: CniError): Promise<void> {
+  try {
+    await remove(made, undo);
+  } catch (error) {
+    const { code, message, details } = reason;
+    const left = toCniError(error).details;
+    throw new RollbackError(
+      code,
+      message,
+      `${details}. Not all could be removed again, DEL will try: ${left}`,
+      {
+        cause: reason,
+      },
+    );
+  }
+}
+
+/** Adds to `made` what exists afterwards, also if the step fails. */
+async function applyStep(step: Step, kernel: Kernel, made: PlanObject[]): Promise<void> {
+  switch (step.tool) {
+    case "ip":
+      return applyIp(step.objects, kernel, made);
+    case "sysctl":
+      return applySysctls(step.objects, kernel);
+    case "nft":
+      return applyMasquerades(step.objects, kernel, made);
+  }
+}
+
+async function applyIp(objects: readonly IpObject[], kernel: Kernel, made: PlanObject[]): Promise<void> {
+  const lines = objects.flatMap((object) => makingLines(object).map((text) => ({ object, text })));
+  const where = objects[0]?.where ?? "host";
+  // If iproute2 is killed at the deadline nobody knows how far it came: all of it may exist.
+  made.push(...objects);
+  const [fault] = await ipApply(
+    where,
+    lines.map((line) => line.text),
+    kernel,
+  );
+  if (fault === undefined) return;
+  const failed = lines[fault.line]?.object;
+  const reached = failed === undefined ? objects.length : objects.indexOf(failed);
+  const partly = lines[fault.line - 1]?.object === failed ? 1 : 0;
+  made.splice(made.length - objects.length + reached + partly);
+  throw refused(failed, fault.message, lines[fault.line]?.text);
+}
+
+/** A transaction is made whole or not at all; only of one that was killed nobody knows. */
+async function applyMasquerades(
+  objects: readonly Masquerade[],
+  kernel: Kernel,
+  made: PlanObject[],
+): Promise<void> {
+  for (const object of objects) {
+    try {
+      await applyMasquerade(object, kernel);
+      made.push(object);
+    } catch (error) {
+      if (kernel.deadline.aborted) made.push(object);
+      // An nft that fails has done nothing; one that says so falsely gets a second chance to undo it.
+      else await removeMasquerade(object.network, object.sources, kernel).catch(() => {});
+      throw error;
+    }
+  }
+}
+
+async function applySysctls(objects: readonly Sysctl[], kernel: Kernel): Promise<void> {
+  for (const { key, value } of objects.filter((object) => object.where === "host"))
+    writeHostSysctl(key, value);
+  const inPod = objects.filter((object) => object.where === "pod");
+  for (const value of new Set(inPod.map((object) => object.value))) {
+    const keys = inPod.filter((object) => object.value === value).map((object) => object.key);
+    await writePodSysctls(keys, value, kernel);
+  }
+}
+
+function refused(object: PlanObject | undefined, message: string, line: string | undefined): CniError {
+  if (object?.kind === "link" && object.type.makesPair && message.includes("File exists")) {
+    return nameTaken(hostLinkExists(object.name) ? object.name : object.type.peer.name, object);
+  }
+  const name = object === undefined ? "an object" : describeObject(object);
+  return new CniError(
+    ErrorCode.kernelRefused,
+    "the kernel refused a part of the pod's network",
+    `${name} could not be made: ${message} (ip ${line ?? "-batch"})`,
+  );
+}
+
+function nameTaken(name: string, { name: hostLink }: Link): CniError {
+  return name === hostLink
+    ? new CniError(
+        ErrorCode.attachmentExists,
+        "the attachment exists",
+        `link ${name} exists on the host although podwire has no record of it; DEL the attachment first`,
+      )
+    : new CniError(
+        ErrorCode.attachmentExists,
+        "the interface name is taken",
+        `the pod has an interface ${name} already; choose another CNI_IFNAME, or remove that interface`,
+      );
+}

@@ -1,0 +1,182 @@
+// Masquerading in nftables: one table for podwire, and in it per network a chain, a set of its pods'
+// addresses and a set of the prefixes that are reached without NAT. Adding a pod is one element: 3 ms,
+// where touching a rule or an interval set waits 15 ms for a grace period of the kernel. So the
+// first attempt only asks whether the rest is there.
+
+import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { isNftGone, nftApply, nftRefused, nftTable } from "../linux/nft.ts";
+import type { Masquerade } from "./plan.ts";
+
+const table = "podwire";
+/** Multicast and link-local traffic is never masqueraded. */
+const alwaysDirect = ["224.0.0.0/4", "ff00::/8", "fe80::/10"];
+const families = [
+  { number: 4, keyword: "ip", type: "ipv4_addr" },
+  { number: 6, keyword: "ip6", type: "ipv6_addr" },
+] as const;
+
+export async function applyMasquerade(wanted: Masquerade, kernel: Kernel): Promise<void> {
+  if ((await nftApply(addingScript(wanted), kernel)) === undefined) return;
+  const refusal = await nftApply(makingScript(wanted), kernel);
+  if (refusal !== undefined) throw nftRefused(`masquerading for network ${wanted.network}`, refusal);
+}
+
+/** Takes pods' addresses out; the network's chain and sets stay for the others. */
+export async function removeMasquerade(
+  network: string,
+  sources: readonly string[],
+  kernel: Kernel,
+): Promise<void> {
+  // Deleting an element that is not there is an error; adding one that is there is not.
+  const script =
+    elementLines("add", network, "pods", sources) + elementLines("delete", network, "pods", sources);
+  const refusal = await nftApply(script, kernel);
+  if (refusal !== undefined && !isNftGone(refusal)) {
+    throw nftRefused(`masquerading for network ${network}`, refusal);
+  }
+}
+
+/** Whether the kernel has prefixes that are not among `direct`. */
+export function hasStaleDirect(state: MasqueradeState, direct: readonly string[]): boolean {
+  const intervalsOf = (texts: Iterable<string>) => [...texts].flatMap((text) => parseInterval(text) ?? []);
+  const wanted = mergeIntervals(intervalsOf([...direct, ...alwaysDirect]));
+  return intervalsOf(state.direct).some((interval) => !covers(wanted, interval));
+}
+
+/** Forgets prefixes that the network has no longer. */
+export async function replaceDirect(
+  network: string,
+  direct: readonly string[],
+  kernel: Kernel,
+): Promise<void> {
+  const flushing = families.map(
+    ({ number }) => `flush set inet ${table} ${setName(network, "direct", number)}\n`,
+  );
+  const script = flushing.join("") + elementLines("add", network, "direct", [...direct, ...alwaysDirect]);
+  const refusal = await nftApply(script, kernel);
+  if (refusal !== undefined && !isNftGone(refusal)) {
+    throw nftRefused(`masquerading for network ${network}`, refusal);
+  }
+}
+
+/** Takes away all that is there for a network without attachments. */
+export async function removeNetworkMasquerade(network: string, kernel: Kernel): Promise<void> {
+  const script = [
+    `delete chain inet ${table} ${chainName(network)}`,
+    ...families.flatMap(({ number }) => [
+      `delete set inet ${table} ${setName(network, "pods", number)}`,
+      `delete set inet ${table} ${setName(network, "direct", number)}`,
+    ]),
+  ];
+  const refusal = await nftApply(`${script.join("\n")}\n`, kernel);
+  if (refusal !== undefined && !isNftGone(refusal)) {
+    throw nftRefused(`masquerading for network ${network}`, refusal);
+  }
+}
+
+/** What the kernel has for a network. */
+export interface MasqueradeState {
+  /** Whether the chain is hooked in and has a masquerading rule for each family. */
+  readonly active: boolean;
+  readonly sources: ReadonlySet<string>;
+  /** As nft lists them: it merges prefixes that touch. */
+  readonly direct: ReadonlySet<string>;
+}
+
+export type MasqueradeReader = (network: string) => MasqueradeState;
+
+/** One listing serves all networks. */
+export async function readMasquerades(kernel: Kernel): Promise<MasqueradeReader> {
+  const objects = (await nftTable(table, kernel)) ?? [];
+  return (network) => {
+    const elements = (role: SetRole) =>
+      new Set(families.flatMap(({ number }) => elementsOf(objects, setName(network, role, number))));
+    const chain = chainName(network);
+    const rules = objects.filter((object) => isMasquerading(object, chain));
+    return {
+      active: rules.length === families.length && objects.some((object) => isHookedIn(object, chain)),
+      sources: elements("pods"),
+      direct: elements("direct"),
+    };
+  };
+}
+
+type SetRole = "pods" | "direct";
+
+function chainName(network: string): string {
+  return `masquerade-${network}`;
+}
+
+function setName(network: string, role: SetRole, family: number): string {
+  return `${role}${family}-${network}`;
+}
+
+/**
+ * Fails unless the network's chain and prefixes are there. Those of `alwaysDirect` came with them, and nft 1.0.6 does not find
+ * prefixes that end where the address space does.
+ */
+function addingScript({ network, sources, direct }: Masquerade): string {
+  const chain = `list chain inet ${table} ${chainName(network)}\n`;
+  return (
+    chain + elementLines("get", network, "direct", direct) + elementLines("add", network, "pods", sources)
+  );
+}
+
+function makingScript({ network, sources, direct }: Masquerade): string {
+  const chain = `inet ${table} ${chainName(network)}`;
+  const lines = [`add table inet ${table}`];
+  for (const { number, type } of families) {
+    lines.push(
+      `add set inet ${table} ${setName(network, "pods", number)} { type ${type}; }`,
+      `add set inet ${table} ${setName(network, "direct", number)} { type ${type}; flags interval; auto-merge; }`,
+    );
+  }
+  lines.push(`add chain ${chain} { type nat hook postrouting priority srcnat; }`, `flush chain ${chain}`);
+  for (const { number, keyword } of families) {
+    const pods = `@${setName(network, "pods", number)}`;
+    const direct = `@${setName(network, "direct", number)}`;
+    lines.push(
+      `add rule ${chain} ${keyword} saddr ${pods} ${keyword} daddr != ${pods} ` +
+        `${keyword} daddr != ${direct} masquerade fully-random`,
+    );
+  }
+  return (
+    `${lines.join("\n")}\n` +
+    elementLines("add", network, "direct", [...direct, ...alwaysDirect]) +
+    elementLines("add", network, "pods", sources)
+  );
+}
+
+/** Each element once: nft 1.0.6 fails on repetitions in one transaction. */
+function elementLines(verb: string, network: string, role: SetRole, elements: readonly string[]): string {
+  const lines = [...new Set(elements)].map((element) => {
+    const family = element.includes(":") ? 6 : 4;
+    return `${verb} element inet ${table} ${setName(network, role, family)} { ${element} }\n`;
+  });
+  return lines.join("");
+}
+
+interface NftSet {
+  name: string;
+  elem?: (string | { prefix: { addr: string; len: number } } | { range: [string, string] })[];
+}
+
+function elementsOf(objects: Record<string, unknown>[], name: string): string[] {
+  const sets = objects.map((object) => object["set"] as NftSet | undefined);
+  const elements = sets.find((set) => set?.name === name)?.elem ?? [];
+  return elements.map((element) => {
+    if (typeof element === "string") return element;
+    return "prefix" in element ? `${element.prefix.addr}/${element.prefix.len}` : element.range.join("-");
+  });
+}
+
+function isHookedIn(object: Record<string, unknown>, name: string): boolean {
+  const chain = object["chain"] as { name: string; type?: string; hook?: string } | undefined;
+  return chain?.name === name && chain.type === "nat" && chain.hook === "postrouting";
+}
+
+function isMasquerading(object: Record<string, unknown>, chain: string): boolean {
+  const rule = object["rule"] as { chain: string; expr: Record<string, unknown>[] } | undefined;
+  return rule?.chain === chain && rule.expr.some((expression) => "masquerade" in expression);
+}

@@ -1,0 +1,108 @@
+// Reads from the kernel what a plan's objects can be compared with: one `ip -json` per netns, one nft
+// listing, one look at each setting.
+import { ipAsk } from "../linux/ip.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { readHostSysctl, readPodSysctls } from "../linux/sysctl.ts";
+import { isIpObject } from "./ip-lines.ts";
+import { type MasqueradeReader, readMasquerades } from "./masquerade.ts";
+import type { Plan, Where } from "./plan.ts";
+
+export interface ObservedLink {
+  readonly ifname: string;
+  readonly address: string;
+  readonly mtu: number;
+  readonly flags: readonly string[];
+  readonly linkinfo?: { readonly info_kind?: string };
+  readonly addr_info: readonly {
+    readonly local: string;
+    readonly prefixlen: number;
+    readonly tentative?: boolean;
+  }[];
+}
+
+export interface ObservedRoute {
+  readonly dst: string;
+  readonly dev?: string;
+  readonly gateway?: string;
+  /** Absent for the main table. */
+  readonly table?: string;
+  readonly scope: string;
+  /** Router preference: IPv6 routes have one, IPv4 routes none. */
+  readonly pref?: string;
+  readonly metric?: number;
+  readonly metrics?: readonly { readonly mtu?: number; readonly advmss?: number }[];
+}
+
+export interface ObservedNeighbour {
+  readonly dst: string;
+  readonly lladdr?: string;
+  readonly state: readonly string[];
+}
+
+/** A link with what is on it; undefined if there is no such link. */
+export interface Observed {
+  link(where: Where, name: string): ObservedLink | undefined;
+  routes(where: Where, link: string): readonly ObservedRoute[];
+  neighbours(where: Where, link: string): readonly ObservedNeighbour[];
+  sysctl(where: Where, key: string): string | undefined;
+  readonly masquerade: MasqueradeReader;
+}
+
+interface LinkState {
+  readonly link: ObservedLink;
+  readonly routes: readonly ObservedRoute[];
+  readonly neighbours: readonly ObservedNeighbour[];
+}
+
+/** Without a pod netns in `kernel` the pod's objects are seen as missing. */
+export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
+  const [host, pod, podSysctls, masquerade] = await Promise.all([
+    readLinks(plan, "host", kernel),
+    kernel.pod === undefined ? new Map<string, LinkState>() : readLinks(plan, "pod", kernel),
+    kernel.pod === undefined ? new Map<string, string | undefined>() : readPodKeys(plan, kernel),
+    plan.some((object) => object.kind === "masquerade") ? readMasquerades(kernel) : noMasquerade,
+  ]);
+  const links = (where: Where) => (where === "host" ? host : pod);
+  return {
+    link: (where, name) => links(where).get(name)?.link,
+    routes: (where, link) => links(where).get(link)?.routes ?? [],
+    neighbours: (where, link) => links(where).get(link)?.neighbours ?? [],
+    sysctl: (where, key) => (where === "host" ? readHostSysctl(key) : podSysctls.get(key)),
+    masquerade,
+  };
+}
+
+const noMasquerade: MasqueradeReader = () => ({ active: false, sources: new Set(), direct: new Set() });
+
+async function readLinks(plan: Plan, where: Where, kernel: Kernel): Promise<Map<string, LinkState>> {
+  const objects = plan.filter(isIpObject).filter((object) => object.where === where);
+  const names = [...new Set(objects.map((object) => (object.kind === "link" ? object.name : object.link)))];
+  if (names.length === 0) return new Map();
+  const questions = names.flatMap((name) => [
+    `address show dev ${name}`,
+    `route show table all dev ${name}`,
+    `neighbour show dev ${name} nud permanent`,
+  ]);
+  const answers = await ipAsk(where, questions, kernel);
+  const states = new Map<string, LinkState>();
+  for (const [index, name] of names.entries()) {
+    const [links, routes, neighbours] = answers.slice(3 * index);
+    const link = links?.[0] as unknown as ObservedLink | undefined;
+    if (link === undefined) continue;
+    states.set(name, {
+      link,
+      routes: (routes ?? []) as unknown as ObservedRoute[],
+      neighbours: (neighbours ?? []) as unknown as ObservedNeighbour[],
+    });
+  }
+  return states;
+}
+
+async function readPodKeys(plan: Plan, kernel: Kernel): Promise<Map<string, string | undefined>> {
+  const keys = plan
+    .filter((object) => object.kind === "sysctl")
+    .filter((object) => object.where === "pod")
+    .map((object) => object.key);
+  const values = await readPodSysctls(keys, kernel);
+  return new Map(keys.map((key, index) => [key, values[index]]));
+}

@@ -1,0 +1,107 @@
+// Desired kernel state as data. Datapaths and overlays compute plans; apply, verify and remove are
+// the only ones to turn them into changes or questions, so that ADD, rollback, CHECK, DEL, GC
+// and `podwire status` can never disagree.
+import type { Where } from "../linux/kernel.ts";
+
+export type { Where } from "../linux/kernel.ts";
+
+/** Objects in the order in which they are made; they are removed in the reverse order. */
+export type Plan = readonly PlanObject[];
+
+export type PlanObject = Link | Address | Route | Neighbour | Sysctl | Masquerade;
+
+export const objectKinds = ["link", "address", "route", "neighbour", "sysctl", "masquerade"] as const;
+
+export interface Link {
+  readonly kind: "link";
+  readonly where: Where;
+  readonly name: string;
+  /** Absent: whatever it has. */
+  readonly mac?: string | undefined;
+  readonly mtu?: number | undefined;
+  /** Kept by the kernel for people and for GC: says whose link this is. */
+  readonly alias?: string;
+  /** No address of the kernel's own making (IPv6 link-local). */
+  readonly noAutomaticAddress?: boolean;
+  readonly type: VethEnd;
+}
+
+/** A pair is made by its first end in the plan, which must be on the host; the other end comes with it. */
+export interface VethEnd {
+  readonly kind: "veth";
+  readonly peer: { readonly name: string; readonly mac: string; readonly mtu: number; readonly where: Where };
+  readonly makesPair: boolean;
+}
+
+export interface Address {
+  readonly kind: "address";
+  readonly where: Where;
+  readonly link: string;
+  /** With prefix length. IPv6 addresses are usable at once: no duplicate address detection. */
+  readonly address: string;
+  /** "host": never chosen as a source address, not even on its own link. */
+  readonly scope?: "host";
+}
+
+export interface Route {
+  readonly kind: "route";
+  readonly where: Where;
+  readonly link: string;
+  /** Prefix with its network address. */
+  readonly dst: string;
+  readonly gateway?: string;
+  readonly mtu?: number;
+  readonly advmss?: number;
+  readonly priority?: number;
+  readonly table?: number;
+  readonly scope?: number;
+}
+
+export interface Neighbour {
+  readonly kind: "neighbour";
+  readonly where: Where;
+  readonly link: string;
+  readonly address: string;
+  readonly mac: string;
+}
+
+export interface Sysctl {
+  readonly kind: "sysctl";
+  readonly where: Where;
+  /** Path below /proc/sys. */
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Source NAT for traffic that leaves the network, by nftables. */
+export interface Masquerade {
+  readonly kind: "masquerade";
+  readonly where: "host";
+  readonly network: string;
+  /** Addresses that are masqueraded: this attachment's. */
+  readonly sources: readonly string[];
+  /** Prefixes reached without: the network's own. */
+  readonly direct: readonly string[];
+}
+
+/** How people and errors name an object. */
+export function describeObject(object: PlanObject): string {
+  const where = object.where === "host" ? "on the host" : "in the pod";
+  switch (object.kind) {
+    case "link":
+      return `link ${object.name} ${where}`;
+    case "address":
+      return `address ${object.address} of ${object.link} ${where}`;
+    case "route": {
+      const via = object.gateway === undefined ? "" : ` via ${object.gateway}`;
+      const table = object.table === undefined ? "" : ` table ${object.table}`;
+      return `route ${object.dst}${via} dev ${object.link}${table} ${where}`;
+    }
+    case "neighbour":
+      return `neighbour ${object.address} of ${object.link} ${where}`;
+    case "sysctl":
+      return `sysctl ${object.key} ${where}`;
+    case "masquerade":
+      return `masquerading of ${object.sources.join(", ")} ${where}`;
+  }
+}

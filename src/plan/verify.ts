@@ -1,0 +1,141 @@
+// Compares a plan with what the kernel has: this is CHECK, `podwire status` and reconciling. Pure.
+import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
+import type { Observed, ObservedRoute } from "./observe.ts";
+import {
+  type Address,
+  describeObject,
+  type Link,
+  type Masquerade,
+  type Neighbour,
+  type Plan,
+  type PlanObject,
+  type Route,
+} from "./plan.ts";
+
+export interface Difference {
+  readonly object: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
+export function verify(plan: Plan, observed: Observed): Difference[] {
+  return plan.flatMap((object) => {
+    const fault = faultOf(object, observed);
+    return fault === undefined ? [] : [{ object: describeObject(object), ...fault }];
+  });
+}
+
+/** "link eth0 in the pod: expected mtu 1450, found mtu 1500" */
+export function describeDifference({ object, expected, found }: Difference): string {
+  return `${object}: expected ${expected}, found ${found}`;
+}
+
+interface Fault {
+  readonly expected: string;
+  readonly found: string;
+}
+
+function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
+  switch (object.kind) {
+    case "link":
+      return linkFault(object, observed);
+    case "address":
+      return addressFault(object, observed);
+    case "route":
+      return routeFault(object, observed.routes(object.where, object.link));
+    case "neighbour":
+      return neighbourFault(object, observed);
+    case "sysctl":
+      return unequal(object.value, observed.sysctl(object.where, object.key));
+    case "masquerade":
+      return masqueradeFault(object, observed);
+  }
+}
+
+function linkFault(wanted: Link, observed: Observed): Fault | undefined {
+  const link = observed.link(wanted.where, wanted.name);
+  if (link === undefined) return { expected: `a ${wanted.type.kind} link`, found: "no such link" };
+  return (
+    unequal(wanted.type.kind, link.linkinfo?.info_kind) ??
+    (wanted.mac === undefined ? undefined : unequal(`mac ${wanted.mac}`, `mac ${link.address}`)) ??
+    (wanted.mtu === undefined ? undefined : unequal(`mtu ${wanted.mtu}`, `mtu ${link.mtu}`)) ??
+    (link.flags.includes("UP") ? undefined : { expected: "up", found: "down" }) ??
+    (link.flags.includes("NO-CARRIER") ? { expected: "a peer that is up", found: "no carrier" } : undefined)
+  );
+}
+
+function addressFault(wanted: Address, observed: Observed): Fault | undefined {
+  const present = observed.link(wanted.where, wanted.link)?.addr_info ?? [];
+  const texts = present.map((address) => `${address.local}/${address.prefixlen}`);
+  if (texts.includes(wanted.address)) return undefined;
+  return { expected: wanted.address, found: texts.join(", ") || "no addresses" };
+}
+
+function routeFault(wanted: Route, present: readonly ObservedRoute[]): Fault | undefined {
+  const candidates = present.filter(
+    (route) => destinationOf(route) === wanted.dst && isInTable(route, wanted.table),
+  );
+  if (candidates.length === 0) return { expected: "the route", found: "no such route" };
+  const faults = candidates.map((route) => routeDifference(wanted, route));
+  return faults.includes(undefined) ? undefined : faults[0];
+}
+
+/** Source-based routing (the sbr plugin) moves routes out of the main table to tables of its own. */
+function isInTable(route: ObservedRoute, wanted: number | undefined): boolean {
+  const table = tableOf(route);
+  return wanted === undefined ? table !== localTable : table === wanted;
+}
+
+function routeDifference(wanted: Route, route: ObservedRoute): Fault | undefined {
+  const metrics = Object.assign({}, ...(route.metrics ?? [])) as { mtu?: number; advmss?: number };
+  const isMoved = wanted.table === undefined && tableOf(route) !== mainTable;
+  return (
+    unequal(wanted.gateway ?? "no gateway", route.gateway ?? "no gateway") ??
+    (wanted.priority === undefined || isMoved ? undefined : unequal(wanted.priority, route.metric ?? 0)) ??
+    unequal(wanted.mtu ?? "no mtu", metrics.mtu ?? "no mtu") ??
+    unequal(wanted.advmss ?? "no advmss", metrics.advmss ?? "no advmss") ??
+    (wanted.scope === undefined ? undefined : unequal(wanted.scope, Number(route.scope)))
+  );
+}
+
+function neighbourFault(wanted: Neighbour, observed: Observed): Fault | undefined {
+  const entry = observed.neighbours(wanted.where, wanted.link).find(({ dst }) => dst === wanted.address);
+  return unequal(wanted.mac, entry?.lladdr);
+}
+
+function masqueradeFault(wanted: Masquerade, observed: Observed): Fault | undefined {
+  const state = observed.masquerade(wanted.network);
+  if (!state.active) return { expected: "a chain with its rules in table podwire", found: "none" };
+  const missing = wanted.sources.filter((source) => !state.sources.has(source));
+  if (missing.length > 0) return { expected: `${missing.join(", ")} in the set of pods`, found: "not in it" };
+  const uncovered = wanted.direct.filter((prefix) => !isCovered(prefix, state.direct));
+  if (uncovered.length === 0) return undefined;
+  return { expected: `${uncovered.join(", ")} in the set of direct prefixes`, found: "not in it" };
+}
+
+function isCovered(text: string, listed: ReadonlySet<string>): boolean {
+  const wanted = parseInterval(text);
+  return (
+    wanted !== undefined &&
+    covers(mergeIntervals([...listed].flatMap((entry) => parseInterval(entry) ?? [])), wanted)
+  );
+}
+
+/** RT_TABLE_MAIN and RT_TABLE_LOCAL, include/uapi/linux/rtnetlink.h */
+const mainTable = 254;
+const localTable = 255;
+
+function tableOf(route: ObservedRoute): number {
+  return Number(route.table ?? mainTable);
+}
+
+/** iproute2 writes "default" for an empty prefix and leaves the length of a single address away. */
+function destinationOf({ dst, pref }: ObservedRoute): string {
+  if (dst === "default") return pref === undefined ? "0.0.0.0/0" : "::/0";
+  return dst.includes("/") ? dst : `${dst}/${dst.includes(":") ? 128 : 32}`;
+}
+
+function unequal(expected: string | number, found: string | number | undefined): Fault | undefined {
+  if (expected === found) return undefined;
+  return { expected: String(expected), found: found === undefined ? "nothing" : String(found) };
+}
