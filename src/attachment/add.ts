@@ -1,0 +1,172 @@
+// ADD: claim, address, plan, apply, remember. Whatever fails undoes what came before it.
+import { CniError, ErrorCode } from "../cni/error.ts";
+import type { Result } from "../cni/result.ts";
+import { decodeResult } from "../cni/result-versions.ts";
+import { datapathOf } from "../datapath/choice.ts";
+import type { AttachmentName, Wired } from "../datapath/datapath.ts";
+import type { IpamResult } from "../ipam/ipam.ts";
+import { ipamOf } from "../ipam/registry.ts";
+import { dismiss, startAhead } from "../linux/enter.ts";
+import { ipBatch } from "../linux/ip.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { closeNetns, isNetwork, type Netns, notNetwork, openNetns } from "../linux/netns.ts";
+import { bootId, ownIdentity } from "../linux/process.ts";
+import { apply, RollbackError } from "../plan/apply.ts";
+import { remove } from "../plan/remove.ts";
+import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
+import { hostFacts, podMtu } from "./host-facts.ts";
+import { hasHostLinks, hasNetns } from "./liveness.ts";
+import { requirePrograms, requireUnderlay } from "./needs.ts";
+import { isHeld, removalsOf } from "./ownership.ts";
+import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
+import { unwireClaim, unwireRecorded } from "./unwire.ts";
+import { chained, dnsOf, requestedMac } from "./wishes.ts";
+
+export async function add(call: Call): Promise<Result> {
+  const previous = previousResult(call);
+  requirePrograms(call);
+  requireUnderlay(call.config);
+  const netns = openNetns(call.environment.netns);
+  const kernel = kernelOf(call, netns);
+  const standby = startAhead([ipBatch("host"), ipBatch("pod")], kernel);
+  try {
+    const record = newRecord(call, netns);
+    await claim(record, call);
+    return await wire(record, { ...kernel, standby }, previous, call);
+  } finally {
+    await dismiss(standby);
+    closeNetns(netns);
+  }
+}
+
+/** Makes the attachment ours, after clearing away what a dead one of the same name left. */
+async function claim(record: AttachmentRecord, call: Call): Promise<void> {
+  const policy = { busy: async (process: number) => refuseWhileBusy(record, process), judge: refuseIfAlive };
+  while (!createRecord(record)) await unwireRecorded(record, call, policy);
+  await outlastRemovals(record, call);
+  if (!isHeld(record)) refuseWhileBusy(record);
+}
+
+/** Removals that began before this record was there go on beside it. */
+async function outlastRemovals(record: AttachmentRecord, call: Call): Promise<void> {
+  for (let removals = removalsOf(record); removals.length > 0; removals = removalsOf(record)) {
+    for (const removal of removals) {
+      if (removal.busyProcess === undefined) await unwireClaim(record, removal, call);
+      else if (call.deadline.aborted) refuseWhileBusy(record, removal.busyProcess);
+      else await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
+
+function refuseWhileBusy(name: AttachmentName, process?: number): never {
+  throw new CniError(
+    ErrorCode.tryAgainLater,
+    "the attachment is busy",
+    `${describe(name)} is being added or removed by process ${process ?? "(unknown)"}; wait for it to end`,
+  );
+}
+
+function refuseIfAlive(existing: AttachmentRecord): void {
+  if (existing.state !== "ready" || !hasNetns(existing) || !hasHostLinks(existing.plan)) return;
+  throw new CniError(
+    ErrorCode.attachmentExists,
+    "the attachment exists",
+    `${describe(existing)} has been wired since ${existing.createdAt}; DEL it before adding it again`,
+  );
+}
+
+function describe({ network, containerID, ifname }: AttachmentName): string {
+  return `interface ${ifname} of container ${containerID} in network ${network}`;
+}
+
+async function wire(
+  claimed: AttachmentRecord,
+  kernel: Kernel,
+  previous: Result | undefined,
+  call: Call,
+): Promise<Result> {
+  const ipam = ipamOf(call.config.ipam.type);
+  const undo: (() => Promise<void>)[] = [async () => removeRecord(claimed)];
+  try {
+    const addresses = await ipam.add(call);
+    undo.push(() => ipam.del({ ...call, deadline: call.undoDeadline }));
+    const wired = planOf(claimed, addresses, call);
+    const { plan, interfaces, ips } = wired;
+    const record = { ...claimed, plan, interfaces, ips, leased: addresses.ips };
+    replaceRecord(record);
+    await apply(wired.plan, kernel, undoKernelOf(call));
+    undo.push(() => remove(wired.plan, undoKernelOf(call)));
+    replaceRecord({ ...record, state: "ready" });
+    return chained(previous, wired, dnsOf(call, addresses.dns));
+  } catch (error) {
+    // What apply could not take back must stay recorded, with its address.
+    if (!(error instanceof RollbackError)) await rollBack(undo, call);
+    throw kernel.pod === undefined || isNetwork(kernel.pod) ? error : notNetwork(kernel.pod);
+  }
+}
+
+/** Last done, first undone. What cannot be undone stays recorded for DEL and GC. */
+async function rollBack(undo: readonly (() => Promise<void>)[], call: Call): Promise<void> {
+  for (const step of undo.toReversed()) {
+    try {
+      await step();
+    } catch (error) {
+      call.log.error(
+        `rollback stopped, DEL will finish it: ${error instanceof Error ? error.message : error}`,
+      );
+      return;
+    }
+  }
+}
+
+function planOf(name: AttachmentName, addresses: IpamResult, call: Call): Wired {
+  const mac = requestedMac(call);
+  const wantsIpv6 = addresses.ips.some(({ address }) => address.includes(":"));
+  return datapathOf(call.config).wire({
+    network: name.network,
+    containerID: name.containerID,
+    ifname: name.ifname,
+    sandbox: call.environment.netns,
+    ...(mac === undefined ? {} : { mac }),
+    mtu: podMtu(call.config),
+    ips: addresses.ips,
+    routes: addresses.routes,
+    ipMasq: call.config.ipMasq ?? false,
+    host: hostFacts(wantsIpv6),
+  });
+}
+
+function newRecord(call: Call, netns: Netns): AttachmentRecord {
+  const { podName, podNamespace, podUid } = call.args;
+  const { prevResult: _, ...rawConfig } = call.rawConfig;
+  return {
+    format: 1,
+    ...nameOf(call),
+    state: "adding",
+    writer: ownIdentity(),
+    bootId: bootId(),
+    createdAt: new Date().toISOString(),
+    netns: { path: netns.path, identity: netns.identity },
+    datapath: call.config.datapath ?? "veth",
+    pod: {
+      ...(podName === undefined ? {} : { name: podName }),
+      ...(podNamespace === undefined ? {} : { namespace: podNamespace }),
+      ...(podUid === undefined ? {} : { uid: podUid }),
+    },
+    // With the node's default, if the conflist has none: it bounds how long this ADD can take.
+    rawConfig: {
+      ...rawConfig,
+      ...(call.config.timeout === undefined ? {} : { timeout: call.config.timeout }),
+    },
+    args: call.environment.args,
+    plan: [],
+    interfaces: [],
+    ips: [],
+    leased: [],
+  };
+}
+
+function previousResult({ config, version }: Call): Result | undefined {
+  if (config.prevResult === undefined || config.prevResult === null) return undefined;
+  return decodeResult(config.prevResult, version, "prevResult");
+}

@@ -1,0 +1,27 @@
+// DEL: needs neither a live netns nor prevResult, and succeeds for what is gone already.
+import { CniError, ErrorCode } from "../cni/error.ts";
+import { type Call, nameOf } from "./call.ts";
+import { removeRecord } from "./record.ts";
+import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
+
+export async function del(call: Call): Promise<void> {
+  const name = nameOf(call);
+  const hadRecord = await unwireRecorded(name, call, { busy: (process) => waitFor(process, call) });
+  if (hadRecord) return;
+  await unwireUnrecorded(name, call);
+  removeRecord(name);
+}
+
+/** A runtime that gave up on a slow ADD sends DEL while that ADD still runs: it ends first. */
+async function waitFor(busy: number, call: Call): Promise<"look again"> {
+  if (call.deadline.aborted) {
+    const { containerID, ifname } = nameOf(call);
+    throw new CniError(
+      ErrorCode.tryAgainLater,
+      "the attachment is busy",
+      `process ${busy} is still adding or removing interface ${ifname} of container ${containerID}`,
+    );
+  }
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return "look again";
+}

@@ -1,0 +1,116 @@
+// GC: removes all of this network that belongs to no valid attachment, by records, by links and in the
+// IPAM. It keeps going on errors and reports them together.
+import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import type { AttachmentName } from "../datapath/datapath.ts";
+import type { AttachmentKey } from "../ipam/ipam.ts";
+import { ipamOf } from "../ipam/registry.ts";
+import { findProgram } from "../linux/programs.ts";
+import {
+  hasStaleDirect,
+  readMasquerades,
+  removeMasquerade,
+  removeNetworkMasquerade,
+  replaceDirect,
+} from "../plan/masquerade.ts";
+import type { Masquerade } from "../plan/plan.ts";
+import { type Call, kernelOf } from "./call.ts";
+import { linkedAttachments } from "./leftovers.ts";
+import { listRecords, readRecord, type StoredRecord } from "./record.ts";
+import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
+
+export async function gc(call: Call): Promise<void> {
+  const valid = validAttachments(call);
+  const network = call.config.name;
+  const faults: string[] = [];
+  const attempt = async (what: string, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      faults.push(`${what}: ${toCniError(error).details}`);
+    }
+  };
+  const unwireAll = async (
+    names: readonly AttachmentName[],
+    unwire: (name: AttachmentName) => Promise<unknown>,
+  ) => {
+    for (const name of names.filter((candidate) => !includes(valid, candidate))) {
+      const what = `container ${name.containerID}, interface ${name.ifname}`;
+      await attempt(what, async () => void (await unwire(name)));
+    }
+  };
+  // What a live process is adding or removing is not on the runtime's list, and not ours.
+  const leave = { busy: async () => "leave" as const };
+  await unwireAll(listRecords(network), (name) => unwireRecorded(name, call, leave));
+  await attempt("links on the host", async () => {
+    const linked = (await linkedAttachments(kernelOf(call))).filter((name) => name.network === network);
+    await unwireAll(withoutRecord(linked), (name) => unwireUnrecorded(name, call));
+  });
+  const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
+  await attempt("masquerading", () => sweepMasquerade(network, kept, call));
+  await attempt("addresses", () => ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept));
+  if (faults.length > 0) throw incomplete(faults);
+}
+
+/** Without a list nothing is provably stale, so nothing is removed. */
+function validAttachments({ config }: Call): readonly AttachmentKey[] {
+  const { "cni.dev/valid-attachments": current, "cni.dev/attachments": older } = config;
+  const valid = current === undefined ? older : current;
+  // libcni writes an empty list as null.
+  if (valid !== undefined) return valid ?? [];
+  throw new CniError(
+    ErrorCode.invalidConfig,
+    "invalid network configuration",
+    "config: cni.dev/valid-attachments is missing; GC needs the list of attachments to keep",
+  );
+}
+
+function includes(list: readonly AttachmentKey[], { containerID, ifname }: AttachmentKey): boolean {
+  return list.some((key) => key.containerID === containerID && key.ifname === ifname);
+}
+
+function withoutRecord(names: readonly AttachmentName[]): AttachmentName[] {
+  return names.filter((name) => readRecord(name) === undefined);
+}
+
+/** A delegated IPAM goes by the configuration's list. */
+function keeping(kept: readonly AttachmentKey[], call: Call): Call {
+  const list = kept.map(({ containerID, ifname }) => ({ containerID, ifname }));
+  const rawConfig = { ...call.rawConfig, "cni.dev/valid-attachments": list, "cni.dev/attachments": list };
+  return { ...call, rawConfig };
+}
+
+/** Takes out addresses of no attachment, and all of a network without attachments. */
+async function sweepMasquerade(network: string, kept: readonly AttachmentKey[], call: Call): Promise<void> {
+  const kernel = kernelOf(call);
+  if (findProgram("nft", kernel.searchPath) === undefined) return;
+  const state = (await readMasquerades(kernel))(network);
+  // Read after the kernel was: an ADD writes its record before it adds its addresses.
+  const names = listRecords(network);
+  if (names.length === 0 && kept.length === 0) return removeNetworkMasquerade(network, kernel);
+  const records = [...names, ...kept.map((key) => ({ network, ...key }))].map(readRecord);
+  // Of an attachment without a readable record the addresses are not known: all may be its own.
+  if (records.some((record) => record === undefined || record === "torn")) return;
+  const sources = new Set(masqueradesOf(records).flatMap((object) => object.sources));
+  const stale = [...state.sources].filter((source) => !sources.has(source));
+  if (stale.length > 0) await removeMasquerade(network, stale, kernel);
+  const direct = directOf(records);
+  if (!hasStaleDirect(state, direct)) return;
+  // Twice: an ADD may have brought a prefix since the records were read.
+  await replaceDirect(network, direct, kernel);
+  const since = directOf(listRecords(network).map(readRecord));
+  if (since.some((prefix) => !direct.includes(prefix))) await replaceDirect(network, since, kernel);
+}
+
+function directOf(records: readonly StoredRecord[]): string[] {
+  return [...new Set(masqueradesOf(records).flatMap((object) => object.direct))];
+}
+
+function masqueradesOf(records: readonly StoredRecord[]): Masquerade[] {
+  return records
+    .flatMap((record) => (record === undefined || record === "torn" ? [] : record.plan))
+    .filter((object) => object.kind === "masquerade");
+}
+
+function incomplete(faults: readonly string[]): CniError {
+  return new CniError(ErrorCode.incomplete, "garbage collection is incomplete", faults.join("; "));
+}

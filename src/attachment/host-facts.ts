@@ -1,0 +1,79 @@
+// Reads from procfs what plans need to know of the host. No program is started, and unlike sysfs,
+// procfs always shows the caller's own netns.
+import fs from "node:fs";
+import { maxMtu, type NetworkConfig } from "../config/network.ts";
+import type { HostFacts } from "../datapath/datapath.ts";
+import { readHostSysctl } from "../linux/sysctl.ts";
+
+const fallbackMtu = 1500;
+
+/** `wantsIpv6`: whether IPv6 forwarding will be needed; finding out what that breaks costs a few reads. */
+export function hostFacts(wantsIpv6: boolean): HostFacts {
+  return {
+    ipv6: fs.existsSync("/proc/sys/net/ipv6"),
+    ipv6OffByDefault: readHostSysctl("net/ipv6/conf/default/disable_ipv6") !== "0",
+    advertisedLinks: wantsIpv6 ? advertisedLinks() : [],
+  };
+}
+
+/** The configured MTU, else the underlay's, else Ethernet's. */
+export function podMtu(config: NetworkConfig): number {
+  if (config.mtu !== undefined && config.mtu !== 0) return config.mtu;
+  const underlay = config.overlay?.underlay ?? defaultRouteLink();
+  const mtu = (underlay === undefined ? undefined : linkMtu(underlay)) ?? fallbackMtu;
+  return Math.min(mtu, maxMtu);
+}
+
+/** The link of the default route with the best metric, IPv4 first. */
+export function defaultRouteLink(): string | undefined {
+  const ipv4 = readLines("/proc/net/route")
+    .slice(1)
+    .map((line) => line.split("\t"))
+    .filter(([, destination, , , , , , mask]) => destination === "00000000" && mask === "00000000")
+    .sort((a, b) => Number(a[6]) - Number(b[6]));
+  return ipv4[0]?.[0] ?? defaultRoutesIpv6()[0]?.link;
+}
+
+/**
+ * As IPv6 sees it, which is the link's MTU unless a router advertised a smaller one. Without IPv6 in the kernel
+ * sysfs has to do, although it may show another netns.
+ */
+export function linkMtu(link: string): number | undefined {
+  const text = readHostSysctl(`net/ipv6/conf/${link}/mtu`) ?? readLines(`/sys/class/net/${link}/mtu`)[0];
+  return text === undefined ? undefined : Number(text);
+}
+
+/** RTF_ADDRCONF, include/uapi/linux/ipv6_route.h: learnt from a router advertisement. */
+const learntFromAdvertisement = 0x00040000;
+
+function advertisedLinks(): string[] {
+  if (readHostSysctl("net/ipv6/conf/all/forwarding") !== "0") return [];
+  const links = defaultRoutesIpv6()
+    .filter((route) => (route.flags & learntFromAdvertisement) !== 0)
+    .map((route) => route.link);
+  return [...new Set(links)].filter((link) => readHostSysctl(`net/ipv6/conf/${link}/accept_ra`) === "1");
+}
+
+function defaultRoutesIpv6(): { link: string; flags: number }[] {
+  return readLines("/proc/net/ipv6_route")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([destination, length]) => length === "00" && destination === "0".repeat(32))
+    .map((fields) => ({
+      link: fields[9] ?? "",
+      metric: Number.parseInt(fields[5] ?? "", 16),
+      flags: Number.parseInt(fields[8] ?? "", 16),
+    }))
+    .filter(({ link }) => link !== "lo")
+    .sort((a, b) => a.metric - b.metric);
+}
+
+function readLines(file: string): string[] {
+  try {
+    return fs
+      .readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => line !== "");
+  } catch {
+    return [];
+  }
+}

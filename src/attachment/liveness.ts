@@ -1,0 +1,33 @@
+// Whether what a record says still exists.
+
+import { defaultTimeoutSeconds } from "../config/network.ts";
+import { hostLinkExists } from "../linux/links.ts";
+import { netnsStillAt } from "../linux/netns.ts";
+import { bootId, isRunning } from "../linux/process.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { AttachmentRecord } from "./record.ts";
+
+/** Whether the podwire that writes this record is still at it. */
+export function isBeingAdded(record: AttachmentRecord): boolean {
+  if (record.state !== "adding" || record.bootId !== bootId()) return false;
+  return isRunning(record.writer) ?? isWithinCall(Date.parse(record.createdAt), record.rawConfig["timeout"]);
+}
+
+/** Of a process in another pid namespace only the time can tell: by then its call has ended. */
+export function isWithinCall(beganMs: number, timeout: unknown): boolean {
+  const seconds = typeof timeout === "number" ? timeout : defaultTimeoutSeconds;
+  return Date.now() - beganMs < (seconds + marginSeconds) * 1000;
+}
+
+const marginSeconds = 5;
+
+/** Whether the pod's netns still exists, in this boot and as the same namespace. */
+export function hasNetns(record: AttachmentRecord): boolean {
+  return record.bootId === bootId() && netnsStillAt(record.netns.path, record.netns.identity);
+}
+
+/** Whether the links on the host are still there. */
+export function hasHostLinks(plan: Plan): boolean {
+  const links = plan.filter((object) => object.kind === "link").filter((link) => link.where === "host");
+  return links.length > 0 && links.every((link) => hostLinkExists(link.name));
+}

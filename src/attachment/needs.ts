@@ -1,0 +1,23 @@
+// What an ADD needs of the machine, asked for before anything is changed, and by STATUS.
+import { CniError, ErrorCode } from "../cni/error.ts";
+import type { NetworkConfig } from "../config/network.ts";
+import { hostLinkExists } from "../linux/links.ts";
+import { requireProgram } from "../linux/programs.ts";
+import type { Call } from "./call.ts";
+
+/** Programs that ADD with this configuration needs. Throws before anything is changed. */
+export function requirePrograms({ config, environment }: Call): void {
+  const names = ["ip", "nsenter", ...(config.ipMasq ? (["nft"] as const) : [])] as const;
+  for (const name of names) requireProgram(name, environment.variables["PATH"]);
+}
+
+/** Throws code 7 if the underlay that the configuration names does not exist. */
+export function requireUnderlay(config: NetworkConfig): void {
+  const underlay = config.overlay?.underlay;
+  if (underlay === undefined || hostLinkExists(underlay)) return;
+  throw new CniError(
+    ErrorCode.invalidConfig,
+    "the underlay does not exist",
+    `overlay.underlay = ${JSON.stringify(underlay)}: the host has no such link`,
+  );
+}

@@ -1,0 +1,39 @@
+// STATUS: whether an ADD could succeed now. Throws code 50 with what is in the way.
+import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import { datapathOf } from "../datapath/choice.ts";
+import { ipamOf } from "../ipam/registry.ts";
+import { requireProgram } from "../linux/programs.ts";
+import type { Call } from "./call.ts";
+import { requirePrograms, requireUnderlay } from "./needs.ts";
+import { requireWritableState } from "./record.ts";
+
+export async function status(call: Call): Promise<void> {
+  try {
+    requirePrograms(call);
+    for (const name of ["tee", "cat"] as const) requireProgram(name, call.environment.variables["PATH"]);
+    requireWritableState();
+    datapathOf(call.config);
+    requireUnderlay(call.config);
+    await ipamOf(call.config.ipam.type).status(call);
+  } catch (error) {
+    throw unavailable(toCniError(error));
+  }
+}
+
+function unavailable(reason: CniError): CniError {
+  const kept: number[] = [
+    ErrorCode.unavailable,
+    ErrorCode.limitedConnectivity,
+    ErrorCode.invalidConfig,
+    ErrorCode.unsupportedField,
+  ];
+  if (kept.includes(reason.code)) return reason;
+  return new CniError(
+    ErrorCode.unavailable,
+    "podwire cannot add pods now",
+    `${reason.message}: ${reason.details}`,
+    {
+      cause: reason,
+    },
+  );
+}

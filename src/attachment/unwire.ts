@@ -1,0 +1,117 @@
+// Takes one attachment away, by its record or, without one, by what its name tells: the way of DEL,
+// of GC, and of an ADD that finds what a killed one left.
+import { formatIp, parsePrefix } from "../address/ip.ts";
+import { parseCniArgs } from "../cni/args.ts";
+import { parseForRemoval } from "../config/load.ts";
+import type { AttachmentName } from "../datapath/datapath.ts";
+import { datapaths } from "../datapath/registry.ts";
+import type { IpamRequest } from "../ipam/ipam.ts";
+import { ipamOf } from "../ipam/registry.ts";
+import { endOrphans } from "../linux/orphans.ts";
+import { findProgram } from "../linux/programs.ts";
+import type { Masquerade, Plan } from "../plan/plan.ts";
+import { remove } from "../plan/remove.ts";
+import { type Call, kernelOf } from "./call.ts";
+import { abandon, type Claim, claimsOn, seize } from "./ownership.ts";
+import { type AttachmentRecord, removeRecordFile } from "./record.ts";
+
+export interface RemovalPolicy {
+  /** Told of a live process that is adding or removing the attachment: waits, throws, or answers "leave". */
+  busy(process: number): Promise<"look again" | "leave">;
+  /** Throws if the attachment must stay. */
+  judge?(record: AttachmentRecord): void;
+}
+
+/** Takes away all that is recorded of an attachment. Returns whether there was anything. */
+export async function unwireRecorded(
+  name: AttachmentName,
+  call: Call,
+  policy: RemovalPolicy,
+): Promise<boolean> {
+  for (let found = false; ; found = true) {
+    const [claim] = claimsOn(name);
+    if (claim === undefined) return found;
+    if (claim.busyProcess !== undefined) {
+      if ((await policy.busy(claim.busyProcess)) === "leave") return true;
+      continue;
+    }
+    if (claim.stored !== "torn") policy.judge?.(claim.stored);
+    await unwireClaim(name, claim, call);
+  }
+}
+
+/** Does nothing if somebody else is faster. */
+export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call): Promise<void> {
+  const file = seize(claim, name);
+  if (file === undefined) return;
+  try {
+    if (claim.stored === "torn") await unwireUnrecorded(name, call);
+    else await unwire(name, claim.stored, call);
+  } catch (error) {
+    abandon(file, name);
+    throw error;
+  }
+  removeRecordFile(file, name);
+}
+
+/** By what the attachment's name, the IPAM and prevResult can tell. */
+export async function unwireUnrecorded(name: AttachmentName, call: Call): Promise<void> {
+  const release = requestFor(name, call);
+  const held = await ipamOf(release.config.ipam.type).held(release);
+  const addresses = [...new Set([...held, ...reportedAddresses(call)])];
+  await takeApart([...tracesOf(name), ...masqueradeOf(name.network, addresses, call)], release, call);
+}
+
+async function unwire(name: AttachmentName, record: AttachmentRecord, call: Call): Promise<void> {
+  if (record.state === "adding") await endOrphans(record.writer, call.deadline);
+  await takeApart([...record.plan, ...tracesOf(name)], recordedRequestFor(name, record, call), call);
+}
+
+/** Links go first and the address last, so that no address is given away while it is in use. */
+async function takeApart(plan: Plan, release: IpamRequest, call: Call): Promise<void> {
+  await remove(plan, kernelOf(call));
+  await ipamOf(release.config.ipam.type).del(release);
+}
+
+function tracesOf(name: AttachmentName): Plan {
+  return Object.values(datapaths).flatMap((datapath) => datapath.traces(name));
+}
+
+function masqueradeOf(network: string, sources: readonly string[], call: Call): Masquerade[] {
+  const hasNft = findProgram("nft", call.environment.variables["PATH"]) !== undefined;
+  return hasNft && sources.length > 0
+    ? [{ kind: "masquerade", where: "host", network, sources, direct: [] }]
+    : [];
+}
+
+/** From 0.3.0 on; nobody has checked prevResult for DEL, which must not fail for it. */
+function reportedAddresses({ config }: Call): string[] {
+  const { ips } = (config.prevResult ?? {}) as { ips?: unknown };
+  return (Array.isArray(ips) ? ips : []).flatMap((ip: { address?: unknown } | null) => {
+    const prefix = typeof ip?.address === "string" ? parsePrefix(ip.address) : undefined;
+    return prefix === undefined ? [] : formatIp(prefix.ip);
+  });
+}
+
+function requestFor(name: AttachmentName, call: Call): IpamRequest {
+  const { containerID, ifname } = name;
+  const variables = { ...call.environment.variables, CNI_CONTAINERID: containerID, CNI_IFNAME: ifname };
+  return { ...call, environment: { ...call.environment, verb: "DEL", containerID, ifname, variables } };
+}
+
+/** The IPAM that gave the address is asked to take it back, also if the conflist names another one now. */
+function recordedRequestFor(name: AttachmentName, record: AttachmentRecord, call: Call): IpamRequest {
+  const request = requestFor(name, call);
+  const { environment } = request;
+  return {
+    ...request,
+    config: parseForRemoval(record.rawConfig),
+    rawConfig: record.rawConfig,
+    args: parseCniArgs(record.args),
+    environment: {
+      ...environment,
+      args: record.args,
+      variables: { ...environment.variables, CNI_ARGS: record.args, CNI_NETNS: environment.netns },
+    },
+  };
+}

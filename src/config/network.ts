@@ -1,0 +1,147 @@
+// The schema of podwire's entry in a conflist, as a runtime hands it over on stdin. The keys that
+// node.json may give as defaults are those of `nodeSchema`; docs/configuration.md is generated from here.
+import * as z from "zod/mini";
+import { absolutePath, ip, linkName, mac, prefix, wholeNumber } from "./primitives.ts";
+
+/** Of a call. */
+export const defaultTimeoutSeconds = 60;
+
+export const maxMtu = 65535;
+/** The least that every IPv4 host takes (RFC 1122). */
+export const minMtu = 576;
+
+const mtu = z.union([z.literal(0), wholeNumber(minMtu, maxMtu)], {
+  error: `expected 0 (automatic) or a whole number from ${minMtu} to ${maxMtu}`,
+});
+
+const dns = z.strictObject({
+  nameservers: z.optional(z.array(ip)),
+  domain: z.optional(z.string()),
+  search: z.optional(z.array(z.string())),
+  options: z.optional(z.array(z.string())),
+});
+
+const peer = z.strictObject({ node: z.string(), address: ip, podCIDRs: z.array(prefix) });
+
+/** Keys that may also stand in /etc/podwire/node.json; the conflist wins, key by key. */
+const nodeKeys = {
+  datapath: z
+    .enum(["veth", "ipvlan", "ovs"])
+    .check(z.describe("how pods are wired on this node; default veth")),
+  mtu: mtu.check(
+    z.describe(
+      "MTU of the pod's interface in bytes; 0 or absent: that of the underlay, less the overlay's overhead",
+    ),
+  ),
+  ipMasq: z
+    .boolean()
+    .check(
+      z.describe(
+        "masquerade pods' traffic that leaves their network behind the node's address; default false",
+      ),
+    ),
+  ipvlan: z
+    .strictObject({ master: z.optional(linkName), mode: z.optional(z.enum(["l2", "l3", "l3s"])) })
+    .check(z.describe("settings of the ipvlan datapath")),
+  ovs: z
+    .strictObject({ bridge: z.optional(linkName), datapathType: z.optional(z.enum(["system", "netdev"])) })
+    .check(z.describe("settings of the ovs datapath")),
+  overlay: z
+    .strictObject({
+      type: z
+        .enum(["none", "host-gw", "vxlan", "geneve", "stt"])
+        .check(z.describe("how packets travel between nodes")),
+      vni: z.optional(wholeNumber(1, 16777215)),
+      port: z.optional(wholeNumber(1, 65535)),
+      underlay: z
+        .optional(linkName)
+        .check(
+          z.describe("link to the other nodes, and whose MTU counts; default that of the default route"),
+        ),
+      directRouting: z.optional(z.boolean()),
+      peers: z.optional(z.array(peer)),
+    })
+    .check(z.describe("how other nodes are reached; default none")),
+  bypass: z
+    .strictObject({ mode: z.enum(["auto", "off"]) })
+    .check(z.describe("use of the netfilter-bypass kernel module; auto: where it is loaded")),
+  log: z
+    .strictObject({
+      level: z
+        .optional(z.enum(["error", "warn", "info", "debug"]))
+        .check(z.describe("least severe level that is logged; default warn")),
+      file: z.optional(absolutePath),
+    })
+    .check(
+      z.describe("log level (default warn; PODWIRE_LOG overrides it) and a file to log to besides stderr"),
+    ),
+  timeout: wholeNumber(1, 3600).check(
+    z.describe("seconds a call may take before it gives up with code 11; default 60"),
+  ),
+};
+
+export const nodeSchema = z.partial(z.strictObject(nodeKeys));
+
+const pluginName = z.string().check(
+  z.regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, {
+    error: "expected the name of an IPAM plugin such as host-local",
+  }),
+);
+
+const ipam = z
+  .looseObject({ type: pluginName })
+  .check(
+    z.describe(
+      "address management: host-local runs in process, any other type is a plugin found on CNI_PATH",
+    ),
+  );
+
+/**
+ * What runtimes pass for the capabilities they serve; other keys are left to the chained plugins. Go writes an
+ * empty list as null.
+ */
+const runtimeConfig = z
+  .looseObject({
+    ips: z.nullish(z.array(z.string())),
+    mac: z.nullish(z.union([z.literal(""), mac], { error: "expected a unicast MAC address" })),
+    ipRanges: z.nullish(z.array(z.array(z.looseObject({ subnet: prefix })))),
+    dns: z.nullish(
+      z.looseObject({
+        servers: z.nullish(z.array(ip)),
+        searches: z.nullish(z.array(z.string())),
+        options: z.nullish(z.array(z.string())),
+      }),
+    ),
+  })
+  .check(
+    z.describe("put in by the runtime: ips, mac, ipRanges and dns are used, others left to chained plugins"),
+  );
+
+const attachments = z.nullable(z.array(z.looseObject({ containerID: z.string(), ifname: z.string() })));
+
+export const networkSchema = z.strictObject({
+  cniVersion: z
+    .optional(z.string())
+    .check(z.describe("version of the CNI specification, 0.1.0 to 1.1.0; put in by the runtime")),
+  name: z.string().check(z.describe("the network's name; put in by the runtime")),
+  type: z.string().check(z.describe('"podwire"')),
+  ...nodeSchema.shape,
+  ipam,
+  dns: z.optional(dns).check(z.describe("DNS settings to put into the result; they win over the IPAM's")),
+  capabilities: z
+    .optional(z.record(z.string(), z.boolean()))
+    .check(z.describe("what the runtime may pass in runtimeConfig: ips, mac, dns, ipRanges")),
+  args: z
+    .optional(z.looseObject({ cni: z.optional(z.looseObject({ ips: z.optional(z.array(z.string())) })) }))
+    .check(z.describe("put in by the runtime; args.cni.ips requests addresses")),
+  runtimeConfig: z.nullish(runtimeConfig),
+  prevResult: z.optional(z.unknown()).check(z.describe("put in by the runtime: the result so far")),
+  disableCheck: z.optional(z.boolean()).check(z.describe("true: CHECK succeeds without looking")),
+  "cni.dev/valid-attachments": z
+    .optional(attachments)
+    .check(z.describe("put in by the runtime for GC: the attachments to keep")),
+  "cni.dev/attachments": z.optional(attachments).check(z.describe("an older name of the same")),
+});
+
+export type NodeConfig = z.infer<typeof nodeSchema>;
+export type NetworkConfig = z.infer<typeof networkSchema>;

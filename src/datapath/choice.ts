@@ -1,0 +1,23 @@
+// Which datapath wires a network's pods on this node.
+import { CniError, ErrorCode } from "../cni/error.ts";
+import type { NetworkConfig } from "../config/network.ts";
+import type { Datapath } from "./datapath.ts";
+import { datapaths } from "./registry.ts";
+
+/** Throws code 7 for what the configuration's format knows but this version cannot do. */
+export function datapathOf(config: NetworkConfig): Datapath {
+  const name = config.datapath ?? "veth";
+  const datapath = datapaths[name];
+  if (datapath === undefined) throw absent(`datapath = "${name}"`, Object.keys(datapaths));
+  const overlay = config.overlay?.type ?? "none";
+  if (overlay !== "none") throw absent(`overlay.type = "${overlay}"`, ["none"]);
+  return datapath;
+}
+
+function absent(what: string, available: readonly string[]): CniError {
+  return new CniError(
+    ErrorCode.invalidConfig,
+    "invalid network configuration",
+    `config: ${what} is not in this version of podwire; available: ${available.join(", ")}`,
+  );
+}

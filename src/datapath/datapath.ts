@@ -1,0 +1,50 @@
+// What a datapath is: a pure function from an attachment's wishes to a plan and the result a runtime sees.
+// A new datapath is one file and one line in registry.ts.
+import type { Interface, IpConfig, Route } from "../cni/result.ts";
+import type { Plan } from "../plan/plan.ts";
+
+/** Names one interface of one container in one network; everything derives from it. */
+export interface AttachmentName {
+  readonly network: string;
+  readonly containerID: string;
+  readonly ifname: string;
+}
+
+export interface Wiring extends AttachmentName {
+  /** Path of the pod's netns, for the result. */
+  readonly sandbox: string;
+  /** Requested MAC of the pod's interface; else one is derived from the attachment's name. */
+  readonly mac?: string;
+  readonly mtu: number;
+  /** As the IPAM gave them, with the prefix length of their subnet. */
+  readonly ips: readonly IpConfig[];
+  readonly routes: readonly Route[];
+  readonly ipMasq: boolean;
+  readonly host: HostFacts;
+}
+
+/** What plans depend on and only the host can tell. */
+export interface HostFacts {
+  /** Whether the kernel has IPv6 at all. */
+  readonly ipv6: boolean;
+  /** New links start with IPv6 off (net.ipv6.conf.default.disable_ipv6). */
+  readonly ipv6OffByDefault: boolean;
+  /** Links that would lose a default route of a router advertisement once IPv6 forwarding is on. */
+  readonly advertisedLinks: readonly string[];
+}
+
+export interface Wired {
+  readonly plan: Plan;
+  /** The pod's own interface is the last. */
+  readonly interfaces: readonly Interface[];
+  /** `interface` indexes into `interfaces`. */
+  readonly ips: readonly IpConfig[];
+  readonly routes: readonly Route[];
+}
+
+export interface Datapath {
+  /** Throws code 7 for what this datapath cannot do. */
+  wire(wiring: Wiring): Wired;
+  /** What to remove when only the attachment's name is known. */
+  traces(name: AttachmentName): Plan;
+}
