@@ -1,0 +1,8 @@
+// How commands reach the kernel: with the administrator's PATH, and not for ever.
+import type { Kernel } from "../linux/kernel.ts";
+
+const timeoutMs = 120_000;
+
+export function commandKernel(): Kernel {
+  return { searchPath: process.env["PATH"], deadline: AbortSignal.timeout(timeoutMs) };
+}

@@ -1,0 +1,123 @@
+// Finds in nft's JSON listing the chains that drop forwarded packets by default and have no rule that lets
+// pods through. Pure. A rule counts if it accepts without a condition, or for podwire's links or pods'
+// addresses; what its other conditions demand is not looked into.
+import { type Prefix, parseIp, parsePrefix, prefixContains, prefixCovers } from "../../address/ip.ts";
+
+export interface NftObject {
+  readonly chain?: NftChain;
+  readonly rule?: NftRule;
+}
+
+interface NftChain {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  readonly hook?: string;
+  readonly policy?: string;
+}
+
+interface NftRule {
+  readonly family: string;
+  readonly table: string;
+  readonly chain: string;
+  readonly expr: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** As "family table chain", which nft takes in a command. */
+export function droppingChains(objects: readonly NftObject[], pods: readonly Prefix[]): string[] {
+  const rules = objects.flatMap(({ rule }) => rule ?? []);
+  return objects
+    .flatMap(({ chain }) => chain ?? [])
+    .filter((chain) => chain.hook === "forward" && dropsByDefault(chain, rules))
+    .filter(({ family }) => concerns(family, pods))
+    .filter((chain) => !letsThrough(chain, chain.name, rules, pods, new Set()))
+    .map(({ family, table, name }) => `${family} ${table} ${name}`);
+}
+
+/** By its policy, or, as firewalld does it, by a rule for all that is left. */
+function dropsByDefault(chain: NftChain, rules: readonly NftRule[]): boolean {
+  if (chain.policy === "drop") return true;
+  return rulesOf(chain, chain.name, rules).some(
+    (rule) => !isConditional(rule) && rule.expr.some((part) => "drop" in part || "reject" in part),
+  );
+}
+
+/** Without known pods every family may be theirs. */
+function concerns(family: string, pods: readonly Prefix[]): boolean {
+  const number = { ip: 4, ip6: 6 }[family];
+  if (number === undefined) return family === "inet";
+  return pods.length === 0 || pods.some(({ ip }) => ip.family === number);
+}
+
+function letsThrough(
+  base: NftChain,
+  chain: string,
+  rules: readonly NftRule[],
+  pods: readonly Prefix[],
+  visited: Set<string>,
+): boolean {
+  if (visited.has(chain)) return false;
+  visited.add(chain);
+  return rulesOf(base, chain, rules)
+    .filter((rule) => isForPods(rule, pods))
+    .some((rule) => {
+      if (rule.expr.some((part) => "accept" in part)) return true;
+      const target = rule.expr.map((part) => part["jump"] ?? part["goto"]).find((next) => next !== undefined);
+      const name = (target as { target?: string } | undefined)?.target;
+      return name !== undefined && letsThrough(base, name, rules, pods, visited);
+    });
+}
+
+/** Jumps stay in the table of the chain they begin in. */
+function rulesOf(base: NftChain, chain: string, rules: readonly NftRule[]): NftRule[] {
+  return rules.filter(
+    (rule) => rule.family === base.family && rule.table === base.table && rule.chain === chain,
+  );
+}
+
+function isForPods(rule: NftRule, pods: readonly Prefix[]): boolean {
+  return !isConditional(rule) || conditionsOf(rule).some((condition) => namesPods(condition["match"], pods));
+}
+
+function isConditional(rule: NftRule): boolean {
+  return conditionsOf(rule).length > 0;
+}
+
+/** Conditions that iptables made and nft cannot show ("xt") are conditions like any other. */
+function conditionsOf({ expr }: NftRule): NftRule["expr"] {
+  return expr.filter((part) => "match" in part || ("xt" in part && !isTarget(part["xt"])));
+}
+
+function isTarget(xt: unknown): boolean {
+  return (xt as { type?: string } | null)?.type === "target";
+}
+
+function namesPods(match: unknown, pods: readonly Prefix[]): boolean {
+  const { op, left, right } = (match ?? {}) as { op?: string; left?: Left; right?: unknown };
+  if (op !== "==" && op !== "in") return false;
+  const key = left?.meta?.key ?? "";
+  if (key === "iifname" || key === "oifname") return namesOf(right).some((name) => name.startsWith("pw"));
+  const field = left?.payload?.field ?? "";
+  if (field !== "saddr" && field !== "daddr") return false;
+  return namesOf(right).some((name) => pods.some((pod) => covers(name, pod)));
+}
+
+interface Left {
+  readonly meta?: { readonly key?: string };
+  readonly payload?: { readonly field?: string };
+}
+
+/** The values of a right side: one, or a set of several; prefixes as text. */
+function namesOf(right: unknown): string[] {
+  if (typeof right === "string") return [right];
+  const { set, prefix } = (right ?? {}) as { set?: unknown[]; prefix?: { addr: string; len: number } };
+  if (prefix !== undefined) return [`${prefix.addr}/${prefix.len}`];
+  return set?.flatMap(namesOf) ?? [];
+}
+
+function covers(text: string, pod: Prefix): boolean {
+  const prefix = parsePrefix(text);
+  if (prefix !== undefined) return prefixCovers(prefix, pod);
+  const ip = parseIp(text);
+  return ip !== undefined && prefixContains(pod, ip);
+}

@@ -1,0 +1,108 @@
+// `podwire gc`: removes attachments that provably no longer exist, where no runtime calls GC or its
+// list is not to be had. A runtime's DEL or GC may run at the same time: each attachment is looked at
+// again just before it is removed.
+import { linkedAttachments } from "../attachment/leftovers.ts";
+import { toCniError } from "../cni/error.ts";
+import type { AttachmentName } from "../datapath/datapath.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { type Attachment, examine, listAttachments } from "./attachments.ts";
+import type { Colour } from "./colour.ts";
+import type { Run, Words } from "./command.ts";
+import { commandKernel } from "./command-kernel.ts";
+import { removeAttachment } from "./removal.ts";
+import { renderTable } from "./table.ts";
+import { printJson, type Terminal } from "./terminal.ts";
+
+interface Outcome extends AttachmentName {
+  readonly action: "removed" | "would remove" | "kept" | "failed" | "unrecorded";
+  readonly why: string;
+}
+
+const colours: Readonly<Record<Outcome["action"], Colour>> = {
+  removed: "green",
+  "would remove": "green",
+  kept: "yellow",
+  unrecorded: "yellow",
+  failed: "red",
+};
+
+/** The kernel takes a netns apart in the background; its links follow within this time. */
+const settlingMs = 2000;
+
+export const gc: Run = async (words, terminal) => {
+  const kernel = commandKernel();
+  const outcomes: Outcome[] = [];
+  for (const attachment of await settled(listAttachments().filter(isDead))) {
+    outcomes.push(await collect(attachment, words));
+  }
+  outcomes.push(...(await unrecorded(kernel)));
+  if (words.flag("json")) printJson(outcomes, terminal);
+  else printOutcomes(outcomes, terminal);
+  return outcomes.some(({ action }) => action === "failed") ? 1 : 0;
+};
+
+function isDead({ condition }: Attachment): boolean {
+  return condition === "stale" || condition === "unfinished" || condition === "torn";
+}
+
+/** The attachments, after waiting a little for links that are about to go. */
+async function settled(found: readonly Attachment[]): Promise<Attachment[]> {
+  const until = Date.now() + settlingMs;
+  let current = [...found];
+  while (current.some(({ doubt }) => doubt !== undefined) && Date.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    current = current.flatMap(({ name }) => examine(name) ?? []).filter(isDead);
+  }
+  return current;
+}
+
+async function collect({ name, why, doubt }: Attachment, words: Words): Promise<Outcome> {
+  if (doubt !== undefined) return { ...name, action: "kept", why: `${why}, but ${doubt}` };
+  if (words.flag("dry-run")) return { ...name, action: "would remove", why };
+  try {
+    const now = examine(name);
+    if (now !== undefined && (!isDead(now) || now.doubt !== undefined)) {
+      return { ...name, action: "kept", why: "it has been added again" };
+    }
+    await removeAttachment(name, now, words);
+    return { ...name, action: "removed", why };
+  } catch (error) {
+    const { message, details } = toCniError(error);
+    return { ...name, action: "failed", why: `${why}; ${message}: ${details}` };
+  }
+}
+
+/** A link without a record is only reported: as long as it exists, so does its pod's netns. */
+async function unrecorded(kernel: Kernel): Promise<Outcome[]> {
+  try {
+    const linked = await linkedAttachments(kernel);
+    return linked
+      .filter((name) => examine(name) === undefined)
+      .map((name) => ({
+        ...name,
+        action: "unrecorded",
+        why: "it has a link on the host but no record; it goes with its pod, or by DEL",
+      }));
+  } catch (error) {
+    const { message, details } = toCniError(error);
+    const nobody = { network: "", containerID: "", ifname: "" };
+    return [
+      { ...nobody, action: "failed", why: `links on the host cannot be listed: ${message}: ${details}` },
+    ];
+  }
+}
+
+function printOutcomes(outcomes: readonly Outcome[], terminal: Terminal): void {
+  if (outcomes.length === 0) {
+    terminal.print("nothing to remove\n");
+    return;
+  }
+  const rows = outcomes.map(({ network, containerID, ifname, action, why }) => [
+    { text: action, colour: colours[action] },
+    network || "-",
+    containerID.slice(0, 12) || "-",
+    ifname || "-",
+    why,
+  ]);
+  terminal.print(renderTable(["ACTION", "NETWORK", "CONTAINER", "INTERFACE", "WHY"], rows, terminal.paint));
+}

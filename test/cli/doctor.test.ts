@@ -1,0 +1,121 @@
+// What doctor makes of other programs' words, without running them.
+import { describe, expect, test } from "vitest";
+import { parsePrefix } from "../../src/address/ip.ts";
+import { droppingChains, type NftObject } from "../../src/cli/doctor/dropping-chains.ts";
+import { dropsByLegacy } from "../../src/cli/doctor/firewall.ts";
+import { isAtLeastVersion, isIproute2Enough } from "../../src/cli/doctor/programs.ts";
+
+describe("versions", () => {
+  test.each([
+    ["0.9.6", true],
+    ["1.0.6", true],
+    ["0.10.0", true],
+    ["0.9.5", false],
+    ["0.9", false],
+    ["1", true],
+  ])("nftables %s is enough for 0.9.6: %s", (version, isEnough) => {
+    expect(isAtLeastVersion(version, "0.9.6")).toBe(isEnough);
+  });
+
+  test("a kernel's suffix does not count", () => {
+    expect(isAtLeastVersion("5.2-rc1-cloud", "5.2")).toBe(true);
+    expect(isAtLeastVersion("4.19.0-27-amd64", "5.2")).toBe(false);
+  });
+
+  test.each([
+    ["ip utility, iproute2-6.1.0, libbpf 1.1.2", true],
+    ["ip utility, iproute2-5.7.0", true],
+    ["ip utility, iproute2-ss190319", true],
+    ["ip utility, iproute2-ss180813", true],
+    ["ip utility, iproute2-ss180129", false],
+    ["BusyBox v1.36.1 multi-call binary.", false],
+    ["", false],
+  ])("%j is an iproute2 that podwire can use: %s", (text, isEnough) => {
+    expect(isIproute2Enough(text)).toBe(isEnough);
+  });
+});
+
+const pods = ["10.244.1.0/24"].map((text) => parsePrefix(text)).filter((prefix) => prefix !== undefined);
+const chain = (name: string, more: object = {}): NftObject => ({
+  chain: { family: "ip", table: "filter", name, ...more },
+});
+const forward = chain("FORWARD", { hook: "forward", policy: "drop" });
+const rule = (name: string, ...expr: Record<string, unknown>[]): NftObject => ({
+  rule: {
+    family: "ip",
+    table: "filter",
+    chain: name,
+    expr: [{ counter: { packets: 0, bytes: 0 } }, ...expr],
+  },
+});
+const meta = (key: string, right: string) => ({ match: { op: "==", left: { meta: { key } }, right } });
+const source = (right: unknown) => ({
+  match: { op: "==", left: { payload: { protocol: "ip", field: "saddr" } }, right },
+});
+const accept = { accept: null };
+
+describe("a chain of forwarded packets", () => {
+  const blocked = ["ip filter FORWARD"];
+
+  test("that drops by policy blocks pods", () => {
+    expect(droppingChains([forward], pods)).toEqual(blocked);
+  });
+
+  test("that accepts by policy does not", () => {
+    expect(droppingChains([chain("FORWARD", { hook: "forward", policy: "accept" })], pods)).toEqual([]);
+  });
+
+  test("that rejects all that is left blocks pods, as firewalld's", () => {
+    const open = chain("FORWARD", { hook: "forward", policy: "accept" });
+    expect(droppingChains([open, rule("FORWARD", { reject: { type: "icmpx" } })], pods)).toEqual(blocked);
+    const conditional = rule("FORWARD", meta("iifname", "eth9"), { drop: null });
+    expect(droppingChains([open, conditional], pods)).toEqual([]);
+  });
+
+  test("of another hook or of the other family does not matter", () => {
+    expect(droppingChains([chain("INPUT", { hook: "input", policy: "drop" })], pods)).toEqual([]);
+    const ipv6 = { chain: { family: "ip6", table: "t", name: "c", hook: "forward", policy: "drop" } };
+    expect(droppingChains([ipv6], pods)).toEqual([]);
+    expect(droppingChains([ipv6], [])).toEqual(["ip6 t c"]);
+  });
+
+  test.each([
+    ["accepts everything", [accept]],
+    ["accepts podwire's links", [meta("iifname", "pw*"), accept]],
+    ["accepts the pods' network", [source({ prefix: { addr: "10.244.0.0", len: 16 } }), accept]],
+    [
+      "accepts a set with it",
+      [source({ set: [{ prefix: { addr: "10.244.0.0", len: 16 } }, "192.0.2.1"] }), accept],
+    ],
+  ])("that %s lets pods through", (_what, expr) => {
+    expect(droppingChains([forward, rule("FORWARD", ...expr)], pods)).toEqual([]);
+  });
+
+  test.each([
+    ["another bridge", [meta("oifname", "docker0"), accept]],
+    ["answers", [{ match: { op: "in", left: { ct: { key: "state" } }, right: ["established"] } }, accept]],
+    ["what iptables alone understands", [{ xt: { type: "match", name: "comment" } }, accept]],
+    ["another network", [source({ prefix: { addr: "10.245.0.0", len: 16 } }), accept]],
+    ["all but pods", [{ match: { ...source("10.244.1.0/24").match, op: "!=" } }, accept]],
+  ])("that accepts only %s blocks pods", (_what, expr) => {
+    expect(droppingChains([forward, rule("FORWARD", ...expr)], pods)).toEqual(blocked);
+  });
+
+  test("is followed through its jumps, in circles too", () => {
+    const jumps = [
+      rule("FORWARD", { jump: { target: "A" } }),
+      rule("A", { goto: { target: "B" } }),
+      rule("B", { jump: { target: "A" } }),
+    ];
+    expect(droppingChains([forward, ...jumps], pods)).toEqual(blocked);
+    expect(droppingChains([forward, ...jumps, rule("B", meta("iifname", "pw*"), accept)], pods)).toEqual([]);
+  });
+});
+
+describe("iptables-legacy", () => {
+  test("drops by policy unless a rule accepts pods", () => {
+    expect(dropsByLegacy("-P FORWARD DROP\n-A FORWARD -o docker0 -j ACCEPT\n")).toBe(true);
+    expect(dropsByLegacy("-P FORWARD DROP\n-A FORWARD -i pw+ -j ACCEPT\n")).toBe(false);
+    expect(dropsByLegacy("-P FORWARD ACCEPT\n")).toBe(false);
+  });
+});
