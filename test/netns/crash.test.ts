@@ -1,0 +1,224 @@
+// A podwire that is killed at any moment: what DEL, or the next ADD, finds and makes of it. The moments are system
+// calls (strace kills just before each), programs started (scripts in PATH kill their parent), and the clock.
+import fs from "node:fs";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { type CniCall, cni, dualStackIpam, network, succeed } from "../fixture/calls.ts";
+import {
+  hostLinks,
+  machineState,
+  masqueradedAddresses,
+  processesOf,
+  storedFiles,
+  withoutForwarding,
+} from "../fixture/machine-state.ts";
+import { executable, referencePluginDir, startNode, type TestNode } from "../fixture/node.ts";
+import { locate, pluginDirectory, podwireWith } from "../fixture/programs.ts";
+
+const config = network({ ipMasq: true, ipam: dualStackIpam });
+
+let node: TestNode;
+let clean: string;
+beforeAll(async () => {
+  node = await startNode();
+  await node.addPod("pod1");
+  // Forwarding and the empty nftables sets are there from the first pod on.
+  await succeed(node, { verb: "ADD", config });
+  await succeed(node, { verb: "DEL", config });
+  clean = withoutForwarding(await machineState(node, "pod1"));
+});
+afterAll(async () => node.stop());
+afterEach(async () => {
+  // For the tests after one that failed.
+  await cni(node, { verb: "DEL", config });
+  await node.attempt("sh", [
+    "-c",
+    "ip -n pod1 link del eth0; rm -rf /var/lib/podwire/* /var/lib/cni/networks/podnet",
+  ]);
+});
+
+/** As a runtime would after a crash: DEL, or the same ADD again. */
+async function expectRecovery(after: "DEL" | "ADD", moment: string): Promise<void> {
+  if (after === "ADD") {
+    const { json: prevResult } = await succeed(node, { verb: "ADD", config });
+    await succeed(node, { verb: "CHECK", config: { ...config, prevResult } });
+    expect(await hostLinks(node), moment).toHaveLength(1);
+    expect(
+      (await storedFiles(node)).filter((file) => file.includes("/networks/")),
+      moment,
+    ).toHaveLength(2);
+    expect(await masqueradedAddresses(node), moment).toHaveLength(2);
+  }
+  await succeed(node, { verb: "DEL", config });
+  expect(withoutForwarding(await machineState(node, "pod1")), moment).toBe(clean);
+}
+
+/** Calls with the plugin and expects it to be killed, or to have been through before. */
+async function crash(call: Omit<CniCall, "config"> & { config?: object }): Promise<boolean> {
+  const answer = await cni(node, { config, ...call }).catch((error: unknown) => {
+    // Killed while it printed its result.
+    if (error instanceof SyntaxError) return { exitCode: undefined, stdout: "" };
+    throw error;
+  });
+  return answer.exitCode !== 0 && answer.stdout === "";
+}
+
+const hasStrace = fs.existsSync("/usr/bin/strace");
+if (!hasStrace) console.warn("strace is missing: crashes at each system call are not tested");
+
+/** System calls by which podwire's own process changes files, or starts and ends programs. */
+const changing = ["link", "rename", "unlink", "mkdir", "rmdir", "fsync", "vfork,clone,clone3,fork"];
+
+function killedAt(calls: string, occurrence: number): string {
+  const name = `/run/killed-${calls.replaceAll(",", "-")}-${occurrence}`;
+  const known = calls
+    .split(",")
+    .map((call) => `?${call}`)
+    .join(",");
+  const variants = ["link", "rename", "unlink", "mkdir"].includes(calls) ? `,?${calls}at` : "";
+  const set = `${known}${variants}`;
+  const inject = `inject=${set}:signal=KILL:when=${occurrence}`;
+  const script = `#!/bin/sh\nexec strace -o /dev/null -e trace=${set} -e ${inject} ${executable}\n`;
+  fs.writeFileSync(node.file(name), script, { mode: 0o755 });
+  return name;
+}
+
+describe.skipIf(!hasStrace)("ADD killed before each system call that changes something", () => {
+  describe.each(["DEL", "ADD"] as const)("is undone by %s:", (after) => {
+    test.each(changing)("%s", async (calls) => {
+      let crashes = 0;
+      for (let occurrence = 1; occurrence <= 20; occurrence++) {
+        const plugin = killedAt(calls, occurrence);
+        if (!(await crash({ verb: "ADD", plugin }))) {
+          await succeed(node, { verb: "DEL", config });
+          break;
+        }
+        crashes++;
+        await expectRecovery(after, `killed before ${calls} number ${occurrence}`);
+      }
+      if (crashes === 0) console.warn(`ADD never called ${calls}: nothing tested`);
+    });
+  });
+});
+
+describe.skipIf(!hasStrace)("DEL killed before each system call that changes something", () => {
+  test.each(changing)("is finished by the next DEL: %s", async (calls) => {
+    for (let occurrence = 1; occurrence <= 20; occurrence++) {
+      await succeed(node, { verb: "ADD", config });
+      const killed = await crash({ verb: "DEL", plugin: killedAt(calls, occurrence) });
+      await expectRecovery("DEL", `killed before ${calls} number ${occurrence}`);
+      if (!killed) break;
+    }
+  });
+});
+
+describe("ADD killed around each program that it starts", () => {
+  const real = (program: string) => `${locate(program)} "$@"`;
+  const moments = {
+    "before it does its work": (program: string) => `kill -9 $PPID; exit 1; ${program}`,
+    "while it does its work": (program: string) => `kill -9 $PPID; exec ${real(program)}`,
+    "after it did its work": (program: string) => `${real(program)}; kill -9 $PPID`,
+    "long before it does its work": (program: string) =>
+      `input=$(cat); kill -9 $PPID; sleep 0.3; echo "$input" | ${real(program)}`,
+  };
+  const cases = Object.entries(moments).flatMap(([moment, script]) =>
+    ["ip", "nsenter", "nft", "tee"].map((program) => [program, moment, script(program)] as const),
+  );
+  test.each(cases)("%s, %s, is undone by DEL and by ADD", async (program, moment, body) => {
+    for (const after of ["DEL", "ADD"] as const) {
+      for (const run of [1, 2]) {
+        fs.rmSync(node.file("/run/runs"), { force: true });
+        const count = `echo >> /run/runs; [ $(wc -l < /run/runs) = ${run} ] || exec ${real(program)}`;
+        const plugin = podwireWith(node, { [program]: `${count}\n${body}` });
+        if (!(await crash({ verb: "ADD", plugin }))) {
+          await succeed(node, { verb: "DEL", config });
+          continue;
+        }
+        await expectRecovery(after, `${program} ${moment}, run ${run}, then ${after}`);
+      }
+    }
+    // What was started by the dead one and still slept.
+    if (moment.startsWith("long")) await node.run("sleep", "0.4");
+    expect(withoutForwarding(await machineState(node, "pod1"))).toBe(clean);
+  });
+});
+
+describe("DEL killed around each program that it starts", () => {
+  test.each(["ip", "nft"])("%s is finished by the next DEL", async (program) => {
+    const real = `${locate(program)} "$@"`;
+    for (const body of [`kill -9 $PPID; exec ${real}`, `${real}; kill -9 $PPID`]) {
+      await succeed(node, { verb: "ADD", config });
+      await crash({ verb: "DEL", plugin: podwireWith(node, { [program]: body }) });
+      await expectRecovery("DEL", body);
+    }
+  });
+});
+
+describe("killed by the clock", () => {
+  const delays = Array.from({ length: 40 }, (_, index) => 2 * index);
+
+  test.each(["ADD", "DEL"])("%s is undone or finished at every moment", async (verb) => {
+    const script = `#!/bin/sh\n${executable} <&3 &\npid=$!\nsleep $DELAY\nkill -9 $pid\nwait $pid\n`;
+    fs.writeFileSync(node.file("/run/timed"), script.replace("<&3", "< /dev/stdin"), { mode: 0o755 });
+    for (const delay of delays.filter((_, index) => verb === "ADD" || index % 2 === 0)) {
+      if (verb === "DEL") await succeed(node, { verb: "ADD", config });
+      const killed = await crash({ verb, plugin: "/run/timed", env: { DELAY: String(delay / 1000) } });
+      // An ADD that was through but for its answer is repeated in vain: it is for the runtime to DEL.
+      const isThrough =
+        (await node.attempt("grep", ["-r", '"state": "ready"', "/var/lib/podwire"])).exitCode === 0;
+      const after = verb === "ADD" && killed && !isThrough && delay % 4 === 0 ? "ADD" : "DEL";
+      await expectRecovery(after, `${verb} killed after ${delay} ms`);
+    }
+  });
+});
+
+describe("SIGTERM", () => {
+  test.each(["ip", "nsenter", "nft", "tee"])(
+    "while %s hangs makes ADD undo its work and say so",
+    async (program) => {
+      const plugin = podwireWith(node, {
+        [program]: `if [ -e /run/once ]; then exec ${locate(program)} "$@"; fi; touch /run/once; kill -TERM $PPID; exec sleep 1000`,
+      });
+      fs.rmSync(node.file("/run/once"), { force: true });
+      const answer = await cni(node, { verb: "ADD", config, plugin });
+      expect(answer.json).toMatchObject({ code: 11 });
+      expect(withoutForwarding(await machineState(node, "pod1"))).toBe(clean);
+    },
+  );
+
+  test("while a delegated IPAM hangs makes ADD undo its work and tell the IPAM", async () => {
+    const path = pluginDirectory(node, {
+      stub: "cat > /dev/null; echo $CNI_COMMAND >> /run/verbs; [ $CNI_COMMAND = ADD ] || exit 0; kill -TERM $PPID; exec sleep 1000",
+    });
+    fs.rmSync(node.file("/run/verbs"), { force: true });
+    const answer = await cni(node, { verb: "ADD", config: { ...config, ipam: { type: "stub" } }, path });
+    expect(answer.json).toMatchObject({ code: 11 });
+    expect(fs.readFileSync(node.file("/run/verbs"), "utf8")).toBe("ADD\nDEL\n");
+    expect(withoutForwarding(await machineState(node, "pod1"))).toBe(clean);
+  });
+});
+
+const hasReference = fs.existsSync(`${referencePluginDir}/host-local`);
+if (!hasReference) console.warn(`no host-local in ${referencePluginDir}: crashes around it are not tested`);
+
+describe.skipIf(!hasReference)("killed while a delegated IPAM works", () => {
+  const delegated = network({ cniVersion: "1.0.0", ipam: { ...dualStackIpam, type: "ref-local" } });
+  test.each([
+    ["before", `[ $CNI_COMMAND = ADD ] && kill -9 $PPID; exec ${referencePluginDir}/host-local`],
+    [
+      "after",
+      `true; ${referencePluginDir}/host-local; status=$?; [ $CNI_COMMAND = ADD ] && kill -9 $PPID; exit $status`,
+    ],
+    [
+      "long before",
+      `input=$(cat); [ $CNI_COMMAND = ADD ] && kill -9 $PPID && sleep 0.3; echo "$input" | ${referencePluginDir}/host-local`,
+    ],
+  ])("%s it reserved, ADD loses no lease", async (_, script) => {
+    const path = pluginDirectory(node, { "ref-local": script });
+    const healthy = pluginDirectory(node, { "ref-local": `${referencePluginDir}/host-local` });
+    expect(await crash({ verb: "ADD", config: delegated, path })).toBe(true);
+    await succeed(node, { verb: "DEL", config: delegated, path: healthy });
+    await node.run("sleep", "0.4");
+    expect(await storedFiles(node)).toEqual([]);
+    expect(processesOf(node)).toEqual([]);
+  });
+});
