@@ -1,7 +1,8 @@
 // What a machine must have for chains with the reference plugins, and a loud word when it has not: a skipped
 // test must not look like a passed one.
-import { accessSync, constants, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
+import { findProgram, isExecutable } from "../../src/linux/programs.ts";
 import { executable, referencePluginDir } from "../fixture/node.ts";
 
 const debianPackages: Readonly<Record<string, string>> = {
@@ -36,16 +37,5 @@ export function cannotRun(suite: string, plugins: readonly string[]): boolean {
 }
 
 function isOnPath(program: string): boolean {
-  return (process.env["PATH"] ?? "")
-    .split(path.delimiter)
-    .some((dir) => isExecutable(path.join(dir, program)));
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return findProgram(program, process.env["PATH"]) !== undefined;
 }

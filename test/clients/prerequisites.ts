@@ -1,7 +1,7 @@
 // What a machine must have for the runtime tests, and a loud word when it has not: a skipped test must not
 // look like a passed one.
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
+import { findProgram, isExecutable } from "../../src/linux/programs.ts";
 
 const debianPackages: Record<string, string> = {
   busybox: "busybox-static",
@@ -48,15 +48,5 @@ export function cannotRun(suite: string, programs: string[], plugins: string[]):
 export const referencePluginDir = "/usr/lib/cni";
 
 function isOnPath(program: string): boolean {
-  const { PATH = "" } = process.env;
-  return PATH.split(delimiter).some((dir) => isExecutable(join(dir, program)));
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return findProgram(program, process.env["PATH"]) !== undefined;
 }

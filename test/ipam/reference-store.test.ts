@@ -1,11 +1,11 @@
 // The reference host-local binary and ours on one store: in turns they give the addresses the reference
 // gives alone, and at the same time they neither give an address twice nor lose one.
-import { accessSync, constants } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterEach, describe, expect, test } from "vitest";
 import type { NetworkConfig } from "../../src/config/network.ts";
 import { hostLocal } from "../../src/ipam/host-local/host-local.ts";
+import { isExecutable } from "../../src/linux/programs.ts";
 import { randomNumbers } from "./random.ts";
 import {
   add,
@@ -254,13 +254,4 @@ function runOurs(verb: string, config: NetworkConfig, containerID: string) {
 
 function addresses(stdout: string): string[] {
   return JSON.parse(stdout).ips.map((ip: { address: string }) => ip.address);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
