@@ -11,8 +11,10 @@ import type { Plan } from "../plan/plan.ts";
 import { describeDifference, verify } from "../plan/verify.ts";
 import { inParallel } from "./in-parallel.ts";
 
-/** A pod's programs wait for the kernel and for each other: a few more than there are cores. */
-const parallelPods = 2 + os.availableParallelism();
+/** A pod's programs wait for the kernel and for each other: a few more than there are cores of this machine. */
+function parallelPods(): number {
+  return 2 + os.availableParallelism();
+}
 
 export interface Verdict {
   readonly faults: readonly string[];
@@ -25,7 +27,7 @@ export async function verifyAll(records: readonly AttachmentRecord[], kernel: Ke
   const plans = records.map((record) => record.plan);
   try {
     const host = await observe(distinct(plans.flatMap((plan) => part(plan, "host"))), kernel);
-    return await inParallel(records, parallelPods, (record) => verifyOne(record, host, kernel));
+    return await inParallel(records, parallelPods(), (record) => verifyOne(record, host, kernel));
   } catch (error) {
     return records.map(() => unverified(error));
   }
