@@ -1,7 +1,7 @@
 // bandwidth after podwire: it shapes the host's end of the pod's link, which it finds in podwire's result.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { chain, hasCheck, versions } from "../fixture/conflist.ts";
 import { hostAddress, startNode, type TestNode } from "../fixture/node.ts";
-import { chain, hasCheck, versions } from "./conflist.ts";
 import { addressesOf, hostLinkOf, podwireThen } from "./podnet.ts";
 import { cannotRun } from "./prerequisites.ts";
 import { leftSince, tracesOf } from "./traces.ts";

@@ -1,8 +1,8 @@
 // firewall after podwire, with its iptables backend: on a node whose FORWARD chain drops by default, pods
 // are reachable because firewall opens it for the addresses in podwire's result.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { chain, hasCheck, versions } from "../fixture/conflist.ts";
 import { outsideAddress, outsideAddress6, startNode, type TestNode } from "../fixture/node.ts";
-import { chain, hasCheck, versions } from "./conflist.ts";
 import { addressesOf, podwire, podwireThen } from "./podnet.ts";
 import { cannotRun } from "./prerequisites.ts";
 import { leftSince, tracesOf } from "./traces.ts";

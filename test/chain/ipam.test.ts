@@ -3,8 +3,8 @@
 import { copyFileSync, mkdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { dualStackIpam } from "../fixture/calls.ts";
+import { chain, type Entry, hasCheck, versions } from "../fixture/conflist.ts";
 import { hostAddress, hostAddress6, referencePluginDir, startNode, type TestNode } from "../fixture/node.ts";
-import { chain, type Entry, hasCheck, versions } from "./conflist.ts";
 import { startDhcpDaemon } from "./dhcp-daemon.ts";
 import { addressesOf, podwireThen } from "./podnet.ts";
 import { cannotRun } from "./prerequisites.ts";

@@ -1,6 +1,6 @@
 // The network that the chains are made of: podwire with addresses of both families.
 import { dualStackIpam } from "../fixture/calls.ts";
-import type { CniVersion, Conflist, Entry, Result } from "./conflist.ts";
+import type { CniVersion, Conflist, Entry, Result } from "../fixture/conflist.ts";
 
 export const podwire: Entry = { type: "podwire", ipam: dualStackIpam };
 

@@ -1,8 +1,8 @@
 // portmap after podwire: a host port leads to the pod from outside, from the host, from other pods, and
 // from the pod itself (hairpin).
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Chain, chain, type Entry, hasCheck, versions } from "../fixture/conflist.ts";
 import { hostAddress, hostAddress6, outsideAddress, startNode, type TestNode } from "../fixture/node.ts";
-import { type Chain, chain, type Entry, hasCheck, versions } from "./conflist.ts";
 import { addressesOf, podwire } from "./podnet.ts";
 import { cannotRun } from "./prerequisites.ts";
 import { leftSince, tracesOf } from "./traces.ts";

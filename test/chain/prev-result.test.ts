@@ -2,8 +2,8 @@
 // pointing at its own interface, which the plugins after it rely on.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { succeed } from "../fixture/calls.ts";
+import { chain, hasCheck, type Result, versions } from "../fixture/conflist.ts";
 import { hostAddress, referencePluginDir, startNode, type TestNode } from "../fixture/node.ts";
-import { chain, hasCheck, type Result, versions } from "./conflist.ts";
 import { addressesOf, podwire, podwireThen } from "./podnet.ts";
 import { cannotRun } from "./prerequisites.ts";
 import { leftSince, tracesOf } from "./traces.ts";

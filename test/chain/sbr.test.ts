@@ -2,8 +2,8 @@
 // leave by the wrong one arrive is the host's choice: with strict rp_filter, as here, it drops them, which makes
 // sbr's work visible.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Chain, type Conflist, chain, hasCheck, versions } from "../fixture/conflist.ts";
 import { hostAddress, hostAddress6, startNode, type TestNode } from "../fixture/node.ts";
-import { type Chain, type Conflist, chain, hasCheck, versions } from "./conflist.ts";
 import { addressesOf, podwireThen } from "./podnet.ts";
 import { cannotRun } from "./prerequisites.ts";
 import { leftSince, tracesOf } from "./traces.ts";

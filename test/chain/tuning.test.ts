@@ -1,8 +1,8 @@
 // tuning after podwire: it changes the pod's interface behind podwire's back and says so in the chain's
 // result; podwire's CHECK goes by that result.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { chain, type Entry, hasCheck, type Result, versions } from "../fixture/conflist.ts";
 import { hostAddress, hostAddress6, startNode, type TestNode } from "../fixture/node.ts";
-import { chain, type Entry, hasCheck, type Result, versions } from "./conflist.ts";
 import { addressesOf, podwireThen } from "./podnet.ts";
 import { cannotRun } from "./prerequisites.ts";
 import { leftSince, tracesOf } from "./traces.ts";

@@ -1,0 +1,78 @@
+// A kernel to boot guests with: its image, an initramfs with what it needs to reach its disk, and its modules
+// as a read-only file system. Unpacked from Debian's package, never installed.
+import fs from "node:fs";
+import path from "node:path";
+import { download, openSuite } from "../host/apt.ts";
+import { obtain } from "../host/cache.ts";
+import { run } from "../host/run.ts";
+import { makeImage, sizeForTree } from "./ext4.ts";
+import { buildInitramfs, initScript } from "./initramfs.ts";
+import { type KernelVersion, kernelSuites } from "./recipe.ts";
+
+export interface Kernel {
+  readonly version: KernelVersion;
+  /** What `uname -r` says. */
+  readonly release: string;
+  readonly vmlinuz: string;
+  readonly initramfs: string;
+  readonly modules: string;
+}
+
+const metapackage = "linux-image-cloud-amd64";
+/** The metapackage's parts; from 7.2 on image and modules are packages of their own. */
+const parts = /^linux-(image|binary|modules)-[0-9]/;
+const formatVersion = 1;
+
+export async function kernel(version: KernelVersion, busybox: string): Promise<Kernel> {
+  const suite = kernelSuites[version];
+  const directory = await obtain({
+    name: `kernel-${version}`,
+    recipe: { formatVersion, suite, metapackage, parts: parts.source, initScript },
+    mebibytes: 600,
+    build: (work) => buildKernel(version, busybox, work),
+  });
+  return {
+    version,
+    release: fs.readFileSync(path.join(directory, "release"), "utf8"),
+    vmlinuz: path.join(directory, "vmlinuz"),
+    initramfs: path.join(directory, "initramfs"),
+    modules: path.join(directory, "modules.ext4"),
+  };
+}
+
+async function buildKernel(version: KernelVersion, busybox: string, directory: string): Promise<void> {
+  console.error(`lab: fetching kernel ${version} (a few seconds)`);
+  const work = path.join(directory, "work");
+  const packages = path.join(work, "packages");
+  fs.mkdirSync(packages, { recursive: true });
+  const suite = await openSuite(kernelSuites[version], path.join(work, "apt"));
+  const tree = path.join(work, "tree");
+  for (const file of await download(suite, metapackage, parts, packages)) {
+    await run(["dpkg-deb", "-x", file, tree]);
+  }
+  const { release, modules, vmlinuz } = locate(tree);
+  // depmod looks for lib/modules under its base.
+  const base = path.join(work, "base");
+  fs.mkdirSync(path.join(base, "lib"), { recursive: true });
+  fs.renameSync(modules, path.join(base, "lib/modules"));
+  await run(["depmod", "-b", base, release]);
+  const moduleTree = path.join(base, "lib/modules");
+  await buildInitramfs(path.join(moduleTree, release), busybox, path.join(directory, "initramfs"), work);
+  await makeImage(moduleTree, path.join(directory, "modules.ext4"), sizeForTree(moduleTree));
+  fs.copyFileSync(vmlinuz, path.join(directory, "vmlinuz"));
+  fs.writeFileSync(path.join(directory, "release"), release);
+  fs.rmSync(work, { recursive: true });
+}
+
+/** Debian moved modules to /usr with 6.12, and the image to the modules with 7.2. */
+function locate(tree: string): { release: string; modules: string; vmlinuz: string } {
+  const existing = (candidates: readonly string[]) => {
+    const found = candidates.map((name) => path.join(tree, name)).find((file) => fs.existsSync(file));
+    if (found === undefined) throw new Error(`the kernel's packages have none of ${candidates.join(", ")}`);
+    return found;
+  };
+  const modules = existing(["usr/lib/modules", "lib/modules"]);
+  const release = fs.readdirSync(modules)[0] ?? "";
+  const names = [`boot/vmlinuz-${release}`, `usr/lib/modules/${release}/vmlinuz`];
+  return { release, vmlinuz: existing(names), modules };
+}

@@ -1,0 +1,63 @@
+// What a lab brings into its guests, as a read-only file system on /lab: the built podwire, if asked for the
+// tests with the runtime they need, and the keys of this lab's ssh.
+import fs from "node:fs";
+import path from "node:path";
+import { LabError } from "../failure.ts";
+import { run } from "../host/run.ts";
+import { makeImage, sizeForTree } from "./ext4.ts";
+
+export type Payload = "podwire" | "tests";
+
+export interface Keys {
+  /** Private key of the control connection. */
+  readonly client: string;
+  /** What ssh must know about the guests. */
+  readonly knownHosts: string;
+}
+
+const checkout = path.join(import.meta.dirname, "../../..");
+
+/** Big packages that tests do without. */
+const unneeded = new Set(["@biomejs", "@typescript", "typescript", "@types", ".cache"]);
+
+/** Makes `image` and the keys in `directory`. */
+export async function makePayload(content: Payload, image: string, directory: string): Promise<Keys> {
+  const tree = path.join(directory, "payload");
+  const built = path.join(checkout, "dist/podwire");
+  if (!fs.existsSync(built)) throw new LabError(`${built} is missing: run npm run build first`);
+  const keys = await makeKeys(tree, directory);
+  copy("dist/podwire", tree);
+  if (content === "tests") copyTests(tree);
+  await makeImage(tree, image, sizeForTree(tree));
+  fs.rmSync(tree, { recursive: true });
+  return keys;
+}
+
+function copyTests(tree: string): void {
+  for (const name of ["src", "test", "build", "package.json", "vitest.config.ts"]) copy(name, tree);
+  for (const name of fs.readdirSync(path.join(checkout, "node_modules"))) {
+    if (!unneeded.has(name)) copy(path.join("node_modules", name), tree);
+  }
+}
+
+function copy(name: string, tree: string): void {
+  fs.cpSync(path.join(checkout, name), path.join(tree, "podwire", name), {
+    recursive: true,
+    verbatimSymlinks: true,
+  });
+}
+
+async function makeKeys(tree: string, directory: string): Promise<Keys> {
+  const client = path.join(directory, "client_key");
+  const host = path.join(directory, "host_key");
+  for (const file of [client, host]) {
+    await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "podwire-lab", "-f", file]);
+  }
+  fs.mkdirSync(path.join(tree, "ssh"), { recursive: true });
+  fs.renameSync(`${client}.pub`, path.join(tree, "ssh/authorized_keys"));
+  fs.renameSync(host, path.join(tree, "ssh/host_key"));
+  const knownHosts = path.join(directory, "known_hosts");
+  fs.writeFileSync(knownHosts, `* ${fs.readFileSync(`${host}.pub`, "utf8")}`);
+  fs.rmSync(`${host}.pub`);
+  return { client, knownHosts };
+}

@@ -1,0 +1,181 @@
+// The lab: virtual machines with Debian's kernels, joined by a bridge, started and removed by their user.
+import fs from "node:fs";
+import path from "node:path";
+import { LabError } from "./failure.ts";
+import { accelerator } from "./host/accelerator.ts";
+import { cacheDirectory, removeAbandonedBuilds } from "./host/cache.ts";
+import { requireLabHost, requireMemory, requireSpace } from "./host/requirements.ts";
+import { kernel } from "./image/kernel.ts";
+import { makePayload, type Payload } from "./image/payload.ts";
+import { type KernelVersion, kernelVersions } from "./image/recipe.ts";
+import { rootImage } from "./image/root.ts";
+import { faultsIn } from "./machine/kernel-log.ts";
+import { makeNetwork } from "./machine/network.ts";
+import { type LabNode, startNode } from "./machine/node.ts";
+import { type Accelerator, type Guest, makeDisk, type Timing } from "./machine/qemu.ts";
+import { enter, keep, type LabRecord, remove, sweep } from "./machine/registry.ts";
+import { writeSshConfig } from "./machine/ssh.ts";
+
+export interface LabOptions {
+  /** Default: 2. */
+  readonly nodes?: number;
+  /** Default: 6.1. */
+  readonly kernel?: KernelVersion;
+  /** MiB of each node; default: 1024. */
+  readonly memory?: number;
+  /** Default: "wall-clock". "instructions" means emulation, also where KVM works. */
+  readonly timing?: Timing;
+  /** Of [a-z0-9-]; default: one that is free. */
+  readonly name?: string;
+  /** "podwire" is on /opt/cni/bin in any case; "tests" adds this project's tests and what runs them. */
+  readonly payload?: Payload;
+  /** The lab outlives this process; `npm run lab -- down` ends it. */
+  readonly stays?: boolean;
+  /** Further words for the guests' kernel. */
+  readonly kernelArguments?: string;
+  /** Seconds that a guest has to come up; default: 120. */
+  readonly bootSeconds?: number;
+}
+
+export interface Lab {
+  readonly record: LabRecord;
+  readonly kernel: KernelVersion;
+  readonly accelerator: Accelerator;
+  readonly nodes: readonly LabNode[];
+  /** The first nodes; a lab has at least one. */
+  readonly node1: LabNode;
+  readonly node2: LabNode;
+  /** What is wrong by the kernels' own words, as `node1: line`; empty if all is well. */
+  faults(): Promise<string[]>;
+  /** Copies consoles and kernel logs to where they stay; returns that directory. */
+  keepLogs(): Promise<string>;
+  /** Ends all processes of the lab and removes what it made. */
+  stop(): Promise<void>;
+}
+
+/** Where the disks of all labs of this checkout are. */
+export const disksDirectory = path.join(cacheDirectory, "labs");
+
+const logsDirectory = path.join(cacheDirectory, "logs");
+let counter = 0;
+
+export async function startLab(options: LabOptions = {}): Promise<Lab> {
+  const { nodes: count = 2, memory = 1024, timing = "wall-clock", stays = false } = options;
+  const version = checkKernel(options.kernel ?? "6.1");
+  if (!(Number.isInteger(count) && count >= 1 && count <= 99)) {
+    throw new LabError(`a lab of ${count} nodes: expected a whole number from 1 to 99`);
+  }
+  requireLabHost();
+  removeAbandonedBuilds();
+  await sweep(disksDirectory);
+  const root = await rootImage();
+  const booted = await kernel(version, root.busybox);
+  const acceleration = timing === "instructions" ? "tcg" : await accelerator(booted);
+  // Under emulation a guest's QEMU holds translated code besides.
+  requireMemory(count, memory + (acceleration === "tcg" ? 300 : 0));
+  requireSpace(cacheDirectory, 400 + 200 * count, `a lab of ${count} nodes`);
+  const record = await enter({
+    name: options.name ?? `test-${process.pid}-${++counter}`,
+    kernel: booted.release,
+    accelerator: acceleration,
+    nodes: count,
+    memory,
+    disksDirectory,
+  });
+  try {
+    const payload = path.join(record.disks, "payload.ext4");
+    const keys = await makePayload(options.payload ?? "podwire", payload, record.directory);
+    writeSshConfig(record.directory, count, keys);
+    await makeNetwork(record.netns, count);
+    const guests = Array.from(
+      { length: count },
+      (_, index): Guest => ({
+        number: index + 1,
+        nodes: count,
+        memory,
+        accelerator: acceleration,
+        timing,
+        vmlinuz: booted.vmlinuz,
+        initramfs: booted.initramfs,
+        images: [booted.modules, payload],
+        directory: record.disks,
+        sockets: record.directory,
+        ...(options.kernelArguments === undefined ? {} : { kernelArguments: options.kernelArguments }),
+      }),
+    );
+    for (const guest of guests) await makeDisk(guest, root.image);
+    const bootSeconds = options.bootSeconds ?? 120;
+    const nodes = await allOrFirstFailure(
+      guests.map((guest) => startNode({ lab: record, guest, outlives: stays, bootSeconds })),
+    );
+    return makeLab(stays ? keep(record) : record, version, acceleration, nodes);
+  } catch (error) {
+    keepConsoles(record);
+    await remove(record);
+    throw error;
+  }
+}
+
+function checkKernel(version: string): KernelVersion {
+  const known = kernelVersions.find((candidate) => candidate === version);
+  if (known !== undefined) return known;
+  throw new LabError(
+    `there is no kernel "${version}" for the lab: expected one of ${kernelVersions.join(", ")}`,
+  );
+}
+
+/** Waits for all, so that none is still starting when the lab is removed. */
+async function allOrFirstFailure<T>(started: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(started);
+  return Promise.all(started);
+}
+
+function makeLab(
+  record: LabRecord,
+  version: KernelVersion,
+  acceleration: Accelerator,
+  nodes: readonly LabNode[],
+): Lab {
+  const nth = (index: number): LabNode => {
+    const node = nodes[index];
+    if (node === undefined) throw new LabError(`this lab has no node${index + 1}`);
+    return node;
+  };
+  return {
+    record,
+    kernel: version,
+    accelerator: acceleration,
+    nodes,
+    get node1() {
+      return nth(0);
+    },
+    get node2() {
+      return nth(1);
+    },
+    faults: async () => (await Promise.all(nodes.map(faultsOf))).flat(),
+    keepLogs: async () => {
+      const kept = keepConsoles(record);
+      for (const node of nodes.filter((candidate) => candidate.isRunning())) {
+        fs.writeFileSync(path.join(kept, `${node.name}.dmesg`), await node.kernelLog());
+      }
+      return kept;
+    },
+    stop: () => remove(record),
+  };
+}
+
+/** The console has what a guest could not say any more; its level leaves some warnings out. */
+async function faultsOf(node: LabNode): Promise<string[]> {
+  const log = node.isRunning() ? await node.kernelLog() : "";
+  const faults = [...faultsIn(log), ...faultsIn(node.console())];
+  return [...new Set(faults)].map((line) => `${node.name}: ${line}`);
+}
+
+function keepConsoles({ name, disks }: LabRecord): string {
+  const directory = path.join(logsDirectory, name);
+  fs.mkdirSync(directory, { recursive: true });
+  for (const file of fs.readdirSync(disks)) {
+    if (/\.(console|qemu)$/.test(file)) fs.copyFileSync(path.join(disks, file), path.join(directory, file));
+  }
+  return directory;
+}

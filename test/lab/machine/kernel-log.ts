@@ -1,0 +1,29 @@
+// Finds what a kernel only says when something is wrong with it: warnings, oopses, stalls, locks taken in the
+// wrong order, reference counts that are off.
+
+const splats = [
+  /\bWARNING: /,
+  /\bBUG: /,
+  /\bOops\b/,
+  /\bgeneral protection fault\b/,
+  /\bKernel panic\b/,
+  /\bUnable to handle kernel\b/,
+  /\bdouble fault\b/,
+  /\bCall Trace:/,
+  /-+\[ cut here \]-+/,
+  /\brefcount_t: /,
+  /\bunregister_netdevice: waiting for\b/,
+  /\bUBSAN: /,
+  /\bKASAN: /,
+  /\bINFO: .*(lock|detected|blocked|stall|RCU)/i,
+  /\b(suspicious RCU usage|possible (circular|recursive) locking|bad unlock balance|held lock freed)\b/,
+  /\bpage allocation failure\b/,
+  /\bOut of memory: /,
+  /\bleaked reference\b/,
+  /\bNETDEV WATCHDOG\b/,
+] as const;
+
+/** The lines of `log` that tell of a fault, in their order. */
+export function faultsIn(log: string): string[] {
+  return log.split(/\r*\n/).filter((line) => splats.some((splat) => splat.test(line)));
+}
