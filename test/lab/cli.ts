@@ -40,6 +40,7 @@ async function main(words: readonly string[]): Promise<number> {
     ...parsed.positionals,
     ...words.slice(words[own] === "--" ? own + 1 : own),
   ];
+  if (process.getuid?.() !== 0) throw new LabError("it needs root: sudo npm run lab -- ...");
   const command = commands[name];
   if (command === undefined)
     throw new LabError(`${name === "" ? "no command" : `unknown command "${name}"`}\n\n${usage}`);
@@ -64,7 +65,8 @@ function parse(words: readonly string[]): { positionals: string[]; values: Optio
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof LabError)) throw error;
-  console.error(`lab: ${error.message}`);
+  const isExpected = error instanceof LabError || (error as NodeJS.ErrnoException).syscall !== undefined;
+  if (!isExpected) throw error;
+  console.error(`lab: ${(error as Error).message}`);
   process.exitCode = 1;
 }

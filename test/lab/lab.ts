@@ -6,14 +6,14 @@ import { accelerator } from "./host/accelerator.ts";
 import { cacheDirectory, removeAbandonedBuilds } from "./host/cache.ts";
 import { requireLabHost, requireMemory, requireSpace } from "./host/requirements.ts";
 import { kernel } from "./image/kernel.ts";
-import { makePayload, type Payload } from "./image/payload.ts";
+import { makePayload, type Payload, requirePodwire } from "./image/payload.ts";
 import { type KernelVersion, kernelVersions } from "./image/recipe.ts";
 import { rootImage } from "./image/root.ts";
 import { faultsIn } from "./machine/kernel-log.ts";
 import { makeNetwork } from "./machine/network.ts";
 import { type LabNode, startNode } from "./machine/node.ts";
 import { type Accelerator, type Guest, makeDisk, type Timing } from "./machine/qemu.ts";
-import { enter, keep, type LabRecord, remove, sweep } from "./machine/registry.ts";
+import { checkName, enter, keep, type LabRecord, remove, sweep } from "./machine/registry.ts";
 import { writeSshConfig } from "./machine/ssh.ts";
 
 export interface LabOptions {
@@ -62,10 +62,11 @@ let counter = 0;
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const { nodes: count = 2, memory = 1024, timing = "wall-clock", stays = false } = options;
   const version = checkKernel(options.kernel ?? "6.1");
-  if (!(Number.isInteger(count) && count >= 1 && count <= 99)) {
-    throw new LabError(`a lab of ${count} nodes: expected a whole number from 1 to 99`);
-  }
+  checkNumber("nodes", count, 1, 99);
+  checkNumber("MiB of memory for each node", memory, 256, 65536);
+  if (options.name !== undefined) checkName(options.name);
   requireLabHost();
+  requirePodwire();
   removeAbandonedBuilds();
   await sweep(disksDirectory);
   const root = await rootImage();
@@ -84,7 +85,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   });
   try {
     const payload = path.join(record.disks, "payload.ext4");
-    const keys = await makePayload(options.payload ?? "podwire", payload, record.directory);
+    const keys = await makePayload(options.payload ?? "podwire", payload, record.disks, record.directory);
     writeSshConfig(record.directory, count, keys);
     await makeNetwork(record.netns, count);
     const guests = Array.from(
@@ -110,10 +111,14 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     );
     return makeLab(stays ? keep(record) : record, version, acceleration, nodes);
   } catch (error) {
-    keepConsoles(record);
-    await remove(record);
+    await remove(record, keepConsoles);
     throw error;
   }
+}
+
+function checkNumber(what: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new LabError(`${value} is no number of ${what}: expected a whole number from ${least} to ${most}`);
 }
 
 function checkKernel(version: string): KernelVersion {
@@ -141,6 +146,7 @@ function makeLab(
     if (node === undefined) throw new LabError(`this lab has no node${index + 1}`);
     return node;
   };
+  let stopped: Promise<void> | undefined;
   return {
     record,
     kernel: version,
@@ -155,27 +161,42 @@ function makeLab(
     faults: async () => (await Promise.all(nodes.map(faultsOf))).flat(),
     keepLogs: async () => {
       const kept = keepConsoles(record);
-      for (const node of nodes.filter((candidate) => candidate.isRunning())) {
-        fs.writeFileSync(path.join(kept, `${node.name}.dmesg`), await node.kernelLog());
-      }
+      for (const node of nodes)
+        fs.writeFileSync(path.join(kept, `${node.name}.dmesg`), await kernelLogOf(node));
       return kept;
     },
-    stop: () => remove(record),
+    stop: () => {
+      stopped ??= remove(record);
+      return stopped;
+    },
   };
+}
+
+/** Empty of a guest that cannot be asked any more. */
+async function kernelLogOf(node: LabNode): Promise<string> {
+  return node.isRunning() ? node.kernelLog().catch(() => "") : "";
 }
 
 /** The console has what a guest could not say any more; its level leaves some warnings out. */
 async function faultsOf(node: LabNode): Promise<string[]> {
-  const log = node.isRunning() ? await node.kernelLog() : "";
-  const faults = [...faultsIn(log), ...faultsIn(node.console())];
+  const faults = [...faultsIn(await kernelLogOf(node)), ...faultsIn(node.console())];
   return [...new Set(faults)].map((line) => `${node.name}: ${line}`);
 }
 
 function keepConsoles({ name, disks }: LabRecord): string {
   const directory = path.join(logsDirectory, name);
   fs.mkdirSync(directory, { recursive: true });
+  forgetOldLogs();
   for (const file of fs.readdirSync(disks)) {
     if (/\.(console|qemu)$/.test(file)) fs.copyFileSync(path.join(disks, file), path.join(directory, file));
   }
   return directory;
+}
+
+const keptLogs = 20;
+
+function forgetOldLogs(): void {
+  const directories = fs.readdirSync(logsDirectory).map((name) => path.join(logsDirectory, name));
+  const byAge = directories.sort((a, b) => fs.statSync(b).mtimeMs - fs.statSync(a).mtimeMs);
+  for (const old of byAge.slice(keptLogs)) fs.rmSync(old, { recursive: true, force: true });
 }

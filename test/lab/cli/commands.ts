@@ -1,8 +1,10 @@
 // The commands of `npm run lab`. Each returns the exit status.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import os from "node:os";
 import { format } from "../../../bench/table.ts";
 import { LabError } from "../failure.ts";
+import { removeAbandonedBuilds } from "../host/cache.ts";
 import type { KernelVersion } from "../image/recipe.ts";
 import { disksDirectory, startLab } from "../lab.ts";
 import { find, isAbandoned, type LabRecord, labs, remove, sweep } from "../machine/registry.ts";
@@ -22,6 +24,7 @@ type Command = (operands: readonly string[], options: Options) => Promise<number
 export const commands: Readonly<Record<string, Command>> = { up, run, ssh, status, down };
 
 async function up(_: readonly string[], { name, nodes, kernel, memory, tests }: Options): Promise<number> {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => giveUp(name, signal));
   const { record, accelerator } = await startLab({
     name,
     nodes: Number(nodes),
@@ -37,6 +40,13 @@ async function up(_: readonly string[], { name, nodes, kernel, memory, tests }: 
   npm run lab -- down         ends it
   Consoles are in ${record.disks}.`);
   return 0;
+}
+
+/** Guests that are to stay do not end with this process. */
+async function giveUp(name: string, signal: NodeJS.Signals): Promise<void> {
+  const lab = find(name);
+  if (lab?.owner?.pid === process.pid) await remove(lab);
+  process.exit(128 + os.constants.signals[signal]);
 }
 
 async function run([node = "", ...words]: readonly string[], { name }: Options): Promise<number> {
@@ -81,6 +91,7 @@ function stateOf(lab: LabRecord): string {
 }
 
 async function down(_: readonly string[], { name, all }: Options): Promise<number> {
+  removeAbandonedBuilds();
   const swept = await sweep(disksDirectory);
   const wanted = labs().filter((lab) => all || lab.name === name);
   for (const lab of wanted) await remove(lab);

@@ -6,9 +6,13 @@ import path from "node:path";
 import { isRunning, ownIdentity, type ProcessIdentity } from "../../../src/linux/process.ts";
 import { requireSpace } from "./requirements.ts";
 
-export const cacheDirectory = path.resolve(
-  process.env["PODWIRE_LAB_CACHE"] ?? path.join(import.meta.dirname, "../../../.lab"),
-);
+const chosen = process.env["PODWIRE_LAB_CACHE"];
+
+/** All in it is the lab's: what is not known there is removed. */
+export const cacheDirectory =
+  chosen === undefined
+    ? path.join(import.meta.dirname, "../../../.lab")
+    : path.join(path.resolve(chosen), "podwire-lab");
 
 export interface Product {
   /** Of [a-z0-9.-]; older products of the same name are removed. */
@@ -85,7 +89,7 @@ function isOwned(directory: string): boolean {
 /** A guest that still runs from an older product keeps its files open. */
 function removeOlder(name: string, current: string): void {
   for (const entry of fs.readdirSync(cacheDirectory)) {
-    const isSame = entry.slice(0, -12) === `${name}-`;
+    const isSame = entry.startsWith(`${name}-`) && /^[0-9a-f]{12}$/.test(entry.slice(name.length + 1));
     if (isSame && entry !== path.basename(current)) {
       fs.rmSync(path.join(cacheDirectory, entry), { recursive: true, force: true });
     }

@@ -20,12 +20,20 @@ const checkout = path.join(import.meta.dirname, "../../..");
 /** Big packages that tests do without. */
 const unneeded = new Set(["@biomejs", "@typescript", "typescript", "@types", ".cache"]);
 
-/** Makes `image` and the keys in `directory`. */
-export async function makePayload(content: Payload, image: string, directory: string): Promise<Keys> {
-  const tree = path.join(directory, "payload");
+export function requirePodwire(): void {
   const built = path.join(checkout, "dist/podwire");
   if (!fs.existsSync(built)) throw new LabError(`${built} is missing: run npm run build first`);
-  const keys = await makeKeys(tree, directory);
+}
+
+/** Makes `image`, with room for what it takes in `work`, and the keys in `keysDirectory`. */
+export async function makePayload(
+  content: Payload,
+  image: string,
+  work: string,
+  keysDirectory: string,
+): Promise<Keys> {
+  const tree = path.join(work, "payload");
+  const keys = await makeKeys(tree, keysDirectory);
   copy("dist/podwire", tree);
   if (content === "tests") copyTests(tree);
   await makeImage(tree, image, sizeForTree(tree));
@@ -54,10 +62,10 @@ async function makeKeys(tree: string, directory: string): Promise<Keys> {
     await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "podwire-lab", "-f", file]);
   }
   fs.mkdirSync(path.join(tree, "ssh"), { recursive: true });
-  fs.renameSync(`${client}.pub`, path.join(tree, "ssh/authorized_keys"));
-  fs.renameSync(host, path.join(tree, "ssh/host_key"));
+  fs.copyFileSync(`${client}.pub`, path.join(tree, "ssh/authorized_keys"));
+  fs.copyFileSync(host, path.join(tree, "ssh/host_key"));
   const knownHosts = path.join(directory, "known_hosts");
   fs.writeFileSync(knownHosts, `* ${fs.readFileSync(`${host}.pub`, "utf8")}`);
-  fs.rmSync(`${host}.pub`);
+  for (const file of [`${client}.pub`, `${host}.pub`, host]) fs.rmSync(file);
   return { client, knownHosts };
 }

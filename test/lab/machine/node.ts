@@ -1,10 +1,10 @@
 // A guest as tests see it.
-import { setTimeout as sleep } from "node:timers/promises";
+import fs from "node:fs";
 import { LabError, lastLines } from "../failure.ts";
 import { address6Of, addressOf } from "./network.ts";
 import { failure, type Guest, type Qemu, readConsole, startQemu, untilReady } from "./qemu.ts";
 import type { LabRecord } from "./registry.ts";
-import { connect, type Execution, execute, type Remote } from "./ssh.ts";
+import { type Connection, connect, type Execution, execute, type Remote } from "./ssh.ts";
 
 /** Where traffic comes from or goes to: a node, or a pod on it. */
 export interface Endpoint {
@@ -45,25 +45,25 @@ export interface NodePlan {
 export async function startNode({ lab, guest, outlives, bootSeconds }: NodePlan): Promise<LabNode> {
   const name = `node${guest.number}`;
   let qemu: Qemu;
+  let connection: Connection;
+  let gone: AbortSignal;
   const boot = async () => {
     const from = readConsole(guest).length;
     qemu = startQemu(guest, lab.netns, outlives);
+    const end = new AbortController();
+    qemu.ended.then(() => end.abort());
+    gone = end.signal;
     await untilReady(guest, qemu, from, bootSeconds);
-    await connect(lab, name, outlives);
+    connection = await connect(lab, name, outlives, AbortSignal.any([gone, AbortSignal.timeout(60_000)]));
   };
   const attempt: LabNode["attempt"] = async (program, args, options = {}) => {
-    const finished = await execute(lab, name, [program, ...args], options);
+    const finished = await execute(lab, name, [program, ...args], { ...options, signal: gone });
+    if (!finished.timedOut && !finished.isCutOff) return finished;
+    if (!fs.existsSync(lab.directory)) throw new LabError(`${name} is gone: its lab was stopped`);
     const shown = [program, ...args].join(" ").slice(0, 500);
-    if (finished.timedOut) {
-      const printed = lastLines(`${finished.stdout}\n${finished.stderr}`);
-      throw failure(guest, `did not finish in time: ${shown}\n${printed}`);
-    }
-    if (isConnectionLost(finished)) {
-      // A panic needs a moment to be printed.
-      await Promise.race([qemu.ended, sleep(3000)]);
-      throw failure(guest, `${qemu.isRunning() ? "was cut off" : "ended"} while it ran: ${shown}`);
-    }
-    return finished;
+    const printed = lastLines(`${finished.stdout}\n${finished.stderr}`);
+    if (finished.timedOut) throw failure(guest, `did not finish in time: ${shown}\n${printed}`);
+    throw failure(guest, `${qemu.isRunning() ? "was cut off" : "ended"} while it ran: ${shown}`);
   };
   const check = (what: string, { stdout, stderr, exitCode }: Execution) => {
     if (exitCode === 0) return stdout;
@@ -93,13 +93,8 @@ export async function startNode({ lab, guest, outlives, bootSeconds }: NodePlan)
     isRunning: () => qemu.isRunning(),
     reset: async () => {
       qemu.kill();
-      await qemu.ended;
+      await Promise.all([qemu.ended, connection.close()]);
       await boot();
     },
   };
-}
-
-/** ssh's own failures have its one exit status, which a program could have too, and its words. */
-function isConnectionLost({ exitCode, stderr }: Execution): boolean {
-  return exitCode === 255 && /^(ssh|mux_client|Connection|client_loop|kex_|Control socket)/m.test(stderr);
 }

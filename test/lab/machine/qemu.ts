@@ -7,6 +7,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LabError, lastLines } from "../failure.ts";
 import { bound, run } from "../host/run.ts";
+import { faultsIn } from "./kernel-log.ts";
 import { macOf, tapOf, type Wire } from "./network.ts";
 
 /** "instructions": guest time is what the guest's instructions take at a fixed speed, so that figures repeat. */
@@ -32,9 +33,14 @@ export interface Guest {
   readonly kernelArguments?: string;
 }
 
-/** Fixed addresses in the kernel help a debugger, and measurements to repeat. */
-const kernelArguments =
-  "console=ttyS0 loglevel=5 panic=-1 nokaslr net.ifnames=0 rcupdate.rcu_cpu_stall_timeout=60";
+/**
+ * Fixed addresses in the kernel help a debugger, and measurements to repeat. On a busy host the kernel's early
+ * check of the timer sees none and panics.
+ */
+const kernelArguments = [
+  ...["console=ttyS0", "loglevel=5", "panic=-1", "nokaslr", "no_timer_check", "net.ifnames=0"],
+  "rcupdate.rcu_cpu_stall_timeout=60",
+];
 
 export function diskOf({ directory, number }: Pick<Guest, "directory" | "number">): string {
   return path.join(directory, `node${number}.qcow2`);
@@ -63,7 +69,12 @@ export async function makeDisk(guest: Guest, rootImage: string): Promise<void> {
 
 export function qemuCommand(guest: Guest): string[] {
   const { number, nodes, memory, vmlinuz, initramfs, images } = guest;
-  const append = [kernelArguments, `podwire.node=${number}`, `podwire.nodes=${nodes}`, guest.kernelArguments];
+  const append = [
+    ...kernelArguments,
+    `podwire.node=${number}`,
+    `podwire.nodes=${nodes}`,
+    guest.kernelArguments,
+  ];
   return [
     ...["qemu-system-x86_64", "-name", `node${number}`, "-nodefaults", "-display", "none", "-no-reboot"],
     ...["-machine", "q35", ...acceleration(guest), "-smp", "1", "-m", String(memory)],
@@ -148,12 +159,23 @@ export async function untilReady(guest: Guest, qemu: Qemu, from: number, seconds
 }
 
 export function readConsole(guest: Pick<Guest, "directory" | "number">): string {
-  return fs.existsSync(consoleOf(guest)) ? fs.readFileSync(consoleOf(guest), "utf8") : "";
+  return read(consoleOf(guest));
 }
 
-/** With what QEMU said itself, if anything, and the end of the console. */
+/** With what QEMU said itself, if anything, what its kernel complained of, and the end of the console. */
 export function failure(guest: Guest, what: string): LabError {
-  const qemu = fs.readFileSync(qemuLogOf(guest), "utf8").trim();
-  const said = qemu === "" ? "" : `\nQEMU said:\n${lastLines(qemu)}`;
-  return new LabError(`node${guest.number} ${what}.${said}\nThe end of its console:`, readConsole(guest));
+  const console = readConsole(guest);
+  const parts = [
+    ["QEMU said", read(qemuLogOf(guest))],
+    ["Its kernel said", faultsIn(console).slice(0, 10).join("\n")],
+    ["The end of its console", console],
+  ] as const;
+  const shown = parts
+    .filter(([, text]) => text !== "")
+    .map(([title, text]) => `${title}:\n${lastLines(text)}`);
+  return new LabError([`node${guest.number} ${what}.`, ...shown].join("\n"));
+}
+
+function read(file: string): string {
+  return fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
 }

@@ -3,7 +3,13 @@
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isRunning, ownIdentity, type ProcessIdentity } from "../../../src/linux/process.ts";
+import {
+  formatIdentity,
+  isRunning,
+  ownIdentity,
+  type ProcessIdentity,
+  parseIdentity,
+} from "../../../src/linux/process.ts";
 import { LabError } from "../failure.ts";
 import { run } from "../host/run.ts";
 
@@ -49,10 +55,11 @@ export async function enter(plan: LabPlan): Promise<LabRecord> {
     started: new Date().toISOString(),
   };
   fs.mkdirSync(registryDirectory, { recursive: true, mode: 0o700 });
-  const prepared = fs.mkdtempSync(path.join(registryDirectory, ".entering-"));
+  const prepared = path.join(registryDirectory, unfinishedName("entering", name));
+  fs.mkdirSync(prepared);
   write(prepared, record);
   try {
-    // An existing lab's directory is not empty, so this takes the place of none.
+    // An existing lab's directory is not empty, so it is not replaced.
     fs.renameSync(prepared, directory);
   } catch (error) {
     fs.rmSync(prepared, { recursive: true });
@@ -74,10 +81,13 @@ export async function enter(plan: LabPlan): Promise<LabRecord> {
   return record;
 }
 
+export function checkName(name: string): void {
+  if (namePattern.test(name)) return;
+  throw new LabError(`"${name}" is no name for a lab: expected up to 40 of a-z, 0-9 and -`);
+}
+
 function directoryOf(name: string): string {
-  if (!namePattern.test(name)) {
-    throw new LabError(`"${name}" is no name for a lab: expected up to 40 of a-z, 0-9 and -`);
-  }
+  checkName(name);
   return path.join(registryDirectory, name);
 }
 
@@ -101,38 +111,100 @@ export function labs(): LabRecord[] {
 }
 
 export function find(name: string): LabRecord | undefined {
+  return readRecord(directoryOf(name));
+}
+
+function readRecord(directory: string): LabRecord | undefined {
   try {
-    return JSON.parse(fs.readFileSync(path.join(directoryOf(name), "lab.json"), "utf8"));
-  } catch (error) {
-    if (error instanceof LabError) throw error;
+    return JSON.parse(fs.readFileSync(path.join(directory, "lab.json"), "utf8"));
+  } catch {
     return undefined;
   }
 }
 
 export function isAbandoned({ owner }: LabRecord): boolean {
-  return owner !== undefined && !isRunning(owner);
+  // Of an owner in another pid namespace nobody can tell.
+  return owner !== undefined && isRunning(owner) === false;
 }
 
 /** Ends and removes what labs left whose owners are gone. Returns their names. */
 export async function sweep(disksDirectory: string): Promise<string[]> {
   const abandoned = labs().filter(isAbandoned);
   for (const record of abandoned) await remove(record);
-  const known = new Set(labs().map(({ disks }) => disks));
-  for (const entry of fs.existsSync(disksDirectory) ? fs.readdirSync(disksDirectory) : []) {
+  await finishUnfinished();
+  // Listed before the labs are: a lab is entered before it has disks.
+  const entries = fs.existsSync(disksDirectory) ? fs.readdirSync(disksDirectory) : [];
+  const known = new Set([...labs(), ...removals()].map(({ disks }) => disks));
+  for (const entry of entries) {
     const disks = path.join(disksDirectory, entry);
     if (!known.has(disks)) fs.rmSync(disks, { recursive: true, force: true });
   }
   return abandoned.map(({ name }) => name);
 }
 
-/** Ends every process of the lab by its id and removes the namespace, disks and keys. */
-export async function remove({ netns, disks, directory }: LabRecord): Promise<void> {
+/**
+ * Ends every process of the lab by its id and removes the namespace, disks and keys. Whoever renames the lab's
+ * directory does it; for all others there is nothing left to do.
+ */
+export async function remove(record: LabRecord, keepLogs?: (record: LabRecord) => void): Promise<void> {
+  const claimed = path.join(registryDirectory, unfinishedName("removing", record.name));
+  try {
+    fs.renameSync(record.directory, claimed);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  try {
+    keepLogs?.(record);
+  } finally {
+    await finishRemoval(record, claimed);
+  }
+}
+
+async function finishRemoval({ netns, disks }: LabRecord, claimed: string): Promise<void> {
   if (fs.existsSync(`/run/netns/${netns}`)) {
     await endProcesses(netns);
     await run(["ip", "netns", "delete", netns]);
   }
   fs.rmSync(disks, { recursive: true, force: true });
-  fs.rmSync(directory, { recursive: true, force: true });
+  fs.rmSync(claimed, { recursive: true, force: true });
+}
+
+/** ".removing-NAME.PID-START-PIDNS": what is under way, and whose it is. */
+function unfinishedName(what: "entering" | "removing", name: string): string {
+  return `.${what}-${name}.${formatIdentity(ownIdentity())}`;
+}
+
+interface Unfinished {
+  readonly directory: string;
+  readonly what: "entering" | "removing";
+  readonly owner: ProcessIdentity;
+}
+
+function unfinished(): Unfinished[] {
+  const entries = fs.existsSync(registryDirectory) ? fs.readdirSync(registryDirectory) : [];
+  return entries.flatMap((entry) => {
+    const [, what, identity = ""] = /^\.(entering|removing)-[a-z0-9-]+\.(.+)$/.exec(entry) ?? [];
+    if (what !== "entering" && what !== "removing") return [];
+    return { directory: path.join(registryDirectory, entry), what, owner: parseIdentity(identity) };
+  });
+}
+
+/** Labs that are being removed. */
+function removals(): LabRecord[] {
+  return unfinished()
+    .filter(({ what }) => what === "removing")
+    .flatMap(({ directory }) => readRecord(directory) ?? []);
+}
+
+/** Finishes what killed processes had begun. */
+async function finishUnfinished(): Promise<void> {
+  for (const { directory, what, owner } of unfinished()) {
+    if (isRunning(owner) !== false) continue;
+    const record = what === "removing" ? readRecord(directory) : undefined;
+    if (record === undefined) fs.rmSync(directory, { recursive: true, force: true });
+    else await finishRemoval(record, directory);
+  }
 }
 
 async function endProcesses(netns: string): Promise<void> {

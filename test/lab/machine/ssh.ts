@@ -1,6 +1,7 @@
 // The way into guests: ssh over the control bridge, one connection per guest that all commands share, because
 // under emulation its key exchange takes a second.
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,9 +22,7 @@ export function writeSshConfig(directory: string, nodes: number, keys: Keys): st
     `UserKnownHostsFile ${keys.knownHosts}`,
     "GlobalKnownHostsFile /dev/null",
     "LogLevel ERROR",
-    "ControlMaster auto",
     `ControlPath ${directory}/%n.ssh`,
-    "ControlPersist yes",
     "ServerAliveInterval 15",
     "ServerAliveCountMax 8",
     "ConnectTimeout 30",
@@ -46,12 +45,19 @@ export function sshCommand(
   return ["nsenter", `--net=/run/netns/${netns}`, "ssh", "-F", config, ...args];
 }
 
-/** Opens the connection that all commands will share. It ends with this process unless it `outlives` it. */
+/** The connection to a guest that all commands share. */
+export interface Connection {
+  /** At once, without a word to the guest. */
+  close(): Promise<void>;
+}
+
+/** Opens it; `signal` gives up. It ends with this process unless it `outlives` it. */
 export async function connect(
   lab: { netns: string; directory: string },
   host: string,
   outlives: boolean,
-): Promise<void> {
+  signal: AbortSignal,
+): Promise<Connection> {
   const socket = path.join(lab.directory, `${host}.ssh`);
   fs.rmSync(socket, { force: true });
   const master = sshCommand(lab, "-M", "-N", host);
@@ -61,18 +67,34 @@ export async function connect(
   child.stderr.on("data", (chunk) => {
     said += chunk;
   });
+  const isRunning = () => child.exitCode === null && child.signalCode === null;
+  const ended = once(child, "exit");
+  const close = async () => {
+    // Told to end it would remove the socket, which may be its successor's by then.
+    child.kill("SIGKILL");
+    if (isRunning()) await ended;
+  };
   while (!fs.existsSync(socket)) {
-    if (child.exitCode !== null) throw new LabError(`ssh to ${host} failed (${child.exitCode}):`, said);
+    if (!isRunning()) {
+      throw new LabError(`ssh to ${host} ended (${child.exitCode ?? child.signalCode}):`, said);
+    }
+    if (signal.aborted) {
+      await close();
+      throw new LabError(`ssh to ${host} was not answered:`, said);
+    }
     await sleep(20);
   }
   child.unref();
   child.stderr.destroy();
+  return { close };
 }
 
 export interface Remote {
   readonly input?: string | undefined;
   readonly env?: NodeJS.ProcessEnv | undefined;
   readonly timeoutSeconds?: number | undefined;
+  /** Gives up on the command. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Execution {
@@ -80,6 +102,8 @@ export interface Execution {
   readonly stderr: string;
   readonly exitCode: number | undefined;
   readonly timedOut: boolean;
+  /** The guest's own end, or that of the connection to it. */
+  readonly isCutOff: boolean;
 }
 
 /** Runs a program in a guest, with any outcome. */
@@ -87,19 +111,27 @@ export async function execute(
   lab: { netns: string; directory: string },
   host: string,
   command: readonly string[],
-  { input, env = {}, timeoutSeconds = 120 }: Remote,
+  { input, env = {}, timeoutSeconds = 120, signal }: Remote,
 ): Promise<Execution> {
   const variables = Object.entries(env).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${value}`],
   );
   const words = variables.length === 0 ? command : ["env", ...variables, ...command];
   const [program = "", ...args] = [...bound, ...sshCommand(lab, host, words.map(quote).join(" "))];
-  const { stdout, stderr, exitCode, timedOut } = await execa(program, args, {
+  const finished = await execa(program, args, {
     reject: false,
     timeout: timeoutSeconds * 1000,
     ...(input === undefined ? { stdin: "ignore" } : { input }),
+    ...(signal === undefined ? {} : { cancelSignal: signal }),
   });
-  return { stdout: stdout ?? "", stderr: stderr ?? "", exitCode, timedOut };
+  const { stdout = "", stderr = "", exitCode, timedOut, isCanceled } = finished;
+  const isCutOff = !timedOut && (isCanceled || exitCode === undefined || isConnectionLost(exitCode, stderr));
+  return { stdout, stderr, exitCode, timedOut, isCutOff };
+}
+
+/** ssh's own failures have its one exit status, which a program could have too, and its words. */
+function isConnectionLost(exitCode: number, stderr: string): boolean {
+  return exitCode === 255 && /^(ssh|mux_client|Connection|client_loop|kex_|Control socket)/m.test(stderr);
 }
 
 /** A word as a POSIX shell reads it back. */
