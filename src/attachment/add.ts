@@ -3,7 +3,7 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Result } from "../cni/result.ts";
 import { decodeResult } from "../cni/result-versions.ts";
 import { datapathOf } from "../datapath/choice.ts";
-import type { AttachmentName, Wired } from "../datapath/datapath.ts";
+import type { AttachmentName, IpvlanSettings, Wired } from "../datapath/datapath.ts";
 import type { IpamResult } from "../ipam/ipam.ts";
 import { ipamOf } from "../ipam/registry.ts";
 import { dismiss, startAhead } from "../linux/enter.ts";
@@ -12,13 +12,16 @@ import type { Kernel } from "../linux/kernel.ts";
 import { closeNetns, isNetwork, type Netns, notNetwork, openNetns } from "../linux/netns.ts";
 import { bootId, ownIdentity } from "../linux/process.ts";
 import { apply, RollbackError } from "../plan/apply.ts";
+import type { Plan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
 import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
 import { hostFacts, podMtu } from "./host-facts.ts";
+import { ipvlanSettings } from "./ipvlan-master.ts";
 import { hasHostLinks, hasNetns } from "./liveness.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
+import { outlastLinkRemovals, releaseSharedLinks } from "./shared-links.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
 
@@ -26,13 +29,15 @@ export async function add(call: Call): Promise<Result> {
   const previous = previousResult(call);
   requirePrograms(call);
   requireUnderlay(call.config);
+  const ipvlan =
+    call.config.datapath === "ipvlan" ? await ipvlanSettings(call.config, kernelOf(call)) : undefined;
   const netns = openNetns(call.environment.netns);
   const kernel = kernelOf(call, netns);
   const standby = startAhead([ipBatch("host"), ipBatch("pod")], kernel);
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    return await wire(record, { ...kernel, standby }, previous, call);
+    return await wire(record, { ...kernel, standby }, previous, call, ipvlan);
   } finally {
     await dismiss(standby);
     closeNetns(netns);
@@ -84,18 +89,26 @@ async function wire(
   kernel: Kernel,
   previous: Result | undefined,
   call: Call,
+  ipvlan: IpvlanSettings | undefined,
 ): Promise<Result> {
   const ipam = ipamOf(call.config.ipam.type);
-  const undo: (() => Promise<void>)[] = [async () => removeRecord(claimed)];
+  const undoKernel = undoKernelOf(call, kernel.pod);
+  let planned: Plan = [];
+  const undo: (() => Promise<void>)[] = [
+    () => releaseSharedLinks(planned, undoKernel),
+    async () => removeRecord(claimed),
+  ];
   try {
     const addresses = await ipam.add(call);
     undo.push(() => ipam.del({ ...call, deadline: call.undoDeadline }));
-    const wired = planOf(claimed, addresses, call);
+    const wired = planOf(claimed, addresses, call, ipvlan);
     const { plan, interfaces, ips } = wired;
+    planned = plan;
     const record = { ...claimed, plan, interfaces, ips, leased: addresses.ips };
     replaceRecord(record);
-    await apply(wired.plan, kernel, undoKernelOf(call));
-    undo.push(() => remove(wired.plan, undoKernelOf(call)));
+    await apply(plan, kernel, undoKernel);
+    undo.push(() => remove(plan, undoKernel));
+    await outlastLinkRemovals(plan, kernel, undoKernel);
     replaceRecord({ ...record, state: "ready" });
     return chained(previous, wired, dnsOf(call, addresses.dns));
   } catch (error) {
@@ -119,7 +132,12 @@ async function rollBack(undo: readonly (() => Promise<void>)[], call: Call): Pro
   }
 }
 
-function planOf(name: AttachmentName, addresses: IpamResult, call: Call): Wired {
+function planOf(
+  name: AttachmentName,
+  addresses: IpamResult,
+  call: Call,
+  ipvlan: IpvlanSettings | undefined,
+): Wired {
   const mac = requestedMac(call);
   const wantsIpv6 = addresses.ips.some(({ address }) => address.includes(":"));
   return datapathOf(call.config).wire({
@@ -133,6 +151,7 @@ function planOf(name: AttachmentName, addresses: IpamResult, call: Call): Wired 
     routes: addresses.routes,
     ipMasq: call.config.ipMasq ?? false,
     host: hostFacts(wantsIpv6),
+    ...(ipvlan === undefined ? {} : { ipvlan }),
   });
 }
 

@@ -27,6 +27,6 @@ export function kernelOf(call: Call, pod?: Netns): Kernel {
 }
 
 /** For undoing: still works when the call's own time is over. */
-export function undoKernelOf(call: Call): Kernel {
-  return { searchPath: call.environment.variables["PATH"], deadline: call.undoDeadline };
+export function undoKernelOf(call: Call, pod?: Netns): Kernel {
+  return { searchPath: call.environment.variables["PATH"], deadline: call.undoDeadline, ...(pod && { pod }) };
 }

@@ -16,6 +16,7 @@ import type { Masquerade } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { linkedAttachments } from "./leftovers.ts";
 import { listRecords, readRecord, type StoredRecord } from "./record.ts";
+import { releaseUnusedLinks } from "./shared-links.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
 
 export async function gc(call: Call): Promise<void> {
@@ -46,6 +47,7 @@ export async function gc(call: Call): Promise<void> {
     await unwireAll(withoutRecord(linked), (name) => unwireUnrecorded(name, call));
   });
   const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
+  await attempt("shared links", () => releaseUnusedLinks(kernelOf(call)));
   await attempt("masquerading", () => sweepMasquerade(network, kept, call));
   await attempt("addresses", () => ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept));
   if (faults.length > 0) throw incomplete(faults);

@@ -19,9 +19,15 @@ export function hostFacts(wantsIpv6: boolean): HostFacts {
 /** The configured MTU, else the underlay's, else Ethernet's. */
 export function podMtu(config: NetworkConfig): number {
   if (config.mtu !== undefined && config.mtu !== 0) return config.mtu;
-  const underlay = config.overlay?.underlay ?? defaultRouteLink();
+  const underlay = podUnderlay(config);
   const mtu = (underlay === undefined ? undefined : linkMtu(underlay)) ?? fallbackMtu;
   return Math.min(mtu, maxMtu);
+}
+
+/** The link by which pods' packets leave the node. */
+export function podUnderlay(config: NetworkConfig): string | undefined {
+  const master = config.datapath === "ipvlan" ? config.ipvlan?.master : undefined;
+  return master ?? config.overlay?.underlay ?? defaultRouteLink();
 }
 
 /** The link of the default route with the best metric, IPv4 first. */

@@ -28,6 +28,8 @@ export function hasNetns(record: AttachmentRecord): boolean {
 
 /** Whether the links on the host are still there. */
 export function hasHostLinks(plan: Plan): boolean {
-  const links = plan.filter((object) => object.kind === "link").filter((link) => link.where === "host");
+  const links = plan
+    .filter((object) => object.kind === "link")
+    .filter(({ where, type }) => where === "host" && !(type.kind === "ipvlan" && type.movesToPodAs));
   return links.length > 0 && links.every((link) => hostLinkExists(link.name));
 }

@@ -6,7 +6,13 @@ import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { linkUnlessExists } from "../linux/files.ts";
-import { isRunning, ownIdentity, type ProcessIdentity } from "../linux/process.ts";
+import {
+  formatIdentity,
+  isRunning,
+  ownIdentity,
+  type ProcessIdentity,
+  parseIdentity,
+} from "../linux/process.ts";
 import { isBeingAdded, isWithinCall } from "./liveness.ts";
 import {
   type AttachmentRecord,
@@ -111,13 +117,4 @@ const removalEnd = ".removing";
 
 function removalStart(name: AttachmentName): string {
   return `.${path.basename(recordFile(name))}.`;
-}
-
-function formatIdentity({ pid, startTime, pidNamespace }: ProcessIdentity): string {
-  return [pid, startTime, pidNamespace].join("-");
-}
-
-function parseIdentity(text: string): ProcessIdentity {
-  const [pid = "", startTime = "", pidNamespace = ""] = text.split("-");
-  return { pid: Number(pid), startTime, pidNamespace };
 }

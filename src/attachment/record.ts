@@ -119,7 +119,7 @@ export function listRecords(network: string): AttachmentName[] {
 const recordEntry = /^\.?([a-zA-Z0-9][^:]*:[^:]+)\.json(?:\.[^.]+\.removing)?$/;
 
 export function listNetworks(): string[] {
-  return listDirectory(stateDirectory);
+  return listDirectory(stateDirectory).filter((entry) => !entry.startsWith("."));
 }
 
 export function networkDirectory(network: string): string {

@@ -3,7 +3,8 @@ import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { datapathOf } from "../datapath/choice.ts";
 import { ipamOf } from "../ipam/registry.ts";
 import { requireProgram } from "../linux/programs.ts";
-import type { Call } from "./call.ts";
+import { type Call, kernelOf } from "./call.ts";
+import { ipvlanSettings } from "./ipvlan-master.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
 import { requireWritableState } from "./record.ts";
 
@@ -14,6 +15,7 @@ export async function status(call: Call): Promise<void> {
     requireWritableState();
     datapathOf(call.config);
     requireUnderlay(call.config);
+    if (call.config.datapath === "ipvlan") await ipvlanSettings(call.config, kernelOf(call));
     await ipamOf(call.config.ipam.type).status(call);
   } catch (error) {
     throw unavailable(toCniError(error));

@@ -7,13 +7,16 @@ import type { AttachmentName } from "../datapath/datapath.ts";
 import { datapaths } from "../datapath/registry.ts";
 import type { IpamRequest } from "../ipam/ipam.ts";
 import { ipamOf } from "../ipam/registry.ts";
+import { closeNetns, type Netns, openNetns } from "../linux/netns.ts";
 import { endOrphans } from "../linux/orphans.ts";
 import { findProgram } from "../linux/programs.ts";
 import type { Masquerade, Plan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
 import { type Call, kernelOf } from "./call.ts";
+import { hasNetns } from "./liveness.ts";
 import { abandon, type Claim, claimsOn, seize } from "./ownership.ts";
 import { type AttachmentRecord, removeRecordFile } from "./record.ts";
+import { releaseSharedLinks, releaseUnusedLinks } from "./shared-links.ts";
 
 export interface RemovalPolicy {
   /** Told of a live process that is adding or removing the attachment: waits, throws, or answers "leave". */
@@ -52,6 +55,7 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
     throw error;
   }
   removeRecordFile(file, name);
+  if (claim.stored !== "torn") await releaseSharedLinks(claim.stored.plan, kernelOf(call));
 }
 
 /** By what the attachment's name, the IPAM and prevResult can tell. */
@@ -59,22 +63,37 @@ export async function unwireUnrecorded(name: AttachmentName, call: Call): Promis
   const release = requestFor(name, call);
   const held = await ipamOf(release.config.ipam.type).held(release);
   const addresses = [...new Set([...held, ...reportedAddresses(call)])];
-  await takeApart([...tracesOf(name), ...masqueradeOf(name.network, addresses, call)], release, call);
+  const traces = Object.values(datapaths).flatMap((datapath) => datapath.traces(name));
+  const plan = [...traces, ...masqueradeOf(name.network, addresses, call)];
+  const { netns } = call.environment;
+  await takeApart(plan, release, call, netns === "" ? undefined : openIfThere(netns));
+  await releaseUnusedLinks(kernelOf(call));
 }
 
 async function unwire(name: AttachmentName, record: AttachmentRecord, call: Call): Promise<void> {
   if (record.state === "adding") await endOrphans(record.writer, call.deadline);
-  await takeApart([...record.plan, ...tracesOf(name)], recordedRequestFor(name, record, call), call);
+  // The host's end of a pair takes the pod's with it.
+  const inPod = record.datapath === "ipvlan" && hasNetns(record) ? openIfThere(record.netns.path) : undefined;
+  const traces = datapaths[record.datapath]?.traces(name) ?? [];
+  await takeApart([...record.plan, ...traces], recordedRequestFor(name, record, call), call, inPod);
 }
 
 /** Links go first and the address last, so that no address is given away while it is in use. */
-async function takeApart(plan: Plan, release: IpamRequest, call: Call): Promise<void> {
-  await remove(plan, kernelOf(call));
+async function takeApart(plan: Plan, release: IpamRequest, call: Call, pod?: Netns): Promise<void> {
+  try {
+    await remove(plan, kernelOf(call, pod));
+  } finally {
+    if (pod !== undefined) closeNetns(pod);
+  }
   await ipamOf(release.config.ipam.type).del(release);
 }
 
-function tracesOf(name: AttachmentName): Plan {
-  return Object.values(datapaths).flatMap((datapath) => datapath.traces(name));
+function openIfThere(netns: string): Netns | undefined {
+  try {
+    return openNetns(netns);
+  } catch {
+    return undefined;
+  }
 }
 
 function masqueradeOf(network: string, sources: readonly string[], call: Call): Masquerade[] {

@@ -19,6 +19,7 @@ export const ErrorCode = {
   addressUnavailable: 103,
   checkFailed: 104,
   incomplete: 105,
+  masterUnusable: 106,
   internal: 199,
 } as const;
 

@@ -41,7 +41,22 @@ const nodeKeys = {
       ),
     ),
   ipvlan: z
-    .strictObject({ master: z.optional(linkName), mode: z.optional(z.enum(["l2", "l3", "l3s"])) })
+    .strictObject({
+      master: z
+        .optional(linkName)
+        .check(z.describe("link that pods' interfaces are slaves of; default that of the default route")),
+      mode: z
+        .optional(z.enum(["l2", "l3", "l3s"]))
+        .check(z.describe("default l3s, the only one with which Services work; see datapaths.md")),
+      flag: z
+        .optional(z.enum(["bridge", "private", "vepa"]))
+        .check(
+          z.describe(
+            "whether pods of one master reach each other: directly (bridge, the default), not at all (private), " +
+              "or by way of the switch (vepa)",
+          ),
+        ),
+    })
     .check(z.describe("settings of the ipvlan datapath")),
   ovs: z
     .strictObject({ bridge: z.optional(linkName), datapathType: z.optional(z.enum(["system", "netdev"])) })

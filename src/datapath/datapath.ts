@@ -1,7 +1,7 @@
 // What a datapath is: a pure function from an attachment's wishes to a plan and the result a runtime sees.
 // A new datapath is one file and one line in registry.ts.
 import type { Interface, IpConfig, Route } from "../cni/result.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { IpvlanFlag, IpvlanMode, Plan } from "../plan/plan.ts";
 
 /** Names one interface of one container in one network; everything derives from it. */
 export interface AttachmentName {
@@ -21,6 +21,8 @@ export interface Wiring extends AttachmentName {
   readonly routes: readonly Route[];
   readonly ipMasq: boolean;
   readonly host: HostFacts;
+  /** Only for the ipvlan datapath. */
+  readonly ipvlan?: IpvlanSettings;
 }
 
 /** What plans depend on and only the host can tell. */
@@ -31,6 +33,21 @@ export interface HostFacts {
   readonly ipv6OffByDefault: boolean;
   /** Links that would lose a default route of a router advertisement once IPv6 forwarding is on. */
   readonly advertisedLinks: readonly string[];
+}
+
+export interface IpvlanSettings {
+  readonly master: Master;
+  readonly mode: IpvlanMode;
+  readonly flag: IpvlanFlag;
+}
+
+/** The link of the host that pods' interfaces are slaves of. */
+export interface Master {
+  readonly name: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** Its own global addresses, the preferred one of each family first. */
+  readonly addresses: readonly string[];
 }
 
 export interface Wired {

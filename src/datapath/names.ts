@@ -1,8 +1,16 @@
 // Names and MAC addresses that follow from an attachment's name, so that DEL finds links without state.
+import type { IpvlanFlag, IpvlanMode } from "../plan/plan.ts";
 import type { AttachmentName } from "./datapath.ts";
 
 /** Host links of podwire, and nobody else's, look like this. */
 export const hostLinkPattern = /^pw[0-9a-f]{13}$/;
+
+/** The host's own slaves of an ipvlan master, one per mode and flag; "i" is no hexadecimal digit. */
+export const hostSlavePattern = /^pwi[23s][bpv][0-9a-f]{8}$/;
+
+export function hostSlaveName(master: string, mode: IpvlanMode, flag: IpvlanFlag): string {
+  return `pwi${mode.at(-1)}${flag[0]}${fnv1a(master).toString(16).padStart(16, "0").slice(0, 8)}`;
+}
 
 /** 52 bits of a hash: a collision among 1,000 pods of a node is as likely as 1 in 9 thousand million. */
 export function hostLinkName(name: AttachmentName): string {

@@ -17,22 +17,32 @@ import { nameRank } from "./names.ts";
 
 export type Gateways = Readonly<Record<Family, string>>;
 
+/** Under which the host is every pod's gateway, where there is one. */
+export const gateways: Gateways = { 4: "169.254.1.1", 6: "fe80::1" };
+
 /** RT_SCOPE_LINK, include/uapi/linux/rtnetlink.h */
 export const scopeLink = 253;
 
-/** The IPAM's routes through `gateways`; those of the addresses' subnets where the IPAM left them out. */
-export function routesThrough(gateways: Gateways, wiring: Wiring): Route[] {
+/**
+ * The IPAM's routes through `gateways`, or straight onto the link where there are none; those of the addresses'
+ * subnets where the IPAM left them out.
+ */
+export function routesThrough(gateways: Gateways | undefined, wiring: Wiring): Route[] {
   const asked = firstOfEach(wiring.routes.map((route) => throughGateway(route, gateways, wiring)));
   const covered = asked.flatMap((route) => parsePrefix(route.dst) ?? []);
   const subnets = wiring.ips
     .map(subnetOf)
     .filter((subnet) => !covered.some((prefix) => prefixCovers(prefix, subnet)))
-    .map((subnet): Route => ({ dst: networkOf(subnet), gw: gateways[subnet.ip.family] }));
+    .map((subnet): Route => ({ dst: networkOf(subnet), ...gatewayFor(subnet.ip.family, gateways) }));
   return [...asked, ...firstOfEach(subnets)];
 }
 
+function gatewayFor(family: Family, gateways: Gateways | undefined): Pick<Route, "gw"> {
+  return gateways === undefined ? {} : { gw: gateways[family] };
+}
+
 /** The kernel takes a route once; of two with the same destination the first counts, as for the reference. */
-function firstOfEach(routes: readonly Route[]): Route[] {
+export function firstOfEach(routes: readonly Route[]): Route[] {
   const key = ({ dst, table, priority }: Route) => [dst, table, priority].join(" ");
   return routes.filter((route, index) => routes.findIndex((other) => key(other) === key(route)) === index);
 }
@@ -75,7 +85,15 @@ export function cannotWire(details: string): CniError {
   return new CniError(ErrorCode.invalidConfig, "the network cannot be wired as asked", details);
 }
 
-function throughGateway(route: Route, gateways: Gateways, wiring: Wiring): Route {
+function throughGateway(route: Route, gateways: Gateways | undefined, wiring: Wiring): Route {
+  const attributes = checkedRoute(route, wiring);
+  checkGateway(route, gateways, wiring);
+  if (isOnLink(attributes)) return attributes;
+  return { ...attributes, ...gatewayFor(attributes.dst.includes(":") ? 6 : 4, gateways) };
+}
+
+/** An IPAM's route in its usual form, without its gateway. */
+export function checkedRoute(route: Route, wiring: Wiring): Route {
   const parsed = parsePrefix(route.dst);
   if (parsed === undefined) throw cannotWire(`route dst ${JSON.stringify(route.dst)} is not a network`);
   const { family } = parsed.ip;
@@ -85,10 +103,8 @@ function throughGateway(route: Route, gateways: Gateways, wiring: Wiring): Route
       `route ${dst} is IPv${family}, but the pod gets no IPv${family} address; add a range or remove the route`,
     );
   }
-  checkGateway(route, gateways, wiring);
   checkMetrics(route);
-  const attributes = attributesOf(route, dst);
-  return isOnLink(attributes) ? attributes : { ...attributes, gw: gateways[family] };
+  return attributesOf(route, dst);
 }
 
 /** 0 means "not set" everywhere, as for the reference plugins and the kernel; IPv6 knows no scopes. */
@@ -114,10 +130,10 @@ const maxRouteMtu = 65520;
 const maxAdvmss = 65495;
 
 /** On a routed link the only next hop is the host, under whatever address the IPAM knows it. */
-function checkGateway(route: Route, gateways: Gateways, wiring: Wiring): void {
+function checkGateway(route: Route, gateways: Gateways | undefined, wiring: Wiring): void {
   if (route.gw === undefined) return;
   const gateway = parseIp(route.gw);
-  const known = wiring.ips.flatMap((ip) => ip.gateway ?? []).concat(Object.values(gateways));
+  const known = wiring.ips.flatMap((ip) => ip.gateway ?? []).concat(Object.values(gateways ?? {}));
   if (gateway !== undefined && known.includes(formatIp(gateway))) return;
   throw cannotWire(
     `route ${route.dst} has gw ${JSON.stringify(route.gw)}; a routed datapath has no next hop but the host. ` +

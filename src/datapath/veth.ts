@@ -2,25 +2,17 @@
 // through a link-local gateway, the host's end of the pair, whose MAC is the same for every pod and known
 // from the start by a permanent neighbour entry. The host has one route per address. So nothing is
 // flooded, learnt or proxied.
-import { addressBits, formatIp, hostPrefix, type Prefix } from "../address/ip.ts";
+import { hostPrefix, type Prefix } from "../address/ip.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
 import type { Link, Plan, PlanObject, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, Wired, Wiring } from "./datapath.ts";
+import { checkMtu, forwarding, hostSysctl, masquerade } from "./host-side.ts";
 import { derivedMac, hostLinkName, linkAlias } from "./names.ts";
-import {
-  cannotWire,
-  defaultPriority,
-  has,
-  isOnLink,
-  networkOf,
-  routesThrough,
-  scopeLink,
-  subnetOf,
-} from "./routing.ts";
+import { podIpv6Settings, podRoute } from "./pod-side.ts";
+import { defaultPriority, gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
 
 /** Locally administered; the same on every node, so that a pod's neighbour entry never goes stale. */
 const hostMac = "ee:70:77:00:00:01";
-const gateways = { 4: "169.254.1.1", 6: "fe80::1" } as const;
 
 export const veth: Datapath = { wire, traces };
 
@@ -166,57 +158,4 @@ function podObjects(
 function gatewayRoute(link: string): Route {
   const dst = `${gateways[4]}/32`;
   return { kind: "route", where: "pod", link, dst, scope: scopeLink, priority: defaultPriority(link, dst) };
-}
-
-/** Runtimes turn IPv6 off in new netns; duplicate address detection would delay the link-local address. */
-function podIpv6Settings(link: string): PlanObject[] {
-  return ["disable_ipv6", "accept_dad", "accept_ra"].map((key) => ({
-    kind: "sysctl",
-    where: "pod",
-    key: `net/ipv6/conf/${link}/${key}`,
-    value: "0",
-  }));
-}
-
-function podRoute(link: string, { gw, dst, priority, ...attributes }: ResultRoute): Route {
-  return {
-    kind: "route",
-    where: "pod",
-    link,
-    dst,
-    ...(gw === undefined ? {} : { gateway: gw }),
-    priority: priority ?? defaultPriority(link, dst),
-    ...attributes,
-  };
-}
-
-function masquerade(wiring: Wiring, addresses: readonly Prefix[]): PlanObject {
-  return {
-    kind: "masquerade",
-    where: "host",
-    network: wiring.network,
-    sources: addresses.map(({ ip }) => formatIp(ip)),
-    // A subnet of one address says nothing about the network.
-    direct: addresses.filter(({ ip, length }) => length < addressBits(ip.family)).map(networkOf),
-  };
-}
-
-/** Host-wide, and last: they are left as they are when an ADD fails or a pod goes. */
-function forwarding(wiring: Wiring, addresses: readonly Prefix[]): PlanObject[] {
-  const ipv4 = [hostSysctl("net/ipv4/ip_forward", "1")];
-  const ipv6 = [
-    // 2: accept router advertisements although forwarding (Documentation/networking/ip-sysctl.rst).
-    ...wiring.host.advertisedLinks.map((link) => hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "2")),
-    hostSysctl("net/ipv6/conf/all/forwarding", "1"),
-  ];
-  return [...(has(addresses, 4) ? ipv4 : []), ...(has(addresses, 6) ? ipv6 : [])];
-}
-
-function checkMtu(wiring: Wiring, addresses: readonly Prefix[]): void {
-  if (wiring.mtu >= 1280 || !has(addresses, 6)) return;
-  throw cannotWire(`mtu ${wiring.mtu} is too small for IPv6; expected at least 1280 (RFC 8200 section 5)`);
-}
-
-function hostSysctl(key: string, value: string): PlanObject {
-  return { kind: "sysctl", where: "host", key, value };
 }

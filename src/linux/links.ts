@@ -1,7 +1,31 @@
-// Links of the host, without asking iproute2.
+// Links of the host, without asking iproute2: procfs shows the caller's netns, which sysfs does only if it was
+// mounted from within.
 import fs from "node:fs";
 
-/** procfs shows the caller's netns, which sysfs does only if it was mounted from within. */
+const links = "/proc/sys/net/ipv4/conf";
+
 export function hostLinkExists(name: string): boolean {
-  return fs.existsSync(`/proc/sys/net/ipv4/conf/${name}`);
+  return fs.existsSync(`${links}/${name}`);
+}
+
+export function hostLinkNames(): string[] {
+  return fs.readdirSync(links).filter((name) => name !== "all" && name !== "default");
+}
+
+/** Links of the host by which the main table reaches single addresses. */
+export function linksWithHostRoutes(): Set<string> {
+  const ipv4 = rows("/proc/net/route").filter(([, , , , , , , mask]) => mask === "FFFFFFFF");
+  // Every link has its own link-local addresses among its routes.
+  const ipv6 = rows("/proc/net/ipv6_route").filter(
+    ([dst = "", length]) => length === "80" && !/^(fe80|ff)/.test(dst),
+  );
+  return new Set([...ipv4.map(([link]) => link ?? ""), ...ipv6.map((fields) => fields[9] ?? "")]);
+}
+
+function rows(file: string): string[][] {
+  if (!fs.existsSync(file)) return [];
+  return fs
+    .readFileSync(file, "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/));
 }

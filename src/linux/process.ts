@@ -23,6 +23,16 @@ export function isRunning(identity: ProcessIdentity): boolean | undefined {
   return startTime(identity.pid) === identity.startTime;
 }
 
+/** As a part of a file's name. */
+export function formatIdentity({ pid, startTime, pidNamespace }: ProcessIdentity): string {
+  return [pid, startTime, pidNamespace].join("-");
+}
+
+export function parseIdentity(text: string): ProcessIdentity {
+  const [pid = "", startTime = "", pidNamespace = ""] = text.split("-");
+  return { pid: Number(pid), startTime, pidNamespace };
+}
+
 export function bootId(): string {
   return fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }

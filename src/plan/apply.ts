@@ -61,7 +61,7 @@ async function applyStep(step: Step, kernel: Kernel, made: PlanObject[]): Promis
 }
 
 async function applyIp(objects: readonly IpObject[], kernel: Kernel, made: PlanObject[]): Promise<void> {
-  const lines = objects.flatMap((object) => makingLines(object).map((text) => ({ object, text })));
+  const lines = objects.flatMap((object) => linesFor(object).map((text) => ({ object, text })));
   const where = objects[0]?.where ?? "host";
   // If iproute2 is killed at the deadline nobody knows how far it came: all of it may exist.
   made.push(...objects);
@@ -72,6 +72,10 @@ async function applyIp(objects: readonly IpObject[], kernel: Kernel, made: PlanO
   );
   if (fault === undefined) return;
   const failed = lines[fault.line]?.object;
+  if (failed !== undefined && isSharedByNow(failed, fault.message)) {
+    made.splice(made.length - objects.length);
+    return applyIp(objects, kernel, made);
+  }
   const reached = failed === undefined ? objects.length : objects.indexOf(failed);
   const partly = lines[fault.line - 1]?.object === failed ? 1 : 0;
   made.splice(made.length - objects.length + reached + partly);
@@ -97,6 +101,17 @@ async function applyMasquerades(
   }
 }
 
+/** A shared link that exists only gets what makes it usable. */
+function linesFor(object: IpObject): string[] {
+  const lines = makingLines(object);
+  return object.kind === "link" && object.shared && hostLinkExists(object.name) ? lines.slice(1) : lines;
+}
+
+/** Another ADD was faster. What was made before it in this batch is refused when it is made again. */
+function isSharedByNow(object: IpObject, message: string): boolean {
+  return object.kind === "link" && object.shared === true && message.includes("File exists");
+}
+
 async function applySysctls(objects: readonly Sysctl[], kernel: Kernel): Promise<void> {
   for (const { key, value } of objects.filter((object) => object.where === "host"))
     writeHostSysctl(key, value);
@@ -108,15 +123,32 @@ async function applySysctls(objects: readonly Sysctl[], kernel: Kernel): Promise
 }
 
 function refused(object: PlanObject | undefined, message: string, line: string | undefined): CniError {
-  if (object?.kind === "link" && object.type.makesPair && message.includes("File exists")) {
-    return nameTaken(hostLinkExists(object.name) ? object.name : object.type.peer.name, object);
-  }
+  const taken = object?.kind === "link" && message.includes("File exists") ? takenName(object) : undefined;
+  if (taken !== undefined) return taken;
   const name = object === undefined ? "an object" : describeObject(object);
   return new CniError(
     ErrorCode.kernelRefused,
     "the kernel refused a part of the pod's network",
-    `${name} could not be made: ${message} (ip ${line ?? "-batch"})`,
+    `${name} could not be made: ${message} (ip ${line ?? "-batch"})${adviceFor(object, message)}`,
   );
+}
+
+/** A link has one user that takes its packets before the host does: a bridge, a bond, macvlan or ipvlan. */
+function adviceFor(object: PlanObject | undefined, message: string): string {
+  if (object?.kind !== "link" || object.type.kind !== "ipvlan" || !message.includes("busy")) return "";
+  return `; ${object.type.master} is in use by something that excludes ipvlan (macvlan, a bridge, a bond): use another ipvlan.master`;
+}
+
+/** The name in the pod of a link that is made here. */
+function podNameOf({ type }: Link): string | undefined {
+  if (type.kind === "ipvlan") return type.movesToPodAs;
+  return type.makesPair ? type.peer.name : undefined;
+}
+
+function takenName(link: Link): CniError | undefined {
+  const podName = podNameOf(link);
+  if (podName === undefined) return undefined;
+  return nameTaken(hostLinkExists(link.name) ? link.name : podName, link);
 }
 
 function nameTaken(name: string, { name: hostLink }: Link): CniError {

@@ -1,14 +1,19 @@
 // Plan objects as lines for `ip -batch`. All words come from checked values, so nothing needs quoting.
 import { podNetnsPath } from "../linux/enter.ts";
-import type { Address, Link, Neighbour, PlanObject, Route } from "./plan.ts";
+import type { Address, Ipvlan, Link, Neighbour, PlanObject, Route, VethEnd } from "./plan.ts";
 
 /** Number of podwire's routes (rtm_protocol; 119 is "w" and nobody else's in iproute2's rt_protos). */
-const routeProtocol = 119;
+export const routeProtocol = 119;
 
 export type IpObject = Link | Address | Route | Neighbour;
 
 export function isIpObject(object: PlanObject): object is IpObject {
   return ["link", "address", "route", "neighbour"].includes(object.kind);
+}
+
+/** The link that the object is, or is on. */
+export function linkOf(object: IpObject): string {
+  return object.kind === "link" ? object.name : object.link;
 }
 
 /** Lines that make the object. */
@@ -19,7 +24,9 @@ export function makingLines(object: IpObject): string[] {
     case "address": {
       const scope = object.scope === undefined ? "" : ` scope ${object.scope}`;
       const flags = object.address.includes(":") ? " nodad" : "";
-      return [`address add ${object.address} dev ${object.link}${scope}${flags}`];
+      // The host's may be on a link that others use too.
+      const verb = object.where === "host" ? "replace" : "add";
+      return [`address ${verb} ${object.address} dev ${object.link}${scope}${flags}`];
     }
     case "route":
       return [routeLine(object)];
@@ -28,23 +35,56 @@ export function makingLines(object: IpObject): string[] {
   }
 }
 
-/** Lines that remove the object. Only links need any: what is on a link goes with it. */
+/**
+ * Lines that remove the object by itself. Few need any: what is on a link goes with it. Links in a pod are
+ * found by their alias instead.
+ */
 export function removingLines(object: IpObject): string[] {
-  return object.kind === "link" && object.type.makesPair ? [`link delete dev ${object.name}`] : [];
+  return object.kind === "link" && isOwnOfHost(object) ? [`link delete dev ${object.name}`] : [];
+}
+
+/** The first end of a pair, or what was not moved to the pod yet. */
+function isOwnOfHost({ where, shared, type }: Link): boolean {
+  return type.kind === "veth" ? type.makesPair : where === "host" && !shared;
+}
+
+/** Lines that remove what stands on a link that stays. */
+export function detachingLines(object: IpObject): string[] {
+  if (object.kind === "route")
+    return [`route delete ${object.dst} dev ${object.link} proto ${routeProtocol}`];
+  if (object.kind === "neighbour") return [`neighbour delete ${object.address} dev ${object.link}`];
+  return [];
 }
 
 function linkLines(link: Link): string[] {
-  const alias = link.alias === undefined ? "" : ` alias ${link.alias}`;
-  const addresses = link.noAutomaticAddress ? " addrgenmode none" : "";
-  const set = `link set dev ${link.name}${alias}${addresses} up`;
-  return link.type.makesPair ? [vethLine(link), set] : [set];
+  const { type } = link;
+  if (type.kind === "ipvlan") return ipvlanLines(link, type);
+  return type.makesPair ? [vethLine(link, type), upLine(link)] : [upLine(link)];
 }
 
-function vethLine(link: Link): string {
-  const { peer } = link.type;
+function upLine(link: Link): string {
+  const alias = link.alias === undefined || link.where === "pod" ? "" : ` alias ${link.alias}`;
+  const addresses = link.noAutomaticAddress ? " addrgenmode none" : "";
+  const mtu = link.where === "pod" && link.type.kind === "ipvlan" && link.mtu ? ` mtu ${link.mtu}` : "";
+  return `link set dev ${link.name}${alias}${addresses}${mtu} up`;
+}
+
+function vethLine(link: Link, { peer }: VethEnd): string {
   const mtu = link.mtu === undefined ? "" : ` mtu ${link.mtu}`;
   const mac = link.mac === undefined ? "" : ` address ${link.mac}`;
   return `link add ${link.name}${mtu}${mac} type veth peer name ${peer.name} mtu ${peer.mtu} address ${peer.mac} netns ${podNetnsPath}`;
+}
+
+/** The kernel refuses to make a link in the pod by a name that the host has too (eth0), so it is renamed on the way. */
+function ipvlanLines(link: Link, { master, mode, flag, movesToPodAs }: Ipvlan): string[] {
+  const add = `link add link ${master} name ${link.name} type ipvlan mode ${mode} ${flag}`;
+  if (link.where === "pod") return [upLine(link)];
+  if (movesToPodAs === undefined) return [add, upLine(link)];
+  return [
+    add,
+    `link set dev ${link.name} alias ${link.alias}`,
+    `link set dev ${link.name} netns ${podNetnsPath} name ${movesToPodAs}`,
+  ];
 }
 
 function routeLine(route: Route): string {
@@ -52,6 +92,7 @@ function routeLine(route: Route): string {
   if (route.gateway !== undefined) words.push(`via ${route.gateway}`);
   words.push(`dev ${route.link} proto ${routeProtocol}`);
   if (route.gateway !== undefined) words.push("onlink");
+  if (route.source !== undefined) words.push(`src ${route.source}`);
   if (route.scope !== undefined) words.push(`scope ${route.scope}`);
   if (route.table !== undefined) words.push(`table ${route.table}`);
   if (route.priority !== undefined) words.push(`metric ${route.priority}`);

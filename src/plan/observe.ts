@@ -3,16 +3,23 @@
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { readHostSysctl, readPodSysctls } from "../linux/sysctl.ts";
-import { isIpObject } from "./ip-lines.ts";
+import { isIpObject, linkOf } from "./ip-lines.ts";
 import { type MasqueradeReader, readMasquerades } from "./masquerade.ts";
 import type { Plan, Where } from "./plan.ts";
 
 export interface ObservedLink {
   readonly ifname: string;
+  readonly ifindex: number;
+  /** Name of the link that it stands on, if that is in the same netns, and its index in any case. */
+  readonly link?: string;
+  readonly link_index?: number;
   readonly address: string;
   readonly mtu: number;
   readonly flags: readonly string[];
-  readonly linkinfo?: { readonly info_kind?: string };
+  readonly linkinfo?: {
+    readonly info_kind?: string;
+    readonly info_data?: { readonly mode?: string } & Readonly<Record<string, unknown>>;
+  };
   readonly addr_info: readonly {
     readonly local: string;
     readonly prefixlen: number;
@@ -24,6 +31,7 @@ export interface ObservedRoute {
   readonly dst: string;
   readonly dev?: string;
   readonly gateway?: string;
+  readonly prefsrc?: string;
   /** Absent for the main table. */
   readonly table?: string;
   readonly scope: string;
@@ -76,7 +84,7 @@ const noMasquerade: MasqueradeReader = () => ({ active: false, sources: new Set(
 
 async function readLinks(plan: Plan, where: Where, kernel: Kernel): Promise<Map<string, LinkState>> {
   const objects = plan.filter(isIpObject).filter((object) => object.where === where);
-  const names = [...new Set(objects.map((object) => (object.kind === "link" ? object.name : object.link)))];
+  const names = [...new Set([...objects.map(linkOf), ...(where === "host" ? mastersIn(plan) : [])])];
   if (names.length === 0) return new Map();
   const questions = names.flatMap((name) => [
     `address show dev ${name}`,
@@ -96,6 +104,13 @@ async function readLinks(plan: Plan, where: Where, kernel: Kernel): Promise<Map<
     });
   }
   return states;
+}
+
+/** A link in a pod tells its master only by an index of the host's. */
+function mastersIn(plan: Plan): string[] {
+  return plan.flatMap((object) =>
+    object.kind === "link" && object.type.kind === "ipvlan" ? object.type.master : [],
+  );
 }
 
 async function readPodKeys(plan: Plan, kernel: Kernel): Promise<Map<string, string | undefined>> {

@@ -23,7 +23,9 @@ export interface Link {
   readonly alias?: string;
   /** No address of the kernel's own making (IPv6 link-local). */
   readonly noAutomaticAddress?: boolean;
-  readonly type: VethEnd;
+  /** Many attachments use it: made by the first and kept while one of them is left. */
+  readonly shared?: boolean;
+  readonly type: VethEnd | Ipvlan;
 }
 
 /** A pair is made by its first end in the plan, which must be on the host; the other end comes with it. */
@@ -31,6 +33,25 @@ export interface VethEnd {
   readonly kind: "veth";
   readonly peer: { readonly name: string; readonly mac: string; readonly mtu: number; readonly where: Where };
   readonly makesPair: boolean;
+}
+
+export const ipvlanModes = ["l2", "l3", "l3s"] as const;
+export const ipvlanFlags = ["bridge", "private", "vepa"] as const;
+export type IpvlanMode = (typeof ipvlanModes)[number];
+export type IpvlanFlag = (typeof ipvlanFlags)[number];
+
+/**
+ * A slave of a link of the host. One for a pod is two links of a plan: one on the host that is made and moved to
+ * the pod at once, and the pod's, which is what it then is (Documentation/networking/ipvlan.rst).
+ */
+export interface Ipvlan {
+  readonly kind: "ipvlan";
+  readonly master: string;
+  /** Both are properties of the master: all its slaves have the same. */
+  readonly mode: IpvlanMode;
+  readonly flag: IpvlanFlag;
+  /** Name in the pod of a link that is made to be moved there. */
+  readonly movesToPodAs?: string;
 }
 
 export interface Address {
@@ -50,6 +71,8 @@ export interface Route {
   /** Prefix with its network address. */
   readonly dst: string;
   readonly gateway?: string;
+  /** Preferred source address. */
+  readonly source?: string;
   readonly mtu?: number;
   readonly advmss?: number;
   readonly priority?: number;
@@ -82,6 +105,10 @@ export interface Masquerade {
   readonly sources: readonly string[];
   /** Prefixes reached without: the network's own. */
   readonly direct: readonly string[];
+}
+
+export function sharedLinks(plan: Plan): Link[] {
+  return plan.filter((object) => object.kind === "link").filter(({ shared }) => shared);
 }
 
 /** How people and errors name an object. */

@@ -1,12 +1,13 @@
 // Takes a plan's objects away, whatever of them is still there. Settings of the kernel stay: those of
-// links go with them, and the host-wide ones (ip_forward) may be in use by others.
+// links go with them, and the host-wide ones (ip_forward) may be in use by others. So do links that attachments share:
+// only what this one had on them goes.
 import { CniError, ErrorCode } from "../cni/error.ts";
-import { ipApply, type LineFault } from "../linux/ip.ts";
-import type { Kernel } from "../linux/kernel.ts";
+import { ipApply, ipAsk, type LineFault } from "../linux/ip.ts";
+import type { Kernel, Where } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
-import { isIpObject, removingLines } from "./ip-lines.ts";
+import { detachingLines, isIpObject, linkOf, removingLines } from "./ip-lines.ts";
 import { removeMasquerade } from "./masquerade.ts";
-import type { Plan } from "./plan.ts";
+import { type Plan, sharedLinks } from "./plan.ts";
 
 export async function remove(plan: Plan, kernel: Kernel): Promise<void> {
   const masquerades = plan.filter((object) => object.kind === "masquerade");
@@ -20,9 +21,13 @@ export async function remove(plan: Plan, kernel: Kernel): Promise<void> {
 }
 
 async function removeLinks(plan: Plan, kernel: Kernel): Promise<void> {
-  const lines = linesOf(plan);
+  await removePodLinks(plan, kernel);
+  await removeLines("host", linesOf(plan), kernel);
+}
+
+async function removeLines(where: Where, lines: readonly string[], kernel: Kernel): Promise<void> {
   if (lines.length === 0) return;
-  const faults = (await ipApply("host", lines, kernel, true)).filter((fault) => !isGone(fault));
+  const faults = (await ipApply(where, lines, kernel, true)).filter((fault) => !isGone(fault));
   if (faults[0] === undefined) return;
   throw new CniError(
     ErrorCode.kernelRefused,
@@ -33,12 +38,38 @@ async function removeLinks(plan: Plan, kernel: Kernel): Promise<void> {
 
 /** In the reverse order; a link may be named twice, by a plan and by its attachment's name. */
 function linesOf(plan: Plan): string[] {
+  const shared = new Set(sharedLinks(plan).map(({ name }) => name));
   const present = plan
     .filter(isIpObject)
-    .filter((object) => object.where === "host" && (object.kind !== "link" || hostLinkExists(object.name)));
-  return [...new Set(present.flatMap(removingLines))].reverse();
+    .filter((object) => object.where === "host" && hostLinkExists(linkOf(object)));
+  const lines = present.flatMap((object) =>
+    shared.has(linkOf(object)) ? detachingLines(object) : removingLines(object),
+  );
+  return [...new Set(lines)].reverse();
+}
+
+/**
+ * Links that live in the pod alone. They have their alias from before they came there, under whatever name
+ * they are found; what the pod has besides is not ours.
+ */
+async function removePodLinks(plan: Plan, kernel: Kernel): Promise<void> {
+  const links = plan.filter((object) => object.kind === "link");
+  const aliases = new Set(
+    links
+      .filter(({ where, type }) => where === "pod" && type.kind === "ipvlan")
+      .flatMap(({ alias }) => alias ?? []),
+  );
+  if (aliases.size === 0 || kernel.pod === undefined) return;
+  const [present] = await ipAsk("pod", ["link show"], kernel);
+  const found = (present ?? []) as { ifname?: string; ifalias?: string }[];
+  const names = found.flatMap(({ ifname, ifalias }) => (aliases.has(ifalias ?? "") ? (ifname ?? []) : []));
+  await removeLines(
+    "pod",
+    names.map((name) => `link delete dev ${name}`),
+    kernel,
+  );
 }
 
 function isGone(fault: LineFault): boolean {
-  return /Cannot find device|No such device|does not exist/.test(fault.message);
+  return /Cannot find device|No such|does not exist/.test(fault.message);
 }

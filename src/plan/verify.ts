@@ -1,9 +1,10 @@
 // Compares a plan with what the kernel has: this is CHECK, `podwire status` and reconciling. Pure.
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
-import type { Observed, ObservedRoute } from "./observe.ts";
+import type { Observed, ObservedLink, ObservedRoute } from "./observe.ts";
 import {
   type Address,
   describeObject,
+  type Ipvlan,
   type Link,
   type Masquerade,
   type Neighbour,
@@ -53,14 +54,28 @@ function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
 }
 
 function linkFault(wanted: Link, observed: Observed): Fault | undefined {
+  // It is the pod's by now, where it is verified.
+  if (wanted.type.kind === "ipvlan" && wanted.type.movesToPodAs !== undefined) return undefined;
   const link = observed.link(wanted.where, wanted.name);
   if (link === undefined) return { expected: `a ${wanted.type.kind} link`, found: "no such link" };
   return (
     unequal(wanted.type.kind, link.linkinfo?.info_kind) ??
+    (wanted.type.kind === "ipvlan" ? ipvlanFault(wanted.type, link, observed) : undefined) ??
     (wanted.mac === undefined ? undefined : unequal(`mac ${wanted.mac}`, `mac ${link.address}`)) ??
     (wanted.mtu === undefined ? undefined : unequal(`mtu ${wanted.mtu}`, `mtu ${link.mtu}`)) ??
     (link.flags.includes("UP") ? undefined : { expected: "up", found: "down" }) ??
     (link.flags.includes("NO-CARRIER") ? { expected: "a peer that is up", found: "no carrier" } : undefined)
+  );
+}
+
+function ipvlanFault(wanted: Ipvlan, link: ObservedLink, observed: Observed): Fault | undefined {
+  const { mode, ...flags } = link.linkinfo?.info_data ?? {};
+  const flag = Object.keys(flags).find((key) => flags[key] === true) ?? "bridge";
+  const master = observed.link("host", wanted.master);
+  const isOnMaster = link.link === wanted.master || link.link_index === master?.ifindex;
+  return (
+    unequal(`mode ${wanted.mode} ${wanted.flag}`, `mode ${mode} ${flag}`) ??
+    (isOnMaster ? undefined : { expected: `master ${wanted.master}`, found: "another one" })
   );
 }
 
@@ -91,6 +106,7 @@ function routeDifference(wanted: Route, route: ObservedRoute): Fault | undefined
   const isMoved = wanted.table === undefined && tableOf(route) !== mainTable;
   return (
     unequal(wanted.gateway ?? "no gateway", route.gateway ?? "no gateway") ??
+    (wanted.source === undefined ? undefined : unequal(wanted.source, route.prefsrc)) ??
     (wanted.priority === undefined || isMoved ? undefined : unequal(wanted.priority, route.metric ?? 0)) ??
     unequal(wanted.mtu ?? "no mtu", metrics.mtu ?? "no mtu") ??
     unequal(wanted.advmss ?? "no advmss", metrics.advmss ?? "no advmss") ??

@@ -51,7 +51,7 @@ describe("a plan that the kernel refuses", () => {
     expect(details).toMatch(
       /^address 10\.0\.0\.2\/32 of lo on the host could not be made: RTNETLINK answers: No buffer/,
     );
-    expect(details).toContain("address add 10.0.0.2/32 dev lo");
+    expect(details).toContain("address replace 10.0.0.2/32 dev lo");
   });
 
   test("is taken back as far as it was made, also where the failure was in the pod", async () => {

@@ -1,8 +1,13 @@
 // Every kind of object as the lines that iproute2 gets.
 import { describe, expect, test } from "vitest";
 import { isIpObject, makingLines, removingLines } from "../../src/plan/ip-lines.ts";
-import type { Link, Route } from "../../src/plan/plan.ts";
+import type { Link, Route, VethEnd } from "../../src/plan/plan.ts";
 
+const pair: VethEnd = {
+  kind: "veth",
+  makesPair: true,
+  peer: { where: "pod", name: "eth0", mac: "0a:58:0a:f4:01:07", mtu: 1450 },
+};
 const hostEnd: Link = {
   kind: "link",
   where: "host",
@@ -10,17 +15,13 @@ const hostEnd: Link = {
   mac: "ee:70:77:00:00:01",
   mtu: 1450,
   alias: "podwire:podnet/pod1/eth0",
-  type: {
-    kind: "veth",
-    makesPair: true,
-    peer: { where: "pod", name: "eth0", mac: "0a:58:0a:f4:01:07", mtu: 1450 },
-  },
+  type: pair,
 };
 const podEnd: Link = {
   kind: "link",
   where: "pod",
   name: "eth0",
-  type: { ...hostEnd.type, makesPair: false },
+  type: { ...pair, makesPair: false },
 };
 const route = (attributes: Partial<Route>): Route => ({
   kind: "route",

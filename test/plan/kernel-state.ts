@@ -34,7 +34,8 @@ export function kernelAsPlanned(plan: Plan): KernelState {
       case "link": {
         const { name: ifname, mac: address = "", mtu = 0, type } = object;
         const flags = ["BROADCAST", "UP", "LOWER_UP"];
-        const link = { ifname, address, mtu, flags, linkinfo: { info_kind: type.kind }, addr_info: [] };
+        const linkinfo = { info_kind: type.kind };
+        const link = { ifname, ifindex: 2, address, mtu, flags, linkinfo, addr_info: [] };
         links[ifname] = { link, routes: [], neighbours: [] };
         break;
       }

@@ -1,0 +1,131 @@
+// Links of the host that many attachments use: made by the first ADD, removed by the last DEL or GC, without a lock.
+//
+// An ADD writes its record, makes the link and its routes, and then looks for announcements of a removal. A removal
+// is announced, then looks for records, then removes the link. So either the removal sees the record and leaves the
+// link alone, or the ADD sees the announcement, waits until it is over, and makes again what went.
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { hostSlavePattern } from "../datapath/names.ts";
+import { makeDirectory } from "../linux/files.ts";
+import { ipApply, ipAsk } from "../linux/ip.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { hostLinkExists, hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
+import { formatIdentity, isRunning, ownIdentity, parseIdentity } from "../linux/process.ts";
+import { apply } from "../plan/apply.ts";
+import { isIpObject, linkOf, routeProtocol } from "../plan/ip-lines.ts";
+import { observe } from "../plan/observe.ts";
+import { type Plan, sharedLinks } from "../plan/plan.ts";
+import { verify } from "../plan/verify.ts";
+import {
+  listDirectory,
+  listNetworks,
+  listRecords,
+  readRecord,
+  type StoredRecord,
+  stateDirectory,
+} from "./record.ts";
+
+/** Its name is none that a network can have. */
+const announcements = path.join(stateDirectory, ".removing-links");
+
+/** After an ADD has applied its plan: makes sure that no removal of a shared link undoes it. */
+export async function outlastLinkRemovals(plan: Plan, kernel: Kernel, undo: Kernel): Promise<void> {
+  for (const { name } of sharedLinks(plan)) {
+    if (!isRemovalAnnounced(name)) continue;
+    while (isRemovalAnnounced(name) && !kernel.deadline.aborted) await sleep(5);
+    const own = plan.filter(
+      (object) => isIpObject(object) && object.where === "host" && linkOf(object) === name,
+    );
+    const observed = await observe(own, kernel);
+    const missing = own.filter((object) => verify([object], observed).length > 0);
+    await apply(missing, kernel, undo);
+  }
+}
+
+/** Removes those of the plan's shared links that no attachment needs any more. */
+export async function releaseSharedLinks(plan: Plan, kernel: Kernel): Promise<void> {
+  for (const { name } of sharedLinks(plan)) await release(name, kernel);
+}
+
+/** The same for all of this node, also of attachments whose record was lost: for GC. */
+export async function releaseUnusedLinks(kernel: Kernel): Promise<void> {
+  for (const name of hostLinkNames().filter((link) => hostSlavePattern.test(link))) {
+    await removeStrayRoutes(name, kernel);
+    await release(name, kernel);
+  }
+}
+
+/** Routes of no record. They are read first: an ADD writes its record before it makes its routes. */
+async function removeStrayRoutes(link: string, kernel: Kernel): Promise<void> {
+  const questions = [
+    `route show dev ${link} proto ${routeProtocol}`,
+    `-6 route show dev ${link} proto ${routeProtocol}`,
+  ];
+  const routes = (await ipAsk("host", questions, kernel)).flat() as ({ dst?: string } | undefined)[];
+  const records = allRecords();
+  // One that cannot be read may have any route.
+  if (records.includes("torn")) return;
+  const planned = new Set(
+    plansOf(records)
+      .flat()
+      .flatMap((object) => (object.kind === "route" ? object.dst : [])),
+  );
+  const stray = routes
+    .flatMap((route) => route?.dst ?? [])
+    .filter((dst) => !planned.has(dst.includes(":") ? `${dst}/128` : `${dst}/32`));
+  if (stray.length === 0) return;
+  const lines = stray.map((dst) => `route delete ${dst} dev ${link} proto ${routeProtocol}`);
+  await ipApply("host", lines, kernel, true);
+}
+
+async function release(link: string, kernel: Kernel): Promise<void> {
+  // Every pod has a route on it, so that this is the end for all but the last.
+  if (!hostLinkExists(link) || linksWithHostRoutes().has(link)) return;
+  isRemovalAnnounced(link);
+  const announcement = announce(link);
+  try {
+    if (!isNeeded(link)) await ipApply("host", [`link delete dev ${link}`], kernel, true);
+  } finally {
+    fs.rmSync(announcement, { force: true });
+  }
+}
+
+function isNeeded(link: string): boolean {
+  const records = allRecords();
+  return (
+    records.includes("torn") ||
+    plansOf(records).some((plan) => sharedLinks(plan).some(({ name }) => name === link))
+  );
+}
+
+function allRecords(): StoredRecord[] {
+  return listNetworks().flatMap((network) => listRecords(network).map(readRecord));
+}
+
+function plansOf(records: readonly StoredRecord[]): Plan[] {
+  return records.flatMap((record) => (record === undefined || record === "torn" ? [] : [record.plan]));
+}
+
+function announce(link: string): string {
+  makeDirectory(announcements, 0o700);
+  const file = path.join(announcements, `${link}.${formatIdentity(ownIdentity())}`);
+  fs.writeFileSync(file, "");
+  return file;
+}
+
+/** Those of the dead do not count: what they announced does not happen any more. */
+function isRemovalAnnounced(link: string): boolean {
+  const entries = listDirectory(announcements).filter((entry) => entry.startsWith(`${link}.`));
+  const dead = entries.filter((entry) => {
+    const remover = parseIdentity(entry.slice(link.length + 1));
+    return !(isRunning(remover) ?? isRecent(path.join(announcements, entry)));
+  });
+  for (const entry of dead) fs.rmSync(path.join(announcements, entry), { force: true });
+  return entries.length > dead.length;
+}
+
+/** Of a process in another pid namespace only the time can tell. */
+function isRecent(file: string): boolean {
+  return Date.now() - (fs.statSync(file, { throwIfNoEntry: false })?.ctimeMs ?? 0) < 10_000;
+}

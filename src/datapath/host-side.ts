@@ -1,0 +1,36 @@
+// What every datapath that lets the host route its pods' traffic needs there: forwarding and masquerading.
+import { addressBits, formatIp, type Prefix } from "../address/ip.ts";
+import type { PlanObject } from "../plan/plan.ts";
+import type { Wiring } from "./datapath.ts";
+import { cannotWire, has, networkOf } from "./routing.ts";
+
+export function masquerade(wiring: Wiring, addresses: readonly Prefix[]): PlanObject {
+  return {
+    kind: "masquerade",
+    where: "host",
+    network: wiring.network,
+    sources: addresses.map(({ ip }) => formatIp(ip)),
+    // A subnet of one address says nothing about the network.
+    direct: addresses.filter(({ ip, length }) => length < addressBits(ip.family)).map(networkOf),
+  };
+}
+
+/** Host-wide, and last: they are left as they are when an ADD fails or a pod goes. */
+export function forwarding(wiring: Wiring, addresses: readonly Prefix[]): PlanObject[] {
+  const ipv4 = [hostSysctl("net/ipv4/ip_forward", "1")];
+  const ipv6 = [
+    // 2: accept router advertisements although forwarding (Documentation/networking/ip-sysctl.rst).
+    ...wiring.host.advertisedLinks.map((link) => hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "2")),
+    hostSysctl("net/ipv6/conf/all/forwarding", "1"),
+  ];
+  return [...(has(addresses, 4) ? ipv4 : []), ...(has(addresses, 6) ? ipv6 : [])];
+}
+
+export function checkMtu(wiring: Wiring, addresses: readonly Prefix[]): void {
+  if (wiring.mtu >= 1280 || !has(addresses, 6)) return;
+  throw cannotWire(`mtu ${wiring.mtu} is too small for IPv6; expected at least 1280 (RFC 8200 section 5)`);
+}
+
+export function hostSysctl(key: string, value: string): PlanObject {
+  return { kind: "sysctl", where: "host", key, value };
+}

@@ -1,0 +1,199 @@
+// ipvlan: the pod's interface is a slave of the node's own, so that packets to other nodes pass neither a veth
+// pair nor the host's forwarding. A master does not talk to its slaves; therefore the host has one slave of its
+// own per master, with a route to each pod, which all attachments share.
+//
+// l3, l3s: no ARP, device routes; what pods send is routed by the host's table (l3s: also what they receive passes
+// its netfilter). l2: neighbours are on the pod's segment, and all else goes to the host: a frame that a slave
+// sends to the master's own MAC is the host's (ipvlan_xmit_mode_l2 in drivers/net/ipvlan/ipvlan_core.c).
+import { formatIp, hostPrefix, type Prefix, parseIp, prefixContains } from "../address/ip.ts";
+import { CniError, ErrorCode } from "../cni/error.ts";
+import type { Route as ResultRoute } from "../cni/result.ts";
+import type { Ipvlan, Link, Plan, PlanObject, Route } from "../plan/plan.ts";
+import type { AttachmentName, Datapath, IpvlanSettings, Wired, Wiring } from "./datapath.ts";
+import { checkMtu, forwarding, hostSysctl, masquerade } from "./host-side.ts";
+import { hostLinkName, hostSlaveName, linkAlias } from "./names.ts";
+import { podIpv6Settings, podRoute } from "./pod-side.ts";
+import {
+  cannotWire,
+  checkedRoute,
+  firstOfEach,
+  gateways,
+  has,
+  isOnLink,
+  routesThrough,
+  scopeLink,
+  subnetOf,
+} from "./routing.ts";
+
+export const ipvlan: Datapath = { wire, traces };
+
+function wire(wiring: Wiring): Wired {
+  const settings = settingsOf(wiring);
+  const { master, mode } = settings;
+  const addresses = wiring.ips.map(subnetOf);
+  checkMtu(wiring, addresses);
+  const routes =
+    mode === "l2" ? segmentRoutes(wiring, settings, addresses) : routesThrough(undefined, wiring);
+  return {
+    plan: [
+      ...hostObjects(wiring, settings, addresses),
+      ...podObjects(wiring, settings, addresses, routes),
+      ...(wiring.ipMasq ? [masquerade(wiring, addresses)] : []),
+      ...forwarding(wiring, addresses),
+    ],
+    interfaces: [{ name: wiring.ifname, mac: master.mac, mtu: wiring.mtu, sandbox: wiring.sandbox }],
+    ips: addresses.map((address) => ({
+      address: podAddress(address, mode),
+      ...(mode === "l2" ? { gateway: gateways[address.ip.family] } : {}),
+      interface: 0,
+    })),
+    routes,
+  };
+}
+
+function traces(name: AttachmentName): Plan {
+  // Found by their alias, whatever their master was.
+  const settings = { kind: "ipvlan", master: "", mode: "l3s", flag: "bridge" } as const;
+  return podLinks(name, settings, undefined);
+}
+
+function settingsOf({ ipvlan: settings, mac, mtu }: Wiring): IpvlanSettings {
+  if (settings === undefined) throw new Error("the ipvlan datapath was called without its settings");
+  const { master } = settings;
+  if (mac !== undefined && mac.toLowerCase() !== master.mac) {
+    throw new CniError(
+      ErrorCode.unsupportedField,
+      "unsupported field",
+      `MAC ${mac} is asked for, but interfaces of ipvlan have the MAC of their master ${master.name} ` +
+        `(${master.mac}); remove the mac capability or MAC from CNI_ARGS, or use datapath veth`,
+    );
+  }
+  if (mtu <= master.mtu) return settings;
+  throw cannotWire(`mtu ${mtu} is more than the ${master.mtu} of ipvlan's master ${master.name}`);
+}
+
+function hostObjects(
+  wiring: Wiring,
+  { master, mode, flag }: IpvlanSettings,
+  addresses: readonly Prefix[],
+): PlanObject[] {
+  const link = hostSlaveName(master.name, mode, flag);
+  const type: Ipvlan = { kind: "ipvlan", master: master.name, mode, flag };
+  const isSegment = mode === "l2";
+  return [
+    // First, so that nothing was made before it if another pod's ADD makes it in the same moment.
+    { kind: "link", where: "host", name: link, shared: true, noAutomaticAddress: true, type },
+    ...(has(addresses, 6) && wiring.host.ipv6OffByDefault
+      ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")]
+      : []),
+    // The pod has neighbour entries of these; it can still ask if somebody makes the kernel drop them.
+    ...(isSegment ? gatewayAddresses(link, addresses) : []),
+    ...addresses.map(
+      ({ ip }): Route => ({
+        kind: "route",
+        where: "host",
+        link,
+        dst: hostPrefix(ip),
+        ...sourceFor(ip.family, master.addresses),
+        ...(ip.family === 4 ? { scope: scopeLink } : {}),
+      }),
+    ),
+    ...(isSegment
+      ? addresses.map(
+          ({ ip }) =>
+            ({ kind: "neighbour", where: "host", link, address: formatIp(ip), mac: master.mac }) as const,
+        )
+      : []),
+    podLinks(wiring, type, undefined)[0] as Link,
+    ...(has(addresses, 4) ? [hostSysctl(`net/ipv4/conf/${link}/forwarding`, "1")] : []),
+    ...(has(addresses, 6) ? [hostSysctl(`net/ipv6/conf/${link}/forwarding`, "1")] : []),
+  ];
+}
+
+/** As it is made on the host, and as it is in the pod. */
+function podLinks(name: AttachmentName, type: Ipvlan, mtu: number | undefined): [Link, Link] {
+  const common = { kind: "link", alias: linkAlias(name) } as const;
+  return [
+    { ...common, where: "host", name: hostLinkName(name), type: { ...type, movesToPodAs: name.ifname } },
+    { ...common, where: "pod", name: name.ifname, ...(mtu === undefined ? {} : { mtu }), type },
+  ];
+}
+
+function gatewayAddresses(link: string, addresses: readonly Prefix[]): PlanObject[] {
+  const at = { kind: "address", where: "host", link } as const;
+  return [
+    ...(has(addresses, 4) ? [{ ...at, address: `${gateways[4]}/32`, scope: "host" } as const] : []),
+    ...(has(addresses, 6) ? [{ ...at, address: `${gateways[6]}/64` }] : []),
+  ];
+}
+
+/** The slave has no address that the host could be known by. */
+function sourceFor(family: 4 | 6, candidates: readonly string[]): Pick<Route, "source"> {
+  const source = candidates.find((address) => parseIp(address)?.family === family);
+  return source === undefined ? {} : { source };
+}
+
+function podObjects(
+  wiring: Wiring,
+  { master, mode, flag }: IpvlanSettings,
+  addresses: readonly Prefix[],
+  routes: readonly ResultRoute[],
+): PlanObject[] {
+  const link = wiring.ifname;
+  const type: Ipvlan = { kind: "ipvlan", master: master.name, mode, flag };
+  const families = ([4, 6] as const).filter((family) => has(addresses, family));
+  // Without an MTU of its own it follows the master's.
+  const [, own] = podLinks(wiring, type, wiring.mtu === master.mtu ? undefined : wiring.mtu);
+  return [
+    ...(has(addresses, 6) ? podIpv6Settings(link) : []),
+    own,
+    ...addresses.map(
+      (address) => ({ kind: "address", where: "pod", link, address: podAddress(address, mode) }) as const,
+    ),
+    ...(mode === "l2"
+      ? families.map(
+          (family) =>
+            ({ kind: "neighbour", where: "pod", link, address: gateways[family], mac: master.mac }) as const,
+        )
+      : []),
+    ...routes.map((route) => podRoute(link, route)),
+  ];
+}
+
+/** On a segment the whole subnet is a neighbour. */
+function podAddress({ ip, length }: Prefix, mode: IpvlanSettings["mode"]): string {
+  return mode === "l2" ? `${formatIp(ip)}/${length}` : hostPrefix(ip);
+}
+
+/**
+ * Routes with a gateway go to that router on the segment, those without to the host, and so do the host's own
+ * addresses in the pod's subnet: nobody on the segment would answer for them.
+ */
+function segmentRoutes(
+  wiring: Wiring,
+  { master }: IpvlanSettings,
+  subnets: readonly Prefix[],
+): ResultRoute[] {
+  const asked = wiring.routes.map((route): ResultRoute => {
+    const checked = checkedRoute(route, wiring);
+    if (isOnLink(checked)) return checked;
+    const family = checked.dst.includes(":") ? 6 : 4;
+    return { ...checked, gw: route.gw === undefined ? gateways[family] : onSegment(route, subnets) };
+  });
+  const own = master.addresses
+    .flatMap((address) => parseIp(address) ?? [])
+    .filter((ip) => subnets.some((subnet) => prefixContains(subnet, ip)))
+    .map((ip): ResultRoute => ({ dst: hostPrefix(ip), gw: gateways[ip.family] }));
+  return firstOfEach([...asked, ...own]);
+}
+
+function onSegment(route: ResultRoute, subnets: readonly Prefix[]): string {
+  const gateway = parseIp(route.gw ?? "");
+  if (gateway !== undefined && subnets.some((subnet) => prefixContains(subnet, gateway))) {
+    return formatIp(gateway);
+  }
+  throw cannotWire(
+    `route ${route.dst} has gw ${JSON.stringify(route.gw)}, which is in no subnet of the pod; ` +
+      "leave gw out to go through the host",
+  );
+}
