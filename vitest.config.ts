@@ -19,6 +19,7 @@ export default defineConfig({
         test: {
           name: "lab",
           include: lab,
+          globalSetup: "test/lab/fixture/fresh-results.ts",
           testTimeout: 900_000,
           hookTimeout: 120_000,
           fileParallelism: false,

@@ -72,7 +72,7 @@ async function bench(): Promise<void> {
     json,
     `${JSON.stringify({ ...figures, targets: targetsOf(figures).map((target) => ({ ...target, met: isMet(target) })) }, undefined, 2)}\n`,
   );
-  if (options.update !== undefined) updateDocument(options.update, text);
+  if (options.update !== undefined) updateDocument(options.update, "bench:cni", text);
   // Speed is for the reader to judge; lost pods are a defect.
   if (crowd.lost.podwire > 0) process.exitCode = 1;
 }

@@ -1,10 +1,10 @@
 // Puts a report into a document, between the markers that keep its place.
 import fs from "node:fs";
 
-const begin = "<!-- bench:cni -->";
-const end = "<!-- /bench:cni -->";
-
-export function updateDocument(file: string, report: string): void {
+/** `name` of the markers: `<!-- name -->` and `<!-- /name -->`. */
+export function updateDocument(file: string, name: string, report: string): void {
+  const begin = `<!-- ${name} -->`;
+  const end = `<!-- /${name} -->`;
   const text = fs.readFileSync(file, "utf8");
   const from = text.indexOf(begin);
   const to = text.indexOf(end);

@@ -13,17 +13,21 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(directory, { recursive: true }));
 
-test("only what is between the markers is replaced", () => {
-  fs.writeFileSync(file, "before\n<!-- bench:cni -->\nold\n<!-- /bench:cni -->\nafter\n");
-  updateDocument(file, "new");
-  const updated = "before\n<!-- bench:cni -->\n\nnew\n\n<!-- /bench:cni -->\nafter\n";
+test("only what is between the report's own markers is replaced", () => {
+  const other = "<!-- bench:cni -->\nother\n<!-- /bench:cni -->\n";
+  fs.writeFileSync(file, `${other}before\n<!-- bench:lab -->\nold\n<!-- /bench:lab -->\nafter\n`);
+  updateDocument(file, "bench:lab", "new");
+  const updated = `${other}before\n<!-- bench:lab -->\n\nnew\n\n<!-- /bench:lab -->\nafter\n`;
   expect(fs.readFileSync(file, "utf8")).toBe(updated);
-  updateDocument(file, "new");
+  updateDocument(file, "bench:lab", "new");
   expect(fs.readFileSync(file, "utf8")).toBe(updated);
 });
 
-test("a document without markers is refused and left as it is", () => {
-  fs.writeFileSync(file, "no place\n");
-  expect(() => updateDocument(file, "new")).toThrow("no place for the report");
-  expect(fs.readFileSync(file, "utf8")).toBe("no place\n");
+test("a document without the report's markers is refused and left as it is", () => {
+  const text = "<!-- bench:cni -->\nother\n<!-- /bench:cni -->\n";
+  fs.writeFileSync(file, text);
+  expect(() => updateDocument(file, "bench:lab", "new")).toThrow(
+    "no place for the report: <!-- bench:lab -->",
+  );
+  expect(fs.readFileSync(file, "utf8")).toBe(text);
 });

@@ -9,6 +9,7 @@ const usage = `Usage: npm run lab -- COMMAND [OPTION...]
   run NODE COMMAND   run a bash command on a node (its number, or "all")
   ssh NODE           a shell on a node
   status             the labs of this machine
+  results            what the last tests saw on each kernel; --update FILE: put it there
   down               end a lab and remove what it made; --all: every lab
 
   --name NAME        which lab; default: "lab"
@@ -25,6 +26,7 @@ const options = {
   memory: { type: "string", default: "1024" },
   tests: { type: "boolean", default: false },
   all: { type: "boolean", default: false },
+  update: { type: "string" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
 

@@ -5,6 +5,7 @@ import { testInGuest } from "../fixture/in-guest.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
 import type { LabNode } from "../machine/node.ts";
+import { recordResult } from "../results.ts";
 
 /** The longest first, so that two guests end at about the same time. */
 const cases = [
@@ -23,6 +24,7 @@ describe.skipIf(cannotRunLab("conformance in guests")).each(testedKernels)("on k
     const { passed, skipped, failures } = await testInGuest(node, `test/netns/${name}.test.ts`);
     idle.push(node);
     console.log(`kernel ${kernel}: ${name}: ${passed} passed, ${failures.length} failed, ${skipped} skipped`);
+    recordResult(kernel, "conformance", passed);
     expect(failures).toEqual([]);
     expect(passed).toBeGreaterThan(0);
   });

@@ -4,11 +4,13 @@ import { testedKernels } from "../fixture/kernels.ts";
 import { conflistFor, pod } from "../fixture/pod.ts";
 import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
 import { iperf3, ping, qperf } from "../fixture/traffic.ts";
+import { recordResult } from "../results.ts";
 
 describe.skipIf(cannotRunLab("two nodes")).each(testedKernels)("two nodes of kernel %s", (kernel) => {
   const lab = sharedLab({ kernel });
 
   test("run that kernel, each as a machine of its own", async () => {
+    recordResult(kernel, "release", lab.record.kernel);
     for (const node of lab.nodes) {
       expect(await node.run("uname", "-r")).toMatch(new RegExp(`^${kernel.replace(".", "\\.")}\\.`));
       expect(await node.run("hostname")).toBe(node.name);
@@ -32,6 +34,8 @@ describe.skipIf(cannotRunLab("two nodes")).each(testedKernels)("two nodes of ker
       `kernel ${kernel} (${lab.accelerator}), host to host: iperf3 ${mbitPerSecond.toFixed(0)} Mbit/s, ` +
         `back over IPv6 ${back.mbitPerSecond.toFixed(0)} Mbit/s`,
     );
+    recordResult(kernel, "iperf3, Mbit/s", mbitPerSecond.toFixed(0));
+    recordResult(kernel, "the same back, IPv6", back.mbitPerSecond.toFixed(0));
     expect(bytes).toBeGreaterThan(1e6);
     const received = await lab.node2.sh("awk '/^ *eth0:/ { print $2 / $3 }' /proc/net/dev");
     expect(Number(received)).toBeGreaterThan(1514);
@@ -44,6 +48,8 @@ describe.skipIf(cannotRunLab("two nodes")).each(testedKernels)("two nodes of ker
       `kernel ${kernel}, host to host: qperf tcp_lat ${latency.latency?.toFixed(0)} us, ` +
         `udp_bw of 1 byte ${sendBandwidth} bytes/s sent, ${receiveBandwidth} received`,
     );
+    recordResult(kernel, "qperf tcp_lat, us", (latency.latency ?? 0).toFixed(0));
+    recordResult(kernel, "qperf udp_bw of 1 byte, kB/s", ((sendBandwidth ?? 0) / 1000).toFixed(1));
     expect(latency.latency).toBeGreaterThan(1);
     expect(sendBandwidth).toBeGreaterThan(100);
   });

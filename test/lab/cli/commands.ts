@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import os from "node:os";
+import { updateDocument } from "../../../bench/document.ts";
 import { format } from "../../../bench/table.ts";
 import { LabError } from "../failure.ts";
 import { removeAbandonedBuilds } from "../host/cache.ts";
@@ -9,6 +10,7 @@ import type { KernelVersion } from "../image/recipe.ts";
 import { disksDirectory, startLab } from "../lab.ts";
 import { find, isAbandoned, type LabRecord, labs, remove, sweep } from "../machine/registry.ts";
 import { sshCommand } from "../machine/ssh.ts";
+import { resultsTable } from "../results.ts";
 
 export interface Options {
   readonly name: string;
@@ -17,11 +19,12 @@ export interface Options {
   readonly memory: string;
   readonly tests: boolean;
   readonly all: boolean;
+  readonly update?: string | undefined;
 }
 
 type Command = (operands: readonly string[], options: Options) => Promise<number>;
 
-export const commands: Readonly<Record<string, Command>> = { up, run, ssh, status, down };
+export const commands: Readonly<Record<string, Command>> = { up, run, ssh, status, results, down };
 
 async function up(_: readonly string[], { name, nodes, kernel, memory, tests }: Options): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => giveUp(name, signal));
@@ -88,6 +91,14 @@ async function status(): Promise<number> {
 function stateOf(lab: LabRecord): string {
   if (isAbandoned(lab)) return "left over: the next start or down removes it";
   return lab.owner === undefined ? "stays" : `of process ${lab.owner.pid}`;
+}
+
+async function results(_: readonly string[], { update }: Options): Promise<number> {
+  const table = resultsTable();
+  if (table === undefined) throw new LabError("there are no results yet: sudo ./build/test --full");
+  if (update === undefined) console.log(table);
+  else updateDocument(update, "lab", `${new Date().toISOString().slice(0, 10)}\n\n${table}`);
+  return 0;
 }
 
 async function down(_: readonly string[], { name, all }: Options): Promise<number> {

@@ -65,9 +65,9 @@ function settings(directory: string, suite: string): string[] {
     "Dir::Cache": `${directory}/cache`,
     "APT::Architecture": "amd64",
     "Acquire::Languages": "none",
-    "Acquire::Retries": "2",
-    "Acquire::http::Timeout": "30",
-    "Acquire::https::Timeout": "30",
+    "Acquire::Retries": "1",
+    "Acquire::http::Timeout": "20",
+    "Acquire::https::Timeout": "20",
     // Mirrors let sid's index lapse now and then; its signature is verified all the same.
     ...(suite === "sid" ? { "Acquire::Check-Valid-Until": "false" } : {}),
   };
@@ -86,7 +86,8 @@ export async function download(
 ): Promise<string[]> {
   const env = { APT_CONFIG: suite.configuration, LC_ALL: "C" };
   // Without --error-on, an index that cannot be fetched is a mere warning.
-  await run(["apt-get", "update", "-qq", "--error-on=any"], { env, timeoutSeconds: 300 });
+  const fetching = { env, contained: true, timeoutSeconds: 600 };
+  await withAdvice(suite.source, () => run(["apt-get", "update", "-qq", "--error-on=any"], fetching));
   const install = ["apt-get", "install", "-qq", "--no-install-recommends", "--print-uris", name];
   const wanted = (await run(install, { env }))
     .split("\n")
@@ -94,9 +95,22 @@ export async function download(
     .filter((candidate) => pattern.test(candidate));
   if (wanted.length === 0)
     throw new LabError(`${name} of "${suite.source}" brings no package like ${pattern}`);
-  await run(["sh", "-c", 'cd "$0" && exec apt-get download -qq "$@"', directory, ...wanted], {
-    env,
-    timeoutSeconds: 600,
-  });
+  const inDirectory = ["sh", "-c", 'cd "$0" && exec apt-get download -qq "$@"', directory, ...wanted];
+  await withAdvice(suite.source, () => run(inDirectory, fetching));
   return fs.readdirSync(directory).map((file) => path.join(directory, file));
+}
+
+/** Says what to do when packages could not be had from `source`. */
+export async function withAdvice<T>(source: string, fetch: () => Promise<T>): Promise<T> {
+  try {
+    return await fetch();
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    throw new LabError(
+      `Debian packages could not be had by "${source}": the mirror does not answer, has no such suite, or is ` +
+        `not to be trusted. Try again, or name another mirror by PODWIRE_LAB_MIRROR.\n${error.message}`,
+      undefined,
+      { cause: error },
+    );
+  }
 }

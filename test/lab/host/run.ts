@@ -7,24 +7,27 @@ export interface Running {
   readonly input?: string;
   readonly timeoutSeconds?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /**
+   * For what starts processes, mounts file systems or changes its credentials (apt-get): it gets namespaces of
+   * its own, which end with it.
+   */
+  readonly contained?: boolean;
 }
 
 /** Prefix of a command that dies with its caller. It becomes the command, so that the process id is the same. */
 export const bound = ["setpriv", "--pdeathsig", "KILL", "--"] as const;
 
-/**
- * Prefix of a command that starts processes and mounts file systems: they end with it, in namespaces of its own.
- * In there it must not use the network namespace or processes of the host.
- */
-export const contained = [
+/** The kernel forgets who is to die with whom when a process changes its credentials: a shell in between does not. */
+const containing = [
   ...bound,
   ...["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"],
+  ...["sh", "-c", '"$@"; exit $?', "sh"],
 ] as const;
 
 /** Returns what it prints. Throws with its last lines if it fails. */
 export async function run(command: readonly string[], options: Running = {}): Promise<string> {
-  const { input, timeoutSeconds = 120, env } = options;
-  const [program = "", ...args] = command[0] === bound[0] ? command : [...bound, ...command];
+  const { input, timeoutSeconds = 120, env, contained = false } = options;
+  const [program, ...args] = [...(contained ? containing : bound), ...command];
   const finished = await execa(program, args, {
     reject: false,
     all: true,
@@ -33,9 +36,8 @@ export async function run(command: readonly string[], options: Running = {}): Pr
     ...(env === undefined ? {} : { env }),
   });
   if (finished.exitCode === 0) return finished.stdout;
-  const shown = command.filter((word, index) => word !== contained[index] && word !== bound[index]).join(" ");
   const reason = finished.timedOut
     ? `did not end within ${timeoutSeconds} s`
     : `failed (${finished.exitCode ?? finished.signal})`;
-  throw new LabError(`${shown} ${reason}; it printed:`, finished.all);
+  throw new LabError(`${command.join(" ")} ${reason}; it printed:`, finished.all);
 }

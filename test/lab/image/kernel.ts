@@ -51,6 +51,7 @@ async function buildKernel(version: KernelVersion, busybox: string, directory: s
     await run(["dpkg-deb", "-x", file, tree]);
   }
   const { release, modules, vmlinuz } = locate(tree);
+  fs.renameSync(vmlinuz, path.join(directory, "vmlinuz"));
   // depmod looks for lib/modules under its base.
   const base = path.join(work, "base");
   fs.mkdirSync(path.join(base, "lib"), { recursive: true });
@@ -59,7 +60,6 @@ async function buildKernel(version: KernelVersion, busybox: string, directory: s
   const moduleTree = path.join(base, "lib/modules");
   await buildInitramfs(path.join(moduleTree, release), busybox, path.join(directory, "initramfs"), work);
   await makeImage(moduleTree, path.join(directory, "modules.ext4"), sizeForTree(moduleTree));
-  fs.copyFileSync(vmlinuz, path.join(directory, "vmlinuz"));
   fs.writeFileSync(path.join(directory, "release"), release);
   fs.rmSync(work, { recursive: true });
 }

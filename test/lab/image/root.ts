@@ -1,9 +1,9 @@
 // The guests' root file system: one ext4 image, of which each guest writes to a copy of its own.
 import fs from "node:fs";
 import path from "node:path";
-import { openSuite } from "../host/apt.ts";
+import { openSuite, withAdvice } from "../host/apt.ts";
 import { obtain } from "../host/cache.ts";
-import { contained, run } from "../host/run.ts";
+import { run } from "../host/run.ts";
 import { makeImage } from "./ext4.ts";
 import { guestPackages, userlandSuite } from "./recipe.ts";
 
@@ -38,7 +38,7 @@ async function buildRoot(directory: string): Promise<void> {
     `--include=${guestPackages.join(",")}`,
     ...[userlandSuite, tree, source],
   ];
-  await run([...contained, ...mmdebstrap], { timeoutSeconds: 1200 });
+  await withAdvice(source, () => run(mmdebstrap, { contained: true, timeoutSeconds: 1200 }));
   prepareTree(tree);
   fs.copyFileSync(path.join(tree, "bin/busybox"), path.join(directory, "busybox"));
   // Room for what guests write.

@@ -81,19 +81,25 @@ export function qemuCommand(guest: Guest): string[] {
     ...["-kernel", vmlinuz, "-initrd", initramfs, "-append", append.filter(Boolean).join(" ")],
     // A log that is appended to, and a socket for people.
     "-chardev",
-    `socket,id=console,path=${socketOf(guest, "console")},server=on,wait=off,logfile=${consoleOf(guest)},logappend=on`,
+    `socket,id=console,path=${socketOf(guest, "console")},server=on,wait=off,` +
+      `logfile=${option(consoleOf(guest))},logappend=on`,
     ...["-serial", "chardev:console"],
     ...["-gdb", `unix:${socketOf(guest, "gdb")},server=on,wait=off`],
     // What a guest wrote need not survive the host.
-    ...["-drive", `file=${diskOf(guest)},if=virtio,format=qcow2,cache=unsafe`],
+    ...["-drive", `file=${option(diskOf(guest))},if=virtio,format=qcow2,cache=unsafe`],
     ...images.flatMap((image) => [
       "-drive",
-      `file=${image},if=virtio,format=raw,readonly=on,file.locking=off`,
+      `file=${option(image)},if=virtio,format=raw,readonly=on,file.locking=off`,
     ]),
     ...nic("data", number),
     ...nic("control", number),
     ...["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"],
   ];
+}
+
+/** A path as a part of QEMU's comma-separated options. */
+function option(path: string): string {
+  return path.replaceAll(",", ",,");
 }
 
 export function acceleration({ accelerator, timing }: Pick<Guest, "accelerator" | "timing">): string[] {
