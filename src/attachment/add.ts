@@ -31,6 +31,11 @@ export async function add(call: Call): Promise<Result> {
   requireUnderlay(call.config);
   const ipvlan =
     call.config.datapath === "ipvlan" ? await ipvlanSettings(call.config, kernelOf(call)) : undefined;
+  if (ipvlan !== undefined && ipvlan.mode !== "l3s") {
+    call.log.warn(
+      `ipvlan mode ${ipvlan.mode} bypasses the node's netfilter: Services do not work, l3s has them`,
+    );
+  }
   const netns = openNetns(call.environment.netns);
   const kernel = kernelOf(call, netns);
   const standby = startAhead([ipBatch("host"), ipBatch("pod")], kernel);

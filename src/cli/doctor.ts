@@ -4,6 +4,7 @@ import type { Colour } from "./colour.ts";
 import type { Run } from "./command.ts";
 import { type Finding, type Level, unchecked } from "./doctor/finding.ts";
 import { checkFirewall } from "./doctor/firewall.ts";
+import { checkIpvlan } from "./doctor/ipvlan.ts";
 import { checkKernel } from "./doctor/kernel.ts";
 import { checkNetworks } from "./doctor/networks.ts";
 import { lookAtNode, type Node } from "./doctor/node.ts";
@@ -20,6 +21,7 @@ const checks: Readonly<Record<string, (node: Node) => Promise<Finding[]>>> = {
   programs: checkPrograms,
   settings: checkSettings,
   underlay: checkUnderlay,
+  ipvlan: checkIpvlan,
   firewall: checkFirewall,
   networks: checkNetworks,
   state: checkState,

@@ -42,7 +42,7 @@ function checkReversePath(): Finding {
     check,
     "1 (strict, for every link)",
     "on a host with several uplinks, packets that come in by another link than answers would leave by are dropped",
-    `if there are several: sysctl -w ${dotted(key)}=2; podwire keeps its own links strict`,
+    `if there are several: sysctl -w ${dotted(key)}=2`,
   );
 }
 

@@ -1,0 +1,49 @@
+// Networks whose pods are slaves of a link of the node: whether that link can be their master, and what their
+// mode leaves out.
+import { ipvlanSettings } from "../../attachment/ipvlan-master.ts";
+import { toCniError } from "../../cni/error.ts";
+import type { NetworkConfig } from "../../config/network.ts";
+import type { IpvlanSettings } from "../../datapath/datapath.ts";
+import { readHostSysctl } from "../../linux/sysctl.ts";
+import { commandKernel } from "../command-kernel.ts";
+import { type Finding, fault, fine, warning } from "./finding.ts";
+import type { Node } from "./node.ts";
+
+export async function checkIpvlan(node: Node): Promise<Finding[]> {
+  const networks = node.networks.filter(({ datapath }) => datapath === "ipvlan");
+  return (await Promise.all(networks.map(checkNetwork))).flat();
+}
+
+async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
+  const check = `ipvlan of network ${network.name}`;
+  try {
+    const settings = await ipvlanSettings(network, commandKernel());
+    return [mode(check, settings), ...reversePath(settings)];
+  } catch (error) {
+    return [fault(check, toCniError(error).details, "no pod can be wired", "name another ipvlan.master")];
+  }
+}
+
+function mode(check: string, { master, mode, flag }: IpvlanSettings): Finding {
+  const found = `mode ${mode} ${flag} on ${master.name}, MTU ${master.mtu}`;
+  if (mode === "l3s") return fine(check, found);
+  const fix = 'set ipvlan.mode to "l3s", or use datapath veth';
+  return warning(
+    check,
+    found,
+    "what other nodes answer does not pass this node's netfilter: no Services",
+    fix,
+  );
+}
+
+/** Pods' packets to the host come in by the master, but the way back to them is the host's slave. */
+function reversePath({ master, mode }: IpvlanSettings): Finding[] {
+  if (mode !== "l2") return [];
+  const values = ["all", master.name].map((link) => readHostSysctl(`net/ipv4/conf/${link}/rp_filter`));
+  const check = `reverse path filter of ${master.name}`;
+  // The larger one counts (Documentation/networking/ip-sysctl.rst).
+  const effective = Math.max(...values.map(Number));
+  if (effective !== 1) return [fine(check, String(effective))];
+  const fix = `sysctl -w net.ipv4.conf.${master.name}.rp_filter=2`;
+  return [warning(check, "1 (strict)", "the host drops what IPv4 pods send to it or through it", fix)];
+}
