@@ -111,9 +111,9 @@ async function wire(
     planned = plan;
     const record = { ...claimed, plan, interfaces, ips, leased: addresses.ips };
     replaceRecord(record);
+    await outlastLinkRemovals(plan, call.deadline);
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));
-    await outlastLinkRemovals(plan, kernel, undoKernel);
     replaceRecord({ ...record, state: "ready" });
     return chained(previous, wired, dnsOf(call, addresses.dns));
   } catch (error) {

@@ -6,17 +6,21 @@ import { hostSlaveName } from "../datapath/names.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
-import { type IpvlanFlag, type IpvlanMode, ipvlanFlags, ipvlanModes } from "../plan/plan.ts";
+import { describeIpvlan, type IpvlanData } from "../plan/observe.ts";
 import { podUnderlay } from "./host-facts.ts";
+import { hasNetns } from "./liveness.ts";
+import { allRecords } from "./shared-links.ts";
 
 /** What `ip -json -details address show` tells of a link, as far as it counts here. */
 interface ShownLink {
   readonly ifname: string;
   readonly address: string;
   readonly mtu: number;
+  readonly link_type: string;
   readonly link?: string;
   /** The bridge or bond that it is a port of. */
   readonly master?: string;
+  readonly linkinfo?: { readonly info_kind?: string; readonly info_data?: IpvlanData };
   readonly addr_info?: readonly { local: string; scope: string; deprecated?: boolean }[];
 }
 
@@ -30,48 +34,70 @@ export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Pro
   }
   const what = `ipvlan.master ${JSON.stringify(name)}`;
   if (!hostLinkExists(name)) throw unusable(`${what}: the host has no such link`);
-  refuseOtherMode(what, name, mode, flag);
-  const [links, macvlans] = await ipAsk(
-    "host",
-    [`address show dev ${name}`, "link show type macvlan"],
-    kernel,
-  );
+  const kinds = ["macvlan", "macvtap", "ipvlan"];
+  const questions = [`address show dev ${name}`, ...kinds.map((kind) => `link show type ${kind}`)];
+  const [links, ...others] = await ipAsk("host", questions, kernel);
   const link = links?.[0] as unknown as ShownLink | undefined;
   if (link === undefined) throw unusable(`${what}: the host has no such link`);
-  if (link.master !== undefined) {
-    throw unusable(`${what} is a port of ${link.master}; name ${link.master} itself, or a link that is free`);
-  }
-  const macvlan = (macvlans as unknown as ShownLink[] | undefined)?.find(({ link: on }) => on === name);
-  if (macvlan !== undefined) {
-    throw unusable(`${what} has the macvlan link ${macvlan.ifname}; a link can serve one of the two`);
-  }
-  const addresses = (link.addr_info ?? []).filter(({ scope }) => scope === "0");
-  return {
-    mode,
-    flag,
-    master: {
-      name,
-      mac: link.address,
-      mtu: link.mtu,
-      addresses: addresses.filter(({ deprecated }) => !deprecated).map(({ local }) => local),
-    },
-  };
+  const users = others.flatMap((answer) => (answer ?? []) as unknown as ShownLink[]);
+  refuseUnfit(what, link);
+  refuseOtherUsers(
+    what,
+    users.filter(({ link: on }) => on === name),
+    { mode, flag },
+  );
+  // Slaves in pods cannot be seen from here; with the host's own slave in place they are of its mode.
+  if (!hostLinkExists(hostSlaveName(name, mode, flag))) refuseOtherPods(what, name, { mode, flag });
+  const addresses = (link.addr_info ?? []).filter(({ scope, deprecated }) => scope === "0" && !deprecated);
+  const { address: mac, mtu } = link;
+  return { mode, flag, master: { name, mac, mtu, addresses: addresses.map(({ local }) => local) } };
 }
 
-/** The kernel would silently change the mode of all slaves that the master has. */
-function refuseOtherMode(what: string, master: string, mode: IpvlanMode, flag: IpvlanFlag): void {
-  for (const otherMode of ipvlanModes) {
-    for (const otherFlag of ipvlanFlags) {
-      const isOther = otherMode !== mode || otherFlag !== flag;
-      const link = hostSlaveName(master, otherMode, otherFlag);
-      if (isOther && hostLinkExists(link)) {
-        throw unusable(
-          `${what} is in use in mode ${otherMode} ${otherFlag} (link ${link}), and a master has one mode; ` +
-            `expected ${mode} ${flag}. Delete the pods of the other mode first, or use another master`,
-        );
-      }
-    }
+function refuseUnfit(what: string, { link_type, master, link, linkinfo }: ShownLink): void {
+  if (link_type !== "ether") throw unusable(`${what} is of type ${link_type}; expected an Ethernet link`);
+  if (master !== undefined) {
+    throw unusable(`${what} is a port of ${master}; name ${master} itself, or a link that is free`);
   }
+  if (linkinfo?.info_kind === "ipvlan") {
+    throw unusable(`${what} is itself a slave of ${link ?? "another link"}; name that one`);
+  }
+}
+
+type Kind = Pick<IpvlanSettings, "mode" | "flag">;
+
+/** The kernel would silently change the mode of all slaves that the master has. */
+function refuseOtherUsers(what: string, users: readonly ShownLink[], wanted: Kind): void {
+  for (const { ifname, linkinfo } of users) {
+    if (linkinfo?.info_kind !== "ipvlan") {
+      throw unusable(
+        `${what} has the ${linkinfo?.info_kind} link ${ifname}; a link can serve one of the two`,
+      );
+    }
+    const { mode, flag } = describeIpvlan(linkinfo.info_data);
+    if (mode !== wanted.mode || flag !== wanted.flag)
+      throw otherMode(what, `link ${ifname}`, { mode, flag }, wanted);
+  }
+}
+
+function refuseOtherPods(what: string, master: string, wanted: Kind): void {
+  for (const record of allRecords()) {
+    if (record === undefined || record === "torn" || !hasNetns(record)) continue;
+    const types = record.plan.flatMap((object) => (object.kind === "link" ? object.type : []));
+    const other = types.find(
+      (type) =>
+        type.kind === "ipvlan" &&
+        type.master === master &&
+        (type.mode !== wanted.mode || type.flag !== wanted.flag),
+    );
+    if (other?.kind === "ipvlan") throw otherMode(what, `container ${record.containerID}`, other, wanted);
+  }
+}
+
+function otherMode(what: string, by: string, found: { mode: string; flag: string }, wanted: Kind): CniError {
+  return unusable(
+    `${what} is in use in mode ${found.mode} ${found.flag} (${by}), and a master has one mode; expected ` +
+      `${wanted.mode} ${wanted.flag}. Delete the pods of the other mode first, or use another master`,
+  );
 }
 
 function unusable(details: string): CniError {

@@ -1,22 +1,20 @@
 // Links of the host that many attachments use: made by the first ADD, removed by the last DEL or GC, without a lock.
 //
-// An ADD writes its record, makes the link and its routes, and then looks for announcements of a removal. A removal
-// is announced, then looks for records, then removes the link. So either the removal sees the record and leaves the
-// link alone, or the ADD sees the announcement, waits until it is over, and makes again what went.
+// An ADD writes its record, waits until announced removals are over, and then makes the link and its routes. A
+// removal is announced, then looks for records, then removes the link. So either the removal sees the record and
+// leaves the link alone, or the ADD sees the announcement and waits.
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { CniError, ErrorCode } from "../cni/error.ts";
 import { hostSlavePattern } from "../datapath/names.ts";
 import { makeDirectory } from "../linux/files.ts";
 import { ipApply, ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists, hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
 import { formatIdentity, isRunning, ownIdentity, parseIdentity } from "../linux/process.ts";
-import { apply } from "../plan/apply.ts";
-import { isIpObject, linkOf, routeProtocol } from "../plan/ip-lines.ts";
-import { observe } from "../plan/observe.ts";
+import { routeProtocol } from "../plan/ip-lines.ts";
 import { type Plan, sharedLinks } from "../plan/plan.ts";
-import { verify } from "../plan/verify.ts";
 import {
   listDirectory,
   listNetworks,
@@ -29,18 +27,19 @@ import {
 /** Its name is none that a network can have. */
 const announcements = path.join(stateDirectory, ".removing-links");
 
-/** After an ADD has applied its plan: makes sure that no removal of a shared link undoes it. */
-export async function outlastLinkRemovals(plan: Plan, kernel: Kernel, undo: Kernel): Promise<void> {
+/** For an ADD whose record has its plan: from here on no removal takes the plan's shared links away. */
+export async function outlastLinkRemovals(plan: Plan, deadline: AbortSignal): Promise<void> {
   for (const { name } of sharedLinks(plan)) {
-    if (!isRemovalAnnounced(name)) continue;
-    while (isRemovalAnnounced(name) && !kernel.deadline.aborted) await sleep(5);
-    const own = plan.filter(
-      (object) => isIpObject(object) && object.where === "host" && linkOf(object) === name,
-    );
-    const observed = await observe(own, kernel);
-    const missing = own.filter((object) => verify([object], observed).length > 0);
-    await apply(missing, kernel, undo);
+    while (isRemovalAnnounced(name)) {
+      if (deadline.aborted) throw busy(name);
+      await sleep(5);
+    }
   }
+}
+
+function busy(link: string): CniError {
+  const details = `link ${link} is being removed by another call; try again`;
+  return new CniError(ErrorCode.tryAgainLater, "a shared link is busy", details);
 }
 
 /** Removes those of the plan's shared links that no attachment needs any more. */
@@ -99,11 +98,11 @@ function isNeeded(link: string): boolean {
   );
 }
 
-function allRecords(): StoredRecord[] {
+export function allRecords(): StoredRecord[] {
   return listNetworks().flatMap((network) => listRecords(network).map(readRecord));
 }
 
-function plansOf(records: readonly StoredRecord[]): Plan[] {
+export function plansOf(records: readonly StoredRecord[]): Plan[] {
   return records.flatMap((record) => (record === undefined || record === "torn" ? [] : [record.plan]));
 }
 

@@ -1,8 +1,8 @@
-// What every datapath that lets the host route its pods' traffic needs there: forwarding and masquerading.
+// What every datapath that lets the host route its pods' traffic needs there: forwarding, masquerading, the gateway.
 import { addressBits, formatIp, type Prefix } from "../address/ip.ts";
 import type { PlanObject } from "../plan/plan.ts";
 import type { Wiring } from "./datapath.ts";
-import { cannotWire, has, networkOf } from "./routing.ts";
+import { cannotWire, gateways, has, networkOf } from "./routing.ts";
 
 export function masquerade(wiring: Wiring, addresses: readonly Prefix[]): PlanObject {
   return {
@@ -33,4 +33,16 @@ export function checkMtu(wiring: Wiring, addresses: readonly Prefix[]): void {
 
 export function hostSysctl(key: string, value: string): PlanObject {
   return { kind: "sysctl", where: "host", key, value };
+}
+
+/**
+ * The link by which the host reaches its pods has the gateway's addresses. Pods do not need them as long as they have
+ * their neighbour entries, but the kernel drops those when somebody sets a MAC.
+ */
+export function gatewayAddresses(link: string, addresses: readonly Prefix[]): PlanObject[] {
+  const at = { kind: "address", where: "host", link } as const;
+  return [
+    ...(has(addresses, 4) ? [{ ...at, address: `${gateways[4]}/32`, scope: "host" } as const] : []),
+    ...(has(addresses, 6) ? [{ ...at, address: `${gateways[6]}/64` }] : []),
+  ];
 }

@@ -10,7 +10,7 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
 import type { Ipvlan, Link, Plan, PlanObject, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, IpvlanSettings, Wired, Wiring } from "./datapath.ts";
-import { checkMtu, forwarding, hostSysctl, masquerade } from "./host-side.ts";
+import { checkMtu, forwarding, gatewayAddresses, hostSysctl, masquerade } from "./host-side.ts";
 import { hostLinkName, hostSlaveName, linkAlias } from "./names.ts";
 import { podIpv6Settings, podRoute } from "./pod-side.ts";
 import {
@@ -86,7 +86,6 @@ function hostObjects(
     ...(has(addresses, 6) && wiring.host.ipv6OffByDefault
       ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")]
       : []),
-    // The pod has neighbour entries of these; it can still ask if somebody makes the kernel drop them.
     ...(isSegment ? gatewayAddresses(link, addresses) : []),
     ...addresses.map(
       ({ ip }): Route => ({
@@ -116,14 +115,6 @@ function podLinks(name: AttachmentName, type: Ipvlan, mtu: number | undefined): 
   return [
     { ...common, where: "host", name: hostLinkName(name), type: { ...type, movesToPodAs: name.ifname } },
     { ...common, where: "pod", name: name.ifname, ...(mtu === undefined ? {} : { mtu }), type },
-  ];
-}
-
-function gatewayAddresses(link: string, addresses: readonly Prefix[]): PlanObject[] {
-  const at = { kind: "address", where: "host", link } as const;
-  return [
-    ...(has(addresses, 4) ? [{ ...at, address: `${gateways[4]}/32`, scope: "host" } as const] : []),
-    ...(has(addresses, 6) ? [{ ...at, address: `${gateways[6]}/64` }] : []),
   ];
 }
 

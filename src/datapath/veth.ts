@@ -6,7 +6,7 @@ import { hostPrefix, type Prefix } from "../address/ip.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
 import type { Link, Plan, PlanObject, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, Wired, Wiring } from "./datapath.ts";
-import { checkMtu, forwarding, hostSysctl, masquerade } from "./host-side.ts";
+import { checkMtu, forwarding, gatewayAddresses, hostSysctl, masquerade } from "./host-side.ts";
 import { derivedMac, hostLinkName, linkAlias } from "./names.ts";
 import { podIpv6Settings, podRoute } from "./pod-side.ts";
 import { defaultPriority, gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
@@ -83,18 +83,6 @@ function hostObjects(
       }),
     ),
     ...hostLinkSettings(wiring, hostLink, addresses, routes),
-  ];
-}
-
-/**
- * The host's end has the gateway's addresses too. The pod does not need them as long as it has its neighbour
- * entries, but the kernel drops those when somebody sets the pod's MAC.
- */
-function gatewayAddresses(link: string, addresses: readonly Prefix[]): PlanObject[] {
-  const at = { kind: "address", where: "host", link } as const;
-  return [
-    ...(has(addresses, 4) ? [{ ...at, address: `${gateways[4]}/32`, scope: "host" } as const] : []),
-    ...(has(addresses, 6) ? [{ ...at, address: `${gateways[6]}/64` }] : []),
   ];
 }
 

@@ -126,17 +126,21 @@ function refused(object: PlanObject | undefined, message: string, line: string |
   const taken = object?.kind === "link" && message.includes("File exists") ? takenName(object) : undefined;
   if (taken !== undefined) return taken;
   const name = object === undefined ? "an object" : describeObject(object);
-  return new CniError(
-    ErrorCode.kernelRefused,
-    "the kernel refused a part of the pod's network",
-    `${name} could not be made: ${message} (ip ${line ?? "-batch"})${adviceFor(object, message)}`,
-  );
+  const details = `${name} could not be made: ${message} (ip ${line ?? "-batch"})`;
+  if (object?.kind === "link" && object.type.kind === "ipvlan" && /busy|Invalid argument/.test(message)) {
+    return masterInUse(object.type.master, details);
+  }
+  return new CniError(ErrorCode.kernelRefused, "the kernel refused a part of the pod's network", details);
 }
 
-/** A link has one user that takes its packets before the host does: a bridge, a bond, macvlan or ipvlan. */
-function adviceFor(object: PlanObject | undefined, message: string): string {
-  if (object?.kind !== "link" || object.type.kind !== "ipvlan" || !message.includes("busy")) return "";
-  return `; ${object.type.master} is in use by something that excludes ipvlan (macvlan, a bridge, a bond): use another ipvlan.master`;
+/** One user takes a link's packets before the host does. A macvlan in another pod cannot be seen from here. */
+function masterInUse(master: string, details: string): CniError {
+  return new CniError(
+    ErrorCode.masterUnusable,
+    "the ipvlan master cannot be used",
+    `${details}; ${master} is no Ethernet link, or in use by something that excludes ipvlan (macvlan, a bridge, ` +
+      "a bond): use another ipvlan.master",
+  );
 }
 
 /** The name in the pod of a link that is made here. */

@@ -77,7 +77,7 @@ export async function removeNetworkMasquerade(network: string, kernel: Kernel): 
 
 /** What the kernel has for a network. */
 export interface MasqueradeState {
-  /** Whether the chain is hooked in and has a masquerading rule for each family. */
+  /** Whether the chain is hooked in and has its masquerading rules for each family. */
   readonly active: boolean;
   readonly sources: ReadonlySet<string>;
   /** As nft lists them: it merges prefixes that touch. */
@@ -95,7 +95,7 @@ export async function readMasquerades(kernel: Kernel): Promise<MasqueradeReader>
     const chain = chainName(network);
     const rules = objects.filter((object) => isMasquerading(object, chain));
     return {
-      active: rules.length === families.length && objects.some((object) => isHookedIn(object, chain)),
+      active: rules.length === 2 * families.length && objects.some((object) => isHookedIn(object, chain)),
       sources: elements("pods"),
       direct: elements("direct"),
     };
@@ -139,6 +139,9 @@ function makingScript({ network, sources, direct }: Masquerade): string {
     lines.push(
       `add rule ${chain} ${keyword} saddr ${pods} ${keyword} daddr != ${pods} ` +
         `${keyword} daddr != ${direct} masquerade fully-random`,
+      // Pods on one ipvlan master answer each other directly, past the host's translation of a Service's address.
+      `add rule ${chain} oifname "pwis*" ${keyword} saddr ${pods} ${keyword} daddr ${pods} ct status dnat ` +
+        "masquerade fully-random",
     );
   }
   return (

@@ -18,13 +18,20 @@ export interface ObservedLink {
   readonly flags: readonly string[];
   readonly linkinfo?: {
     readonly info_kind?: string;
-    readonly info_data?: { readonly mode?: string } & Readonly<Record<string, unknown>>;
+    readonly info_data?: IpvlanData;
   };
   readonly addr_info: readonly {
     readonly local: string;
     readonly prefixlen: number;
     readonly tentative?: boolean;
   }[];
+}
+
+/** iproute2 says {"mode":"l3s","bridge":true}. */
+export type IpvlanData = { readonly mode?: string } & Readonly<Record<string, unknown>>;
+
+export function describeIpvlan({ mode, ...flags }: IpvlanData = {}): { mode: string; flag: string } {
+  return { mode: mode ?? "unknown", flag: Object.keys(flags).find((key) => flags[key] === true) ?? "bridge" };
 }
 
 export interface ObservedRoute {

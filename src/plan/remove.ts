@@ -56,7 +56,7 @@ async function removePodLinks(plan: Plan, kernel: Kernel): Promise<void> {
   const links = plan.filter((object) => object.kind === "link");
   const aliases = new Set(
     links
-      .filter(({ where, type }) => where === "pod" && type.kind === "ipvlan")
+      .filter(({ where, type }) => type.kind === "ipvlan" && (where === "pod" || type.movesToPodAs))
       .flatMap(({ alias }) => alias ?? []),
   );
   if (aliases.size === 0 || kernel.pod === undefined) return;

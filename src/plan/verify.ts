@@ -1,6 +1,6 @@
 // Compares a plan with what the kernel has: this is CHECK, `podwire status` and reconciling. Pure.
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
-import type { Observed, ObservedLink, ObservedRoute } from "./observe.ts";
+import { describeIpvlan, type Observed, type ObservedLink, type ObservedRoute } from "./observe.ts";
 import {
   type Address,
   describeObject,
@@ -69,8 +69,7 @@ function linkFault(wanted: Link, observed: Observed): Fault | undefined {
 }
 
 function ipvlanFault(wanted: Ipvlan, link: ObservedLink, observed: Observed): Fault | undefined {
-  const { mode, ...flags } = link.linkinfo?.info_data ?? {};
-  const flag = Object.keys(flags).find((key) => flags[key] === true) ?? "bridge";
+  const { mode, flag } = describeIpvlan(link.linkinfo?.info_data);
   const master = observed.link("host", wanted.master);
   const isOnMaster = link.link === wanted.master || link.link_index === master?.ifindex;
   return (

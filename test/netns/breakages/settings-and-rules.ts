@@ -59,7 +59,7 @@ export const brokenSettings: Breakage[] = [
     where: "host",
     break:
       "nft list table inet podwire > /run/table; nft -a list table inet podwire > /run/handles; " +
-      "nft delete rule inet podwire masquerade-podnet handle $(sed -n 's/.*ip6 saddr.*handle //p' /run/handles)",
+      "nft delete rule inet podwire masquerade-podnet handle $(sed -n 's/.*ip6 saddr.*handle //p' /run/handles | head -1)",
     restore: "nft delete table inet podwire; nft -f /run/table",
     words: ["masquerading"],
   },
