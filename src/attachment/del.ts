@@ -1,7 +1,8 @@
 // DEL: needs neither a live netns nor prevResult, and succeeds for what is gone already.
 import { CniError, ErrorCode } from "../cni/error.ts";
-import { type Call, nameOf } from "./call.ts";
+import { type Call, kernelOf, nameOf } from "./call.ts";
 import { removeRecord } from "./record.ts";
+import { releaseUnusedLinks } from "./shared-links.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
 
 export async function del(call: Call): Promise<void> {
@@ -10,6 +11,7 @@ export async function del(call: Call): Promise<void> {
   if (hadRecord) return;
   await unwireUnrecorded(name, call);
   removeRecord(name);
+  await releaseUnusedLinks(kernelOf(call));
 }
 
 /** A runtime that gave up on a slow ADD sends DEL while that ADD still runs: it ends first. */

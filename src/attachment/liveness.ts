@@ -31,5 +31,5 @@ export function hasHostLinks(plan: Plan): boolean {
   const links = plan
     .filter((object) => object.kind === "link")
     .filter(({ where, type }) => where === "host" && !(type.kind === "ipvlan" && type.movesToPodAs));
-  return links.length > 0 && links.every((link) => hostLinkExists(link.name));
+  return links.every((link) => hostLinkExists(link.name));
 }

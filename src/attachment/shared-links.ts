@@ -12,7 +12,14 @@ import { makeDirectory } from "../linux/files.ts";
 import { ipApply, ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists, hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
-import { formatIdentity, isRunning, ownIdentity, parseIdentity } from "../linux/process.ts";
+import { endOrphans } from "../linux/orphans.ts";
+import {
+  formatIdentity,
+  isRunning,
+  ownIdentity,
+  type ProcessIdentity,
+  parseIdentity,
+} from "../linux/process.ts";
 import { routeProtocol } from "../plan/ip-lines.ts";
 import { type Plan, sharedLinks } from "../plan/plan.ts";
 import {
@@ -30,6 +37,7 @@ const announcements = path.join(stateDirectory, ".removing-links");
 /** For an ADD whose record has its plan: from here on no removal takes the plan's shared links away. */
 export async function outlastLinkRemovals(plan: Plan, deadline: AbortSignal): Promise<void> {
   for (const { name } of sharedLinks(plan)) {
+    await forgetTheDead(name, deadline);
     while (isRemovalAnnounced(name)) {
       if (deadline.aborted) throw busy(name);
       await sleep(5);
@@ -57,11 +65,8 @@ export async function releaseUnusedLinks(kernel: Kernel): Promise<void> {
 
 /** Routes of no record. They are read first: an ADD writes its record before it makes its routes. */
 async function removeStrayRoutes(link: string, kernel: Kernel): Promise<void> {
-  const questions = [
-    `route show dev ${link} proto ${routeProtocol}`,
-    `-6 route show dev ${link} proto ${routeProtocol}`,
-  ];
-  const routes = (await ipAsk("host", questions, kernel)).flat() as ({ dst?: string } | undefined)[];
+  const [routes] = await ipAsk("host", [`route show table all dev ${link}`], kernel);
+  const own = (routes ?? []) as { dst?: string; protocol?: string }[];
   const records = allRecords();
   // One that cannot be read may have any route.
   if (records.includes("torn")) return;
@@ -70,8 +75,9 @@ async function removeStrayRoutes(link: string, kernel: Kernel): Promise<void> {
       .flat()
       .flatMap((object) => (object.kind === "route" ? object.dst : [])),
   );
-  const stray = routes
-    .flatMap((route) => route?.dst ?? [])
+  const stray = own
+    .filter(({ protocol }) => protocol === String(routeProtocol))
+    .flatMap(({ dst }) => dst ?? [])
     .filter((dst) => !planned.has(dst.includes(":") ? `${dst}/128` : `${dst}/32`));
   if (stray.length === 0) return;
   const lines = stray.map((dst) => `route delete ${dst} dev ${link} proto ${routeProtocol}`);
@@ -81,7 +87,7 @@ async function removeStrayRoutes(link: string, kernel: Kernel): Promise<void> {
 async function release(link: string, kernel: Kernel): Promise<void> {
   // Every pod has a route on it, so that this is the end for all but the last.
   if (!hostLinkExists(link) || linksWithHostRoutes().has(link)) return;
-  isRemovalAnnounced(link);
+  await forgetTheDead(link, kernel.deadline);
   const announcement = announce(link);
   try {
     if (!isNeeded(link)) await ipApply("host", [`link delete dev ${link}`], kernel, true);
@@ -113,15 +119,32 @@ function announce(link: string): string {
   return file;
 }
 
-/** Those of the dead do not count: what they announced does not happen any more. */
 function isRemovalAnnounced(link: string): boolean {
+  return removersOf(link).some(({ isAlive }) => isAlive);
+}
+
+/** Ends what the dead have left running, so that what they announced does not happen any more. */
+async function forgetTheDead(link: string, deadline: AbortSignal): Promise<void> {
+  for (const { file, identity, isAlive } of removersOf(link)) {
+    if (isAlive) continue;
+    await endOrphans(identity, deadline);
+    fs.rmSync(file, { force: true });
+  }
+}
+
+interface Remover {
+  readonly file: string;
+  readonly identity: ProcessIdentity;
+  readonly isAlive: boolean;
+}
+
+function removersOf(link: string): Remover[] {
   const entries = listDirectory(announcements).filter((entry) => entry.startsWith(`${link}.`));
-  const dead = entries.filter((entry) => {
-    const remover = parseIdentity(entry.slice(link.length + 1));
-    return !(isRunning(remover) ?? isRecent(path.join(announcements, entry)));
+  return entries.map((entry) => {
+    const file = path.join(announcements, entry);
+    const identity = parseIdentity(entry.slice(link.length + 1));
+    return { file, identity, isAlive: isRunning(identity) ?? isRecent(file) };
   });
-  for (const entry of dead) fs.rmSync(path.join(announcements, entry), { force: true });
-  return entries.length > dead.length;
 }
 
 /** Of a process in another pid namespace only the time can tell. */

@@ -55,7 +55,8 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
     throw error;
   }
   removeRecordFile(file, name);
-  if (claim.stored !== "torn") await releaseSharedLinks(claim.stored.plan, kernelOf(call));
+  if (claim.stored === "torn") await releaseUnusedLinks(kernelOf(call));
+  else await releaseSharedLinks(claim.stored.plan, kernelOf(call));
 }
 
 /** By what the attachment's name, the IPAM and prevResult can tell. */
@@ -67,7 +68,6 @@ export async function unwireUnrecorded(name: AttachmentName, call: Call): Promis
   const plan = [...traces, ...masqueradeOf(name.network, addresses, call)];
   const { netns } = call.environment;
   await takeApart(plan, release, call, netns === "" ? undefined : openIfThere(netns));
-  await releaseUnusedLinks(kernelOf(call));
 }
 
 async function unwire(name: AttachmentName, record: AttachmentRecord, call: Call): Promise<void> {

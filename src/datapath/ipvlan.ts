@@ -5,7 +5,7 @@
 // l3, l3s: no ARP, device routes; what pods send is routed by the host's table (l3s: also what they receive passes
 // its netfilter). l2: neighbours are on the pod's segment, and all else goes to the host: a frame that a slave
 // sends to the master's own MAC is the host's (ipvlan_xmit_mode_l2 in drivers/net/ipvlan/ipvlan_core.c).
-import { formatIp, hostPrefix, type Prefix, parseIp, prefixContains } from "../address/ip.ts";
+import { formatIp, hostPrefix, type Ip, type Prefix, parseIp, prefixContains } from "../address/ip.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
 import type { Ipvlan, Link, Plan, PlanObject, Route } from "../plan/plan.ts";
@@ -29,9 +29,14 @@ export const ipvlan: Datapath = { wire, traces };
 
 function wire(wiring: Wiring): Wired {
   const settings = settingsOf(wiring);
-  const { master, mode } = settings;
+  const { master, mode, flag } = settings;
   const addresses = wiring.ips.map(subnetOf);
   checkMtu(wiring, addresses);
+  if (wiring.ipMasq && flag !== "bridge") {
+    throw cannotWire(
+      `ipMasq needs the host to reach its pods, which ipvlan.flag "${flag}" keeps it from; remove one of the two`,
+    );
+  }
   const routes =
     mode === "l2" ? segmentRoutes(wiring, settings, addresses) : routesThrough(undefined, wiring);
   return {
@@ -77,8 +82,11 @@ function hostObjects(
   { master, mode, flag }: IpvlanSettings,
   addresses: readonly Prefix[],
 ): PlanObject[] {
-  const link = hostSlaveName(master.name, mode, flag);
   const type: Ipvlan = { kind: "ipvlan", master: master.name, mode, flag };
+  const [podLink] = podLinks(wiring, type, undefined);
+  // The host's slave is one among others, and these flags keep them apart; in l3 its routes would be a loop.
+  if (flag !== "bridge") return [podLink];
+  const link = hostSlaveName(master.name, mode, flag);
   const isSegment = mode === "l2";
   return [
     // First, so that nothing was made before it if another pod's ADD makes it in the same moment.
@@ -87,23 +95,14 @@ function hostObjects(
       ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")]
       : []),
     ...(isSegment ? gatewayAddresses(link, addresses) : []),
-    ...addresses.map(
-      ({ ip }): Route => ({
-        kind: "route",
-        where: "host",
-        link,
-        dst: hostPrefix(ip),
-        ...sourceFor(ip.family, master.addresses),
-        ...(ip.family === 4 ? { scope: scopeLink } : {}),
-      }),
-    ),
+    ...addresses.flatMap(({ ip }) => hostRoutes(link, ip, master.addresses)),
     ...(isSegment
       ? addresses.map(
           ({ ip }) =>
             ({ kind: "neighbour", where: "host", link, address: formatIp(ip), mac: master.mac }) as const,
         )
       : []),
-    podLinks(wiring, type, undefined)[0] as Link,
+    podLink,
     ...(has(addresses, 4) ? [hostSysctl(`net/ipv4/conf/${link}/forwarding`, "1")] : []),
     ...(has(addresses, 6) ? [hostSysctl(`net/ipv6/conf/${link}/forwarding`, "1")] : []),
   ];
@@ -118,10 +117,21 @@ function podLinks(name: AttachmentName, type: Ipvlan, mtu: number | undefined): 
   ];
 }
 
-/** The slave has no address that the host could be known by. */
-function sourceFor(family: 4 | 6, candidates: readonly string[]): Pick<Route, "source"> {
-  const source = candidates.find((address) => parseIp(address)?.family === family);
-  return source === undefined ? {} : { source };
+/**
+ * The slave has no address; pods answer only to the master's. With an address that goes (a lease that is renewed)
+ * the kernel removes the IPv4 routes that prefer it, and then the second one serves.
+ */
+function hostRoutes(link: string, ip: Ip, candidates: readonly string[]): Route[] {
+  const source = candidates.find((address) => parseIp(address)?.family === ip.family);
+  const route = { kind: "route", where: "host", link, dst: hostPrefix(ip) } as const;
+  if (ip.family === 6) return [source === undefined ? route : { ...route, source }];
+  const plain = { ...route, scope: scopeLink };
+  return source === undefined
+    ? [plain]
+    : [
+        { ...plain, source },
+        { ...plain, priority: 1 },
+      ];
 }
 
 function podObjects(

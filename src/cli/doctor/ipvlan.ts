@@ -18,7 +18,7 @@ async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
   const check = `ipvlan of network ${network.name}`;
   try {
     const settings = await ipvlanSettings(network, commandKernel());
-    return [mode(check, settings), ...reversePath(settings)];
+    return [mode(check, settings), ...reversePath(settings), ...hostAddresses(settings)];
   } catch (error) {
     return [fault(check, toCniError(error).details, "no pod can be wired", "name another ipvlan.master")];
   }
@@ -34,6 +34,13 @@ function mode(check: string, { master, mode, flag }: IpvlanSettings): Finding {
     "what other nodes answer does not pass this node's netfilter: no Services",
     fix,
   );
+}
+
+/** The kernel routes what l3 pods send by the master alone. */
+function hostAddresses({ master, mode }: IpvlanSettings): Finding[] {
+  if (mode === "l2" || master.addresses.length > 0) return [];
+  const breaks = "pods and this host do not reach each other: probes fail";
+  return [warning(`address of ${master.name}`, "none", breaks, `give ${master.name} an address`)];
 }
 
 /** Pods' packets to the host come in by the master, but the way back to them is the host's slave. */
