@@ -30,10 +30,10 @@ async function up(_: readonly string[], { name, nodes, kernel, memory, tests }: 
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => giveUp(name, signal));
   const { record, accelerator } = await startLab({
     name,
-    nodes: Number(nodes),
+    nodes: numberFrom("--nodes", nodes),
     // Checked there, with the list of what there is.
     kernel: kernel as KernelVersion,
-    memory: Number(memory),
+    memory: numberFrom("--memory", memory),
     payload: tests ? "tests" : "podwire",
     stays: true,
   });
@@ -43,6 +43,11 @@ async function up(_: readonly string[], { name, nodes, kernel, memory, tests }: 
   npm run lab -- down         ends it
   Consoles are in ${record.disks}.`);
   return 0;
+}
+
+function numberFrom(option: string, text: string): number {
+  if (/^[0-9]{1,6}$/.test(text)) return Number(text);
+  throw new LabError(`${option} ${JSON.stringify(text)}: expected a whole number`);
 }
 
 /** Guests that are to stay do not end with this process. */

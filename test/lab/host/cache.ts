@@ -78,7 +78,7 @@ export function removeAbandonedBuilds(): void {
 function isOwned(directory: string): boolean {
   try {
     const owner: ProcessIdentity = JSON.parse(fs.readFileSync(path.join(directory, ownerFile), "utf8"));
-    return isRunning(owner) ?? false;
+    return isRunning(owner) !== false;
   } catch {
     // Without an owner's name it is either ending or about to get one: the age tells.
     const age = Date.now() - (fs.statSync(directory, { throwIfNoEntry: false })?.mtimeMs ?? 0);

@@ -24,6 +24,10 @@ const containing = [
   ...["sh", "-c", '"$@"; exit $?', "sh"],
 ] as const;
 
+function shorten(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
 /** Returns what it prints. Throws with its last lines if it fails. */
 export async function run(command: readonly string[], options: Running = {}): Promise<string> {
   const { input, timeoutSeconds = 120, env, contained = false } = options;
@@ -39,5 +43,5 @@ export async function run(command: readonly string[], options: Running = {}): Pr
   const reason = finished.timedOut
     ? `did not end within ${timeoutSeconds} s`
     : `failed (${finished.exitCode ?? finished.signal})`;
-  throw new LabError(`${command.join(" ")} ${reason}; it printed:`, finished.all);
+  throw new LabError(`${shorten(command.join(" "))} ${reason}; it printed:`, finished.all);
 }

@@ -33,7 +33,7 @@ async function buildRoot(directory: string): Promise<void> {
   const apt = path.join(directory, "apt");
   const { source, configuration } = await openSuite(userlandSuite, apt);
   const mmdebstrap = [
-    ...["mmdebstrap", "--mode=root", "--variant=minbase", "--quiet"],
+    ...["mmdebstrap", "--mode=root", "--variant=minbase"],
     ...acquireOptions(configuration),
     `--include=${guestPackages.join(",")}`,
     ...[userlandSuite, tree, source],

@@ -2,8 +2,9 @@
 // wrong order, reference counts that are off.
 
 const splats = [
-  /\bWARNING: /,
-  /\bBUG: /,
+  // Elsewhere in a line it is advice about the processor's weaknesses.
+  /^(\[[ 0-9.]+\] )?WARNING: /,
+  /\bBUG(:| at) /,
   /\bOops\b/,
   /\bgeneral protection fault\b/,
   /\bKernel panic\b/,
@@ -20,6 +21,9 @@ const splats = [
   /\bpage allocation failure\b/,
   /\bOut of memory: /,
   /\bleaked reference\b/,
+  /\bref_tracker: /,
+  /\bI\/O error, dev\b/,
+  /\bEXT4-fs error\b/,
   /\bNETDEV WATCHDOG\b/,
 ] as const;
 

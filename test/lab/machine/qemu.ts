@@ -85,8 +85,8 @@ export function qemuCommand(guest: Guest): string[] {
       `logfile=${option(consoleOf(guest))},logappend=on`,
     ...["-serial", "chardev:console"],
     ...["-gdb", `unix:${socketOf(guest, "gdb")},server=on,wait=off`],
-    // What a guest wrote need not survive the host.
-    ...["-drive", `file=${option(diskOf(guest))},if=virtio,format=qcow2,cache=unsafe`],
+    // What a guest wrote need not survive the host. On a full disk QEMU would stop the guest without a word.
+    ...["-drive", `file=${option(diskOf(guest))},if=virtio,format=qcow2,cache=unsafe,werror=report`],
     ...images.flatMap((image) => [
       "-drive",
       `file=${option(image)},if=virtio,format=raw,readonly=on,file.locking=off`,

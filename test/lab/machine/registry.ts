@@ -55,6 +55,7 @@ export async function enter(plan: LabPlan): Promise<LabRecord> {
     started: new Date().toISOString(),
   };
   fs.mkdirSync(registryDirectory, { recursive: true, mode: 0o700 });
+  await outlastRemovals(name);
   const prepared = path.join(registryDirectory, unfinishedName("entering", name));
   fs.mkdirSync(prepared);
   write(prepared, record);
@@ -203,7 +204,16 @@ async function finishUnfinished(): Promise<void> {
     if (isRunning(owner) !== false) continue;
     const record = what === "removing" ? readRecord(directory) : undefined;
     if (record === undefined) fs.rmSync(directory, { recursive: true, force: true });
-    else await finishRemoval(record, directory);
+    else await remove({ ...record, directory });
+  }
+}
+
+/** Namespace and disks have the lab's name until they are gone. */
+async function outlastRemovals(name: string): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (removals().some((record) => record.name === name)) {
+    if (Date.now() > deadline) throw new LabError(`the earlier lab "${name}" is still being removed`);
+    await sleep(50);
   }
 }
 
