@@ -53,8 +53,12 @@ export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Pro
   return { mode, flag, master: { name, mac, mtu, addresses: addresses.map(({ local }) => local) } };
 }
 
+/** iproute2 writes the number (ARPHRD_ETHER) when it is asked for numbers. */
+const ethernet = ["ether", "[1]"];
+
 function refuseUnfit(what: string, { link_type, master, link, linkinfo }: ShownLink): void {
-  if (link_type !== "ether") throw unusable(`${what} is of type ${link_type}; expected an Ethernet link`);
+  if (!ethernet.includes(link_type))
+    throw unusable(`${what} is of type ${link_type}; expected an Ethernet link`);
   if (master !== undefined) {
     throw unusable(`${what} is a port of ${master}; name ${master} itself, or a link that is free`);
   }
