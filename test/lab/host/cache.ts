@@ -86,12 +86,14 @@ function isOwned(directory: string): boolean {
   }
 }
 
-/** A guest that still runs from an older product keeps its files open. */
+/** Those of the last day may be in use, by a guest or by another state of the checkout. */
 function removeOlder(name: string, current: string): void {
   for (const entry of fs.readdirSync(cacheDirectory)) {
     const isSame = entry.startsWith(`${name}-`) && /^[0-9a-f]{12}$/.test(entry.slice(name.length + 1));
-    if (isSame && entry !== path.basename(current)) {
-      fs.rmSync(path.join(cacheDirectory, entry), { recursive: true, force: true });
-    }
+    if (!isSame || entry === path.basename(current)) continue;
+    const product = path.join(cacheDirectory, entry);
+    if (Date.now() - fs.statSync(product).mtimeMs > day) fs.rmSync(product, { recursive: true, force: true });
   }
 }
+
+const day = 24 * 3600 * 1000;

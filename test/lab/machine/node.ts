@@ -58,7 +58,8 @@ export async function startNode({ lab, guest, outlives, bootSeconds }: NodePlan)
   };
   const attempt: LabNode["attempt"] = async (program, args, options = {}) => {
     const finished = await execute(lab, name, [program, ...args], { ...options, signal: gone });
-    if (!finished.timedOut && !finished.isCutOff) return finished;
+    const isCutOff = finished.isCutOff || (finished.exitCode === 255 && !connection.isOpen());
+    if (!finished.timedOut && !isCutOff) return finished;
     if (!fs.existsSync(lab.directory)) throw new LabError(`${name} is gone: its lab was stopped`);
     const shown = [program, ...args].join(" ").slice(0, 500);
     const printed = lastLines(`${finished.stdout}\n${finished.stderr}`);

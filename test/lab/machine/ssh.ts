@@ -47,6 +47,7 @@ export function sshCommand(
 
 /** The connection to a guest that all commands share. */
 export interface Connection {
+  isOpen(): boolean;
   /** At once, without a word to the guest. */
   close(): Promise<void>;
 }
@@ -86,7 +87,7 @@ export async function connect(
   }
   child.unref();
   child.stderr.destroy();
-  return { close };
+  return { isOpen: isRunning, close };
 }
 
 export interface Remote {
