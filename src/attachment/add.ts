@@ -16,7 +16,7 @@ import type { Plan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
 import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
 import { hostFacts, podMtu } from "./host-facts.ts";
-import { ipvlanSettings } from "./ipvlan-master.ts";
+import { ipvlanSettings, refuseOtherPods } from "./ipvlan-master.ts";
 import { hasHostLinks, hasNetns } from "./liveness.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
@@ -111,6 +111,8 @@ async function wire(
     planned = plan;
     const record = { ...claimed, plan, interfaces, ips, leased: addresses.ips };
     replaceRecord(record);
+    // Another ADD may have chosen another mode since this one looked; each sees the other's record.
+    if (ipvlan !== undefined) refuseOtherPods(ipvlan);
     await outlastLinkRemovals(plan, call.deadline);
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));

@@ -47,7 +47,7 @@ export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Pro
     { mode, flag },
   );
   // Slaves in pods cannot be seen from here; with the host's own slave in place they are of its mode.
-  if (!hostLinkExists(hostSlaveName(name, mode, flag))) refuseOtherPods(what, name, { mode, flag });
+  if (!hostLinkExists(hostSlaveName(name, mode, flag))) refuseOtherPods({ mode, flag, master: { name } });
   const addresses = (link.addr_info ?? []).filter(({ scope, deprecated }) => scope === "0" && !deprecated);
   const { address: mac, mtu } = link;
   return { mode, flag, master: { name, mac, mtu, addresses: addresses.map(({ local }) => local) } };
@@ -83,7 +83,12 @@ function refuseOtherUsers(what: string, users: readonly ShownLink[], wanted: Kin
   }
 }
 
-function refuseOtherPods(what: string, master: string, wanted: Kind): void {
+/** Throws code 106 if a pod of this node is on the same master in another mode, or about to be. */
+export function refuseOtherPods({
+  master: { name: master },
+  ...wanted
+}: Kind & { master: { name: string } }): void {
+  const what = `ipvlan.master ${JSON.stringify(master)}`;
   for (const record of allRecords()) {
     if (record === undefined || record === "torn" || !hasNetns(record)) continue;
     const types = record.plan.flatMap((object) => (object.kind === "link" ? object.type : []));
