@@ -45,22 +45,26 @@ export interface NodePlan {
 export async function startNode({ lab, guest, outlives, bootSeconds }: NodePlan): Promise<LabNode> {
   const name = `node${guest.number}`;
   let qemu: Qemu;
-  let connection: Connection;
+  let connection: Connection | undefined;
   let gone: AbortSignal;
   const boot = async () => {
     const from = readConsole(guest).length;
     qemu = startQemu(guest, lab.netns, outlives);
     const end = new AbortController();
-    qemu.ended.then(() => end.abort());
+    qemu.ended.then(() => {
+      end.abort();
+      // It holds the output of commands that nobody will end.
+      return connection?.close();
+    });
     gone = end.signal;
     await untilReady(guest, qemu, from, bootSeconds);
     connection = await connect(lab, name, outlives, AbortSignal.any([gone, AbortSignal.timeout(60_000)]));
   };
   const attempt: LabNode["attempt"] = async (program, args, options = {}) => {
     const finished = await execute(lab, name, [program, ...args], { ...options, signal: gone });
-    const isCutOff = finished.isCutOff || (finished.exitCode === 255 && !connection.isOpen());
-    if (!finished.timedOut && !isCutOff) return finished;
     if (!fs.existsSync(lab.directory)) throw new LabError(`${name} is gone: its lab was stopped`);
+    const isCutOff = finished.isCutOff || (finished.exitCode === 255 && !connection?.isOpen());
+    if (!finished.timedOut && !isCutOff) return finished;
     const shown = [program, ...args].join(" ").slice(0, 500);
     const printed = lastLines(`${finished.stdout}\n${finished.stderr}`);
     if (finished.timedOut) throw failure(guest, `did not finish in time: ${shown}\n${printed}`);
@@ -94,7 +98,7 @@ export async function startNode({ lab, guest, outlives, bootSeconds }: NodePlan)
     isRunning: () => qemu.isRunning(),
     reset: async () => {
       qemu.kill();
-      await Promise.all([qemu.ended, connection.close()]);
+      await Promise.all([qemu.ended, connection?.close()]);
       await boot();
     },
   };

@@ -119,14 +119,24 @@ export async function execute(
   );
   const words = variables.length === 0 ? command : ["env", ...variables, ...command];
   const [program = "", ...args] = [...bound, ...sshCommand(lab, host, words.map(quote).join(" "))];
-  const finished = await execa(program, args, {
+  const child = execa(program, args, {
     reject: false,
-    timeout: timeoutSeconds * 1000,
     ...(input === undefined ? { stdin: "ignore" } : { input }),
-    ...(signal === undefined ? {} : { cancelSignal: signal }),
   });
-  const { stdout = "", stderr = "", exitCode, timedOut, isCanceled } = finished;
-  const isCutOff = !timedOut && (isCanceled || exitCode === undefined || isConnectionLost(exitCode, stderr));
+  const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
+  const giveUp = AbortSignal.any([timeout, ...(signal === undefined ? [] : [signal])]);
+  // The shared connection has the command's output too, and keeps it open while the guest hangs.
+  const end = () => {
+    child.kill("SIGKILL");
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
+  giveUp.addEventListener("abort", end, { once: true });
+  if (giveUp.aborted) end();
+  const { stdout = "", stderr = "", exitCode } = await child;
+  giveUp.removeEventListener("abort", end);
+  const timedOut = giveUp.aborted && !signal?.aborted;
+  const isCutOff = !timedOut && (exitCode === undefined || isConnectionLost(exitCode, stderr));
   return { stdout, stderr, exitCode, timedOut, isCutOff };
 }
 
