@@ -52,7 +52,10 @@ function isOwnOfHost({ where, shared, type }: Link): boolean {
 export function detachingLines(object: IpObject): string[] {
   if (object.kind === "route")
     return [`route delete ${object.dst} dev ${object.link} proto ${routeProtocol}`];
-  if (object.kind === "neighbour") return [`neighbour delete ${object.address} dev ${object.link}`];
+  // iproute2 gives up a whole batch when there is no such neighbour, even with -force.
+  if (object.kind === "neighbour") {
+    return [...makingLines(object), `neighbour delete ${object.address} dev ${object.link}`];
+  }
   return [];
 }
 

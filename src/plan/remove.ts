@@ -42,10 +42,10 @@ function linesOf(plan: Plan): string[] {
   const present = plan
     .filter(isIpObject)
     .filter((object) => object.where === "host" && hostLinkExists(linkOf(object)));
-  const lines = present.flatMap((object) =>
-    shared.has(linkOf(object)) ? detachingLines(object) : removingLines(object),
-  );
-  return [...new Set(lines)].reverse();
+  const lines = present
+    .toReversed()
+    .flatMap((object) => (shared.has(linkOf(object)) ? detachingLines(object) : removingLines(object)));
+  return [...new Set(lines)];
 }
 
 /**
