@@ -38,12 +38,16 @@ async function buildRoot(directory: string): Promise<void> {
     `--include=${guestPackages.join(",")}`,
     ...[userlandSuite, tree, source],
   ];
-  await withAdvice(source, () => run(mmdebstrap, { contained: true, timeoutSeconds: 1200 }));
+  // What it leaves when it is killed goes with the build.
+  const temporary = path.join(directory, "tmp");
+  fs.mkdirSync(temporary);
+  const env = { TMPDIR: temporary };
+  await withAdvice(source, () => run(mmdebstrap, { env, contained: true, timeoutSeconds: 1200 }));
   prepareTree(tree);
   fs.copyFileSync(path.join(tree, "bin/busybox"), path.join(directory, "busybox"));
   // Room for what guests write.
   await makeImage(tree, path.join(directory, "root.ext4"), 4096);
-  for (const done of [tree, apt]) fs.rmSync(done, { recursive: true });
+  for (const done of [tree, apt, temporary]) fs.rmSync(done, { recursive: true });
 }
 
 /** mmdebstrap makes a configuration of its own; how to reach the mirror it must be told. */
