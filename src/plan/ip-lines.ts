@@ -50,8 +50,10 @@ function isOwnOfHost({ where, shared, type }: Link): boolean {
 
 /** Lines that remove what stands on a link that stays. */
 export function detachingLines(object: IpObject): string[] {
-  if (object.kind === "route")
-    return [`route delete ${object.dst} dev ${object.link} proto ${routeProtocol}`];
+  if (object.kind === "route") {
+    const metric = object.priority === undefined ? "" : ` metric ${object.priority}`;
+    return [`route delete ${object.dst} dev ${object.link} proto ${routeProtocol}${metric}`];
+  }
   // iproute2 gives up a whole batch when there is no such neighbour, even with -force.
   if (object.kind === "neighbour") {
     return [...makingLines(object), `neighbour delete ${object.address} dev ${object.link}`];
