@@ -1,0 +1,99 @@
+// An ADD that needs a shared link while somebody removes it.
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { formatIdentity } from "../../src/linux/process.ts";
+import { cannotMakeNodes } from "../cli/root.ts";
+import { executable } from "../fixture/node.ts";
+import { announcements, config, link, sharingNode } from "./shared-links-node.ts";
+
+describe.skipIf(cannotMakeNodes("races for shared links"))("an ADD that needs a shared link", () => {
+  const host = sharingNode();
+
+  /** Says that a live process is about to remove `name`; returns the file that says so. */
+  const announce = (name = link) => {
+    const file = host.node.file(`${announcements}/${name}.${identityOfSleeper()}`);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, "");
+    return file;
+  };
+  /** Waits on the node as an ADD does. */
+  const wait = (milliseconds = 60_000) => {
+    const script = path.join(import.meta.dirname, "shared-links-wait.ts");
+    const state = { isOver: false };
+    const outcome = host.node
+      .run(process.execPath, script, link, String(milliseconds))
+      .finally(() => Object.assign(state, { isOver: true }));
+    return { state, outcome };
+  };
+
+  test("waits until a remover is through", async () => {
+    const announcement = announce();
+    const { state, outcome } = wait();
+    await sleep(1500);
+    expect(state.isOver).toBe(false);
+    fs.rmSync(announcement);
+    expect(await outcome).toBe("done");
+  });
+
+  test("does not wait for removals of other links", async () => {
+    announce("pwi3b914a7c60");
+    expect(await wait().outcome).toBe("done");
+  });
+
+  test("gives up at its deadline with code 11, the link's name in its words", async () => {
+    announce();
+    expect(await wait(500).outcome).toMatch(new RegExp(`^code 11: .*${link}`));
+  });
+
+  test("ends what a killed DEL left running to remove it, and the link stays", async () => {
+    await host.vanished("pod1", "10.244.1.2");
+    const directory = host.node.file("/run/slow");
+    fs.mkdirSync(directory);
+    const slowIp = [
+      "#!/bin/sh",
+      "batch=$(cat)",
+      'case "$batch" in *"link delete"*) touch /run/slow/deleting; sleep 4; touch /run/slow/woke;; esac',
+      `echo "$batch" | PATH=\${PATH#*:} ip "$@"`,
+    ].join("\n");
+    fs.writeFileSync(`${directory}/ip`, slowIp, { mode: 0o755 });
+    const removal = startDel("/run/slow");
+    while (!fs.existsSync(`${directory}/deleting`)) await sleep(20);
+    removal.kill("SIGKILL");
+    expect(await wait().outcome).toBe("done");
+    expect(fs.readdirSync(host.node.file(announcements))).toEqual([]);
+    await sleep(5000);
+    expect(fs.existsSync(`${directory}/woke`)).toBe(false);
+    expect(await host.hasLink()).toBe(true);
+  });
+
+  /** podwire itself, which nsenter becomes, with programs of `directory` before the usual ones. */
+  function startDel(directory: string) {
+    const child = spawn("nsenter", ["-t", String(host.node.pid), "-m", "-n", "--", executable], {
+      env: {
+        PATH: `${directory}:${process.env["PATH"]}`,
+        CNI_COMMAND: "DEL",
+        CNI_CONTAINERID: "pod1",
+        CNI_NETNS: "",
+        CNI_IFNAME: "eth0",
+        CNI_PATH: "/usr/lib/cni",
+      },
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    child.stdin.end(JSON.stringify(config));
+    return child;
+  }
+});
+
+/** Of a process that lives until the test ends. */
+function identityOfSleeper(): string {
+  const child = spawn("sleep", ["infinity"], { stdio: "ignore" });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const pid = child.pid as number;
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
+  const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  return formatIdentity({ pid, startTime, pidNamespace: fs.readlinkSync("/proc/self/ns/pid") });
+}

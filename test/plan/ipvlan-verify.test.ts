@@ -1,0 +1,160 @@
+// What can differ from the plan of an ipvlan pod, changed by itself, and the words in which CHECK reports it.
+import { describe, expect, test } from "vitest";
+import { ipvlan } from "../../src/datapath/ipvlan.ts";
+import type { Plan } from "../../src/plan/plan.ts";
+import { describeDifference, verify } from "../../src/plan/verify.ts";
+import { inMode, settings } from "../datapath/ipvlan-wiring.ts";
+import { ipv4, ipv6 } from "../datapath/wiring.ts";
+import { kernelAsPlanned, observed } from "./kernel-state.ts";
+import { get } from "./planned-kernel.ts";
+
+const both = { ips: [ipv4, ipv6], routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }] };
+const { plan } = ipvlan.wire(inMode("l2", both));
+const hostSlave = "pwi2b914a7c60";
+const masterIndex = 7;
+
+/** What `change` finds is as iproute2 tells it: the host's slave names its master, the pod's has only its index. */
+type Kernel = ReturnType<typeof kernelWithSlaves>;
+
+function kernelWithSlaves(of: Plan) {
+  const state = kernelAsPlanned(of);
+  const master = get(state.pod.links["eth0"]);
+  state.host.links["ens3"] = {
+    ...structuredClone(master),
+    link: { ...structuredClone(master.link), ifname: "ens3", ifindex: masterIndex, linkinfo: {} },
+  };
+  // The pod's slave is not there under its name of before it was moved.
+  delete state.host.links["pw73862bcce73ee"];
+  for (const [where, name] of [
+    ["host", hostSlave],
+    ["pod", "eth0"],
+  ] as const) {
+    const link = state[where].links[name]?.link;
+    const type = of.flatMap((object) =>
+      object.kind === "link" && object.name === name ? object.type : [],
+    )[0];
+    if (link === undefined || type?.kind !== "ipvlan") continue;
+    link.linkinfo = { info_kind: "ipvlan", info_data: { mode: type.mode, [type.flag]: true } };
+    if (where === "host") link.link = "ens3";
+    else link.link_index = masterIndex;
+  }
+  // The kernel and iproute2 tell the source of a route in words of their own.
+  for (const object of of) {
+    if (object.kind !== "route" || object.source === undefined) continue;
+    const dst = object.dst.replace(/\/(32|128)$/, "");
+    const route = state.host.links[object.link]?.routes.find((one) => one.dst === dst && !one.prefsrc);
+    if (route !== undefined) route.prefsrc = object.source;
+  }
+  return state;
+}
+
+function differencesAfter(change: (state: Kernel) => unknown, of = plan): string[] {
+  const state = kernelWithSlaves(of);
+  change(state);
+  return verify(of, observed(state)).map(describeDifference);
+}
+
+const host = (state: Kernel) => get(state.host.links[hostSlave]);
+const pod = (state: Kernel) => get(state.pod.links["eth0"]);
+
+test("nothing differs in a kernel that is as planned", () => {
+  expect(differencesAfter(() => {})).toEqual([]);
+});
+
+test.each(["private", "vepa"] as const)("nothing of the host is looked at for %s pods", (flag) => {
+  const apart = ipvlan.wire(inMode("l2", { ...both, ipvlan: settings("l2", { flag }) })).plan;
+  expect(differencesAfter((state) => delete state.host.links[hostSlave], apart)).toEqual([]);
+});
+
+describe("one change is one difference, with object, expected and found", () => {
+  const changes: [string, (state: Kernel) => unknown, string][] = [
+    [
+      "the mode of the host's slave",
+      (s) => (host(s).link.linkinfo = { info_kind: "ipvlan", info_data: { mode: "l3", bridge: true } }),
+      `link ${hostSlave} on the host: expected mode l2 bridge, found mode l3 bridge`,
+    ],
+    [
+      "the flag of the pod's slave",
+      (s) => (pod(s).link.linkinfo = { info_kind: "ipvlan", info_data: { mode: "l2", private: true } }),
+      "link eth0 in the pod: expected mode l2 bridge, found mode l2 private",
+    ],
+    [
+      "the kind of the pod's link",
+      (s) => (pod(s).link.linkinfo = { info_kind: "veth" }),
+      "link eth0 in the pod: expected ipvlan, found veth",
+    ],
+    [
+      "another master of the host's slave",
+      (s) => (host(s).link.link = "ens4"),
+      `link ${hostSlave} on the host: expected master ens3, found another one`,
+    ],
+    [
+      "another master of the pod's slave",
+      (s) => (pod(s).link.link_index = 9),
+      "link eth0 in the pod: expected master ens3, found another one",
+    ],
+    [
+      "the host's slave down",
+      (s) => (host(s).link.flags = []),
+      `link ${hostSlave} on the host: expected up, found down`,
+    ],
+    [
+      "the host's route lost with the master's address",
+      (s) => host(s).routes.shift(),
+      `route 10.244.1.7/32 dev ${hostSlave} on the host: expected 192.0.2.1, found nothing`,
+    ],
+    [
+      "the host's IPv6 route without its source",
+      (s) => delete get(host(s).routes[2]).prefsrc,
+      `route fd00:10:244:1::7/128 dev ${hostSlave} on the host: expected 2001:db8::1, found nothing`,
+    ],
+    [
+      "the host's neighbour entry for the pod",
+      (s) => host(s).neighbours.shift(),
+      `neighbour 10.244.1.7 of ${hostSlave} on the host: expected 52:54:00:00:01:01, found nothing`,
+    ],
+    [
+      "the gateway's MAC, after the master got another one",
+      (s) => (get(pod(s).neighbours[1]).lladdr = "52:54:00:00:01:99"),
+      "neighbour fe80::1 of eth0 in the pod: expected 52:54:00:00:01:01, found 52:54:00:00:01:99",
+    ],
+    [
+      "the pod's default route",
+      (s) => pod(s).routes.shift(),
+      "route 0.0.0.0/0 via 169.254.1.1 dev eth0 in the pod: expected the route, found no such route",
+    ],
+    [
+      "the pod's address",
+      (s) => pod(s).link.addr_info.shift(),
+      "address 10.244.1.7/24 of eth0 in the pod: expected 10.244.1.7/24, found fd00:10:244:1::7/64",
+    ],
+  ];
+
+  test.each(changes)("%s", (_, change, text) => {
+    expect(differencesAfter(change)).toEqual([text]);
+  });
+
+  test("both IPv4 routes of the host: one of them is for the time after the master's address changed", () => {
+    const without = (index: number) => (state: Kernel) => host(state).routes.splice(index, 1);
+    expect(differencesAfter(without(1))).toEqual([
+      expect.stringMatching(`^route 10.244.1.7/32 dev ${hostSlave} on the host: expected 1, found 0$`),
+    ]);
+  });
+});
+
+test("a host's slave that is gone is named with all that was on it, and nothing else is", () => {
+  const differences = differencesAfter((state) => delete state.host.links[hostSlave]);
+  expect(differences[0]).toBe(`link ${hostSlave} on the host: expected a ipvlan link, found no such link`);
+  const onSlave = plan.filter(
+    (object) => object.kind !== "sysctl" && "link" in object && object.link === hostSlave,
+  );
+  expect(differences).toHaveLength(1 + onSlave.length);
+  for (const text of differences) expect(text).toContain(hostSlave);
+});
+
+test("a pod's MTU that follows the master's is not looked at, one of its own is", () => {
+  const grown = (state: Kernel) => (pod(state).link.mtu = 9000);
+  expect(differencesAfter(grown)).toEqual([]);
+  const own = ipvlan.wire(inMode("l2", { ...both, mtu: 1400 })).plan;
+  expect(differencesAfter(grown, own)).toEqual(["link eth0 in the pod: expected mtu 1400, found mtu 9000"]);
+});
