@@ -1,0 +1,111 @@
+// Boots guests and takes samples by turns: in every round each variant once, so that whatever drifts drifts for
+// all. What counts instructions and what counts seconds cannot be had from one boot, hence up to two labs, one
+// after the other.
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import { executable } from "../../fixture/node.ts";
+import { LabError } from "../failure.ts";
+import { type Lab, startLab } from "../lab.ts";
+import type { Timing } from "../machine/qemu.ts";
+import type { Ends, Measurement, Plan, Report, Run, Variant } from "./plan.ts";
+import { figuresOf, orderOf } from "./statistics.ts";
+
+/** `say` hears of the progress. */
+export async function measure(plan: Plan, say: (text: string) => void = () => {}): Promise<Report> {
+  const { name, rounds = 5, variants, deterministic = [], wallClock = [] } = plan;
+  const [reference] = variants;
+  if (reference === undefined) throw new LabError(`"${name}" has no variants to measure`);
+  if (!(Number.isInteger(rounds) && rounds % 2 === 1)) {
+    throw new LabError(`${rounds} rounds of "${name}": expected an odd whole number, for the median`);
+  }
+  const labs = [
+    { timing: "instructions", measurements: deterministic },
+    { timing: "wall-clock", measurements: wallClock },
+  ] as const;
+  const runs: Run[] = [];
+  for (const { timing, measurements } of labs) {
+    if (measurements.length === 0) continue;
+    say(`${name}, by ${timing}: starting the guests`);
+    runs.push(
+      await runOf({
+        plan,
+        rounds,
+        timing,
+        measurements,
+        say: (text) => say(`${name}, by ${timing}: ${text}`),
+      }),
+    );
+  }
+  return { name, reference: reference.name, rounds, runs };
+}
+
+interface RunPlan {
+  readonly plan: Plan;
+  readonly rounds: number;
+  readonly timing: Timing;
+  readonly measurements: readonly Measurement[];
+  readonly say: (text: string) => void;
+}
+
+async function runOf(run: RunPlan): Promise<Run> {
+  const { timing, plan } = run;
+  const started = new Date().toISOString();
+  const start = loadAverage();
+  const lab = await startLab({ timing, kernel: plan.kernel ?? "6.1", nodes: plan.nodes ?? 2 });
+  try {
+    const podwire = checksum(executable);
+    const samples = await sampleRounds(lab, run);
+    const faults = await lab.faults();
+    if (faults.length > 0) throw new LabError("a guest's kernel complained:", faults.join("\n"));
+    return {
+      timing,
+      kernel: lab.record.kernel,
+      accelerator: lab.accelerator,
+      podwire,
+      started,
+      loadAverage: { start, end: loadAverage() },
+      figures: [...samples].flatMap(([measurement, own]) => figuresOf(measurement, own)),
+    };
+  } catch (error) {
+    const place = `The consoles and kernel logs are in ${await lab.keepLogs()}.`;
+    throw new LabError(`measuring failed: ${(error as Error).message}\n${place}`, undefined, {
+      cause: error,
+    });
+  } finally {
+    await lab.stop();
+  }
+}
+
+type Samples = Map<Measurement, Map<Variant, number[]>>;
+
+async function sampleRounds(lab: Lab, { plan, rounds, measurements, say }: RunPlan): Promise<Samples> {
+  const { variants } = plan;
+  const ends = new Map<Variant, Ends>();
+  for (const variant of variants) {
+    say(`preparing ${variant.name}`);
+    ends.set(variant, await variant.prepare(lab));
+  }
+  const samples: Samples = new Map(
+    measurements.map((measurement) => [measurement, new Map(variants.map((variant) => [variant, []]))]),
+  );
+  // Round 0 fills caches, resolves neighbours and loads modules, and does not count.
+  for (let round = 0; round <= rounds; round++) {
+    say(round === 0 ? "a round that does not count" : `round ${round} of ${rounds}`);
+    for (const variant of orderOf(round, variants)) {
+      for (const measurement of measurements) {
+        const sample = await measurement.sample(ends.get(variant) as Ends);
+        if (round > 0) samples.get(measurement)?.get(variant)?.push(sample);
+      }
+    }
+  }
+  return samples;
+}
+
+function loadAverage(): number {
+  return os.loadavg()[0] ?? 0;
+}
+
+function checksum(file: string): string {
+  return createHash("sha256").update(fs.readFileSync(file)).digest("hex").slice(0, 12);
+}
