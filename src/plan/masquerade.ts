@@ -64,6 +64,9 @@ export async function replaceDirect(
 export async function removeNetworkMasquerade(network: string, kernel: Kernel): Promise<void> {
   const script = [
     `delete chain inet ${table} ${chainName(network)}`,
+    // A podwire before this one made none, and deleting what is not there is an error.
+    `add chain inet ${table} ${hairpinChain(network)}`,
+    `delete chain inet ${table} ${hairpinChain(network)}`,
     ...families.flatMap(({ number }) => [
       `delete set inet ${table} ${setName(network, "pods", number)}`,
       `delete set inet ${table} ${setName(network, "direct", number)}`,
@@ -95,7 +98,7 @@ export async function readMasquerades(kernel: Kernel): Promise<MasqueradeReader>
     const chain = chainName(network);
     const rules = objects.filter((object) => isMasquerading(object, chain));
     return {
-      active: rules.length === 2 * families.length && objects.some((object) => isHookedIn(object, chain)),
+      active: rules.length === families.length && objects.some((object) => isHookedIn(object, chain)),
       sources: elements("pods"),
       direct: elements("direct"),
     };
@@ -108,6 +111,11 @@ function chainName(network: string): string {
   return `masquerade-${network}`;
 }
 
+/** Of its own: CHECK of pods that an earlier podwire added must still find what it knows. */
+function hairpinChain(network: string): string {
+  return `hairpin-${network}`;
+}
+
 function setName(network: string, role: SetRole, family: number): string {
   return `${role}${family}-${network}`;
 }
@@ -117,9 +125,11 @@ function setName(network: string, role: SetRole, family: number): string {
  * prefixes that end where the address space does.
  */
 function addingScript({ network, sources, direct }: Masquerade): string {
-  const chain = `list chain inet ${table} ${chainName(network)}\n`;
+  const chains = [chainName(network), hairpinChain(network)]
+    .map((chain) => `list chain inet ${table} ${chain}\n`)
+    .join("");
   return (
-    chain + elementLines("get", network, "direct", direct) + elementLines("add", network, "pods", sources)
+    chains + elementLines("get", network, "direct", direct) + elementLines("add", network, "pods", sources)
   );
 }
 
@@ -132,7 +142,10 @@ function makingScript({ network, sources, direct }: Masquerade): string {
       `add set inet ${table} ${setName(network, "direct", number)} { type ${type}; flags interval; auto-merge; }`,
     );
   }
-  lines.push(`add chain ${chain} { type nat hook postrouting priority srcnat; }`, `flush chain ${chain}`);
+  const hairpin = `inet ${table} ${hairpinChain(network)}`;
+  for (const each of [chain, hairpin]) {
+    lines.push(`add chain ${each} { type nat hook postrouting priority srcnat; }`, `flush chain ${each}`);
+  }
   for (const { number, keyword } of families) {
     const pods = `@${setName(network, "pods", number)}`;
     const direct = `@${setName(network, "direct", number)}`;
@@ -140,7 +153,7 @@ function makingScript({ network, sources, direct }: Masquerade): string {
       `add rule ${chain} ${keyword} saddr ${pods} ${keyword} daddr != ${pods} ` +
         `${keyword} daddr != ${direct} masquerade fully-random`,
       // Pods on one ipvlan master answer each other directly, past the host's translation of a Service's address.
-      `add rule ${chain} oifname "pwis*" ${keyword} saddr ${pods} ${keyword} daddr ${pods} ct status dnat ` +
+      `add rule ${hairpin} oifname "pwis*" ${keyword} saddr ${pods} ${keyword} daddr ${pods} ct status dnat ` +
         "masquerade fully-random",
     );
   }
