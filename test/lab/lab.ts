@@ -9,11 +9,13 @@ import { kernel } from "./image/kernel.ts";
 import { makePayload, type Payload, requirePodwire } from "./image/payload.ts";
 import { type KernelVersion, kernelVersions } from "./image/recipe.ts";
 import { rootImage } from "./image/root.ts";
+import { enter, keep } from "./machine/entry.ts";
 import { faultsIn } from "./machine/kernel-log.ts";
 import { makeNetwork } from "./machine/network.ts";
 import { type LabNode, startNode } from "./machine/node.ts";
 import { type Accelerator, type Guest, makeDisk, type Timing } from "./machine/qemu.ts";
-import { checkName, enter, keep, type LabRecord, remove, sweep } from "./machine/registry.ts";
+import { checkName, type LabRecord } from "./machine/record.ts";
+import { remove, sweep } from "./machine/removal.ts";
 import { writeSshConfig } from "./machine/ssh.ts";
 
 export interface LabOptions {

@@ -39,8 +39,9 @@ describe.skipIf(cannotRunLab("guests in trouble"))("a guest", () => {
   };
 
   test("that never comes up is given up after its time, with the end of its console", async () => {
-    const message = await refusal({ kernelArguments: "rdinit=/bin/busybox loglevel=7", bootSeconds: 3 });
-    expect(message).toMatch(/^node1 did not come up within 3 s\./);
+    // Its init is busy with the names of the others.
+    const message = await refusal({ kernelArguments: "loglevel=7 podwire.nodes=3000000", bootSeconds: 8 });
+    expect(message).toMatch(/^node1 did not come up within 8 s\./);
     expect(message).toMatch(/The end of its console:\n {2}\| \[ +[0-9.]+\] /);
     expect(message.split("\n").length).toBeLessThan(50);
   });
@@ -91,28 +92,20 @@ describe.skipIf(cannotRunLab("guests in trouble"))("a guest", () => {
     }
   });
 
-  test("that hangs, or a command that does, is waited for as long as was asked", {
+  test("that hangs is waited for as long as was asked, and not when its lab is stopped", {
     timeout: hang,
   }, async () => {
     const lab = await startLab({ nodes: 1, name: named() });
-    try {
-      const slow = lab.node1.sh("echo begun; sleep 1000", { timeoutSeconds: 2 });
-      await expect(slow).rejects.toThrow(/^node1 did not finish in time: .*sleep 1000\n {2}\| begun\b/);
-      expect(await lab.node1.run("hostname")).toBe("node1");
-      // A guest whose processor stands still.
-      process.kill(lab.node1.pid, "SIGSTOP");
-      const hung = lab.node1.sh("echo begun", { timeoutSeconds: 2 });
-      await expect(hung).rejects.toThrow(/^node1 did not finish in time: .*podwire-lab: ready/s);
-    } finally {
-      await lab.stop();
-    }
-  });
-
-  test("whose lab is stopped, twice at once, fails what it ran and says why", { timeout: hang }, async () => {
-    const lab = await startLab({ nodes: 1, name: named() });
+    const slow = lab.node1.sh("echo begun; sleep 1000", { timeoutSeconds: 2 });
+    await expect(slow).rejects.toThrow(/^node1 did not finish in time: .*sleep 1000\n {2}\| begun\b/);
     const running = lab.node1.sh("touch /run/begun; sleep 1000", { timeoutSeconds: 600 });
     const said = running.catch((error: Error) => error.message);
     await lab.node1.sh("until [ -e /run/begun ]; do sleep 0.1; done");
+    // A guest whose processor stands still.
+    process.kill(lab.node1.pid, "SIGSTOP");
+    const hung = lab.node1.sh("echo begun", { timeoutSeconds: 2 });
+    await expect(hung).rejects.toThrow(/^node1 did not finish in time: .*podwire-lab: ready/s);
+    // Twice at once, as impatient hooks do.
     await Promise.all([lab.stop(), lab.stop()]);
     expect(await said).toMatch(/^node1 (is gone: its lab was stopped|ended while it ran|was cut off)/);
     expect(traces()).toEqual([]);

@@ -7,7 +7,9 @@ import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { cannotRunLab } from "../fixture/shared-lab.ts";
 import { disksDirectory } from "../lab.ts";
-import { enter, find, remove } from "../machine/registry.ts";
+import { enter } from "../machine/entry.ts";
+import { find } from "../machine/record.ts";
+import { remove } from "../machine/removal.ts";
 import { ground, messageOf } from "../trouble/ground.ts";
 
 describe.skipIf(cannotRunLab("a machine that lacks something"))("up", () => {

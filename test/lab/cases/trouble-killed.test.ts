@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { cannotRunLab } from "../fixture/shared-lab.ts";
-import { find } from "../machine/registry.ts";
+import { find } from "../machine/record.ts";
 import { ground } from "../trouble/ground.ts";
 import { silentMirror } from "../trouble/mirrors.ts";
 import { processesOf } from "../trouble/traces.ts";
@@ -14,11 +14,13 @@ const up = [process.execPath, path.join(import.meta.dirname, "../cli.ts"), "up"]
 
 describe.skipIf(cannotRunLab("killed owners of labs"))("what is left by", () => {
   const { mark, name, cache, env, lab, traces } = ground();
-  const swept = (...names: readonly string[]) => ({
-    exitCode: 0,
-    stdout: `Removed: ${names.join(", ")}.`,
-    stderr: "",
-  });
+  /** Any start of a lab on this machine may have done it before. */
+  const isSwept = async (lab1: string) => {
+    const { exitCode, stdout, stderr } = await lab(["down", "--name", lab1]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout).toMatch(/^(Removed: |There is no lab )/);
+    expect(traces()).toEqual([]);
+  };
 
   test.each(["its network namespace is there", "its QEMU runs"])(
     "an owner killed when %s holds no process, and the next command removes it",
@@ -29,8 +31,7 @@ describe.skipIf(cannotRunLab("killed owners of labs"))("what is left by", () => 
       await victim.kill();
       await withoutProcesses(mark);
       expect((await lab(["status"])).stdout).toMatch(new RegExp(`${name1} .*left over`));
-      expect(await lab(["down", "--name", name1])).toEqual(swept(name1));
-      expect(traces()).toEqual([]);
+      await isSwept(name1);
     },
   );
 
@@ -52,22 +53,24 @@ describe.skipIf(cannotRunLab("killed owners of labs"))("what is left by", () => 
     expect(traces()).toEqual([]);
   });
 
-  test.each(["SIGINT", "SIGTERM"] as const)("an up that gets %s is nothing", async (signal) => {
-    const name1 = name();
-    const victim = startVictim([...up, "--nodes", "1", "--name", name1], env());
-    await victim.until(() => stagesOfStart["its QEMU runs"]?.(name1) ?? false);
-    await victim.kill(signal);
-    expect(victim.child.exitCode).toBe(signal === "SIGINT" ? 130 : 143);
-    expect(traces()).toEqual([]);
-  });
+  test.each(["its disk is there", "its QEMU runs"])(
+    "an up that is interrupted when %s is nothing",
+    async (stage) => {
+      const name1 = name();
+      const victim = startVictim([...up, "--nodes", "1", "--name", name1], env());
+      await victim.until(() => stagesOfStart[stage]?.(name1) ?? false);
+      await victim.kill("SIGINT");
+      expect(victim.child.exitCode, victim.printed()).toBe(130);
+      expect(traces()).toEqual([]);
+    },
+  );
 
   test("an up that is killed, whose guest was to stay, is removed by the next command", async () => {
     const name1 = name();
     const victim = startVictim([...up, "--nodes", "1", "--name", name1], env());
     await victim.until(() => stagesOfStart["its QEMU runs"]?.(name1) ?? false);
     await victim.kill();
-    expect(await lab(["down", "--name", name1])).toEqual(swept(name1));
-    expect(traces()).toEqual([]);
+    await isSwept(name1);
   });
 
   test.each([
@@ -97,7 +100,7 @@ describe.skipIf(cannotRunLab("killed owners of labs"))("what is left by", () => 
     const name1 = name();
     const starting = startVictim([...up, "--nodes", "1", "--name", name1], env());
     await starting.until(() => stagesOfStart["its QEMU runs"]?.(name1) ?? false);
-    expect(await lab(["down", "--name", name1])).toEqual(swept(name1));
+    expect((await lab(["down", "--name", name1])).exitCode).toBe(0);
     await starting.ended;
     expect(starting.child.exitCode).toBe(1);
     expect(starting.printed()).toMatch(/^lab: /);

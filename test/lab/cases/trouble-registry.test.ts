@@ -4,7 +4,9 @@ import path from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { cannotRunLab } from "../fixture/shared-lab.ts";
-import { enter, find, isAbandoned, type LabRecord, remove, sweep } from "../machine/registry.ts";
+import { enter } from "../machine/entry.ts";
+import { find, isAbandoned, type LabRecord } from "../machine/record.ts";
+import { remove, sweep } from "../machine/removal.ts";
 import { ground } from "../trouble/ground.ts";
 
 const registry = "/run/podwire-lab";
@@ -75,8 +77,12 @@ describe.skipIf(cannotRunLab("the register of labs"))("the register of labs", ()
     const lab = name();
     fs.mkdirSync(`${registry}/${lab}`, { recursive: true });
     fs.writeFileSync(`${registry}/${lab}/client_key`, "");
-    await sweep(disks);
-    await remove(await entered(lab, disks));
+    try {
+      await sweep(disks);
+      await remove(await entered(lab, disks));
+    } finally {
+      fs.rmSync(`${registry}/${lab}`, { recursive: true, force: true });
+    }
   });
 
   test("keeps a lab that took the name of one that a slow sweep still has in its list", async () => {

@@ -8,7 +8,8 @@ import { LabError } from "../failure.ts";
 import { removeAbandonedBuilds } from "../host/cache.ts";
 import type { KernelVersion } from "../image/recipe.ts";
 import { disksDirectory, startLab } from "../lab.ts";
-import { find, isAbandoned, type LabRecord, labs, remove, sweep } from "../machine/registry.ts";
+import { find, isAbandoned, type LabRecord, labs } from "../machine/record.ts";
+import { remove, sweep } from "../machine/removal.ts";
 import { sshCommand } from "../machine/ssh.ts";
 import { resultsTable } from "../results.ts";
 
@@ -27,7 +28,7 @@ type Command = (operands: readonly string[], options: Options) => Promise<number
 export const commands: Readonly<Record<string, Command>> = { up, run, ssh, status, results, down };
 
 async function up(_: readonly string[], { name, nodes, kernel, memory, tests }: Options): Promise<number> {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => giveUp(name, signal));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => giveUp(name, signal));
   const { record, accelerator } = await startLab({
     name,
     nodes: numberFrom("--nodes", nodes),
@@ -50,8 +51,12 @@ function numberFrom(option: string, text: string): number {
   throw new LabError(`${option} ${JSON.stringify(text)}: expected a whole number`);
 }
 
-/** Guests that are to stay do not end with this process. */
+let isGivingUp = false;
+
+/** Guests that are to stay do not end with this process. A listener that is gone would end it before they are. */
 async function giveUp(name: string, signal: NodeJS.Signals): Promise<void> {
+  if (isGivingUp) return;
+  isGivingUp = true;
   const lab = find(name);
   if (lab?.owner?.pid === process.pid) await remove(lab);
   process.exit(128 + os.constants.signals[signal]);

@@ -12,6 +12,7 @@ const faults = [
   "[    7.545555] INFO: task touch:120 blocked for more than 1 seconds.",
   "[   25.587935] Out of memory: Killed process 122 (tail) total-vm:913756kB, anon-rss:911284kB, file-rss:4kB",
   "[   27.255723] Kernel panic - not syncing: sysrq triggered crash",
+  "[   40.764019] EXT4-fs warning (device vda): ext4_end_bio:343: I/O error 10 writing to inode 14308 starting block 508864)",
   // Oopses.
   "[   12.000001] BUG: kernel NULL pointer dereference, address: 0000000000000008",
   "[   12.000001] BUG: unable to handle page fault for address: ffffffffc0a00000",

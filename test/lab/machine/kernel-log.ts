@@ -22,7 +22,7 @@ const splats = [
   /\bOut of memory: /,
   /\bleaked reference\b/,
   /\bref_tracker: /,
-  /\bI\/O error, dev\b/,
+  /\bI\/O error\b/,
   /\bEXT4-fs error\b/,
   /\bNETDEV WATCHDOG\b/,
 ] as const;

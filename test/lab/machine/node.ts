@@ -3,7 +3,7 @@ import fs from "node:fs";
 import { LabError, lastLines } from "../failure.ts";
 import { address6Of, addressOf } from "./network.ts";
 import { failure, type Guest, type Qemu, readConsole, startQemu, untilReady } from "./qemu.ts";
-import type { LabRecord } from "./registry.ts";
+import type { LabRecord } from "./record.ts";
 import { type Connection, connect, type Execution, execute, type Remote } from "./ssh.ts";
 
 /** Where traffic comes from or goes to: a node, or a pod on it. */

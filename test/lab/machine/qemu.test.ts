@@ -66,6 +66,10 @@ describe("the command of a guest", () => {
     for (const drive of shared) expect(drive).toMatch(/readonly=on,file\.locking=off/);
   });
 
+  test("has a full disk of the host reported to the guest, for which it would stand still otherwise", () => {
+    expect(valuesOf(command, "-drive")[0]).toMatch(/,werror=report(,|$)/);
+  });
+
   test("has a tap and an address of its own on both wires", () => {
     const taps = valuesOf(command, "-netdev").map((netdev) => /ifname=([^,]+)/.exec(netdev)?.[1]);
     expect(taps).toEqual(["data2", "control2"]);

@@ -174,7 +174,7 @@ export function failure(guest: Guest, what: string): LabError {
   const parts = [
     ["QEMU said", read(qemuLogOf(guest))],
     ["Its kernel said", faultsIn(console).slice(0, 10).join("\n")],
-    ["The end of its console", console],
+    ["The end of its console", console === "" ? "(empty)" : console],
   ] as const;
   const shown = parts
     .filter(([, text]) => text !== "")

@@ -68,10 +68,7 @@ async function runOf(run: RunPlan): Promise<Run> {
       figures: [...samples].flatMap(([measurement, own]) => figuresOf(measurement, own)),
     };
   } catch (error) {
-    const place = `The consoles and kernel logs are in ${await lab.keepLogs()}.`;
-    throw new LabError(`measuring failed: ${(error as Error).message}\n${place}`, undefined, {
-      cause: error,
-    });
+    throw new LabError(`${(error as Error).message}\n${await keepLogs(lab)}`, undefined, { cause: error });
   } finally {
     await lab.stop();
   }
@@ -84,7 +81,7 @@ async function sampleRounds(lab: Lab, { plan, rounds, measurements, say }: RunPl
   const ends = new Map<Variant, Ends>();
   for (const variant of variants) {
     say(`preparing ${variant.name}`);
-    ends.set(variant, await variant.prepare(lab));
+    ends.set(variant, await named(`preparing ${variant.name}`, () => variant.prepare(lab)));
   }
   const samples: Samples = new Map(
     measurements.map((measurement) => [measurement, new Map(variants.map((variant) => [variant, []]))]),
@@ -94,12 +91,32 @@ async function sampleRounds(lab: Lab, { plan, rounds, measurements, say }: RunPl
     say(round === 0 ? "a round that does not count" : `round ${round} of ${rounds}`);
     for (const variant of orderOf(round, variants)) {
       for (const measurement of measurements) {
-        const sample = await measurement.sample(ends.get(variant) as Ends);
+        const sample = await named(`measuring ${measurement.name} by ${variant.name}`, () =>
+          measurement.sample(ends.get(variant) as Ends),
+        );
         if (round > 0) samples.get(measurement)?.get(variant)?.push(sample);
       }
     }
   }
   return samples;
+}
+
+/** A failure says what it belongs to: a script that failed looks alike in all variants. */
+async function named<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new LabError(`${what}: ${(error as Error).message}`, undefined, { cause: error });
+  }
+}
+
+/** A guest that hangs cannot hand over its log, which must not hide why it hangs. */
+async function keepLogs(lab: Lab): Promise<string> {
+  try {
+    return `The consoles and kernel logs are in ${await lab.keepLogs()}.`;
+  } catch (error) {
+    return `The kernel logs could not be had: ${(error as Error).message}`;
+  }
 }
 
 function loadAverage(): number {
