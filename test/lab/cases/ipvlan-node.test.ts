@@ -6,7 +6,7 @@ import { callOnce, gc, ipvlanNetwork, leftOvers } from "../fixture/ipvlan.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { addAndDeleteAtOnce, killAdd, replaceTheLast } from "../fixture/many-calls.ts";
 import { conflistFor, pod } from "../fixture/pod.ts";
-import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
+import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping } from "../fixture/traffic.ts";
 import type { Endpoint, LabNode } from "../machine/node.ts";
 
@@ -17,169 +17,176 @@ const reaches = (from: Endpoint, to: Endpoint, family: 4 | 6) =>
     .then(() => true)
     .catch(() => false);
 
-describe.skipIf(cannotRunLab("a node with ipvlan")).each(testedKernels)("a node of kernel %s", (kernel) => {
-  const lab = sharedLab({ kernel });
-  let idle: LabNode[] | undefined;
-  const onNode = (name: string, body: (node: LabNode) => Promise<void>) =>
-    test.concurrent(name, async () => {
-      // vitest's maxConcurrency is the number of guests.
-      idle ??= [...lab.nodes];
-      const node = idle.pop() as LabNode;
-      try {
-        await body(node);
-        expect(await leftOvers(node)).toBe("");
-      } finally {
-        idle.push(node);
-      }
+describe.skipIf(cannotRunFullLab("a node with ipvlan")).each(testedKernels)(
+  "a node of kernel %s",
+  (kernel) => {
+    const lab = sharedLab({ kernel });
+    let idle: LabNode[] | undefined;
+    const onNode = (name: string, body: (node: LabNode) => Promise<void>) =>
+      test.concurrent(name, async () => {
+        // vitest's maxConcurrency is the number of guests.
+        idle ??= [...lab.nodes];
+        const node = idle.pop() as LabNode;
+        try {
+          await body(node);
+          expect(await leftOvers(node)).toBe("");
+        } finally {
+          idle.push(node);
+        }
+      });
+
+    onNode("wires 20 first pods at once, and takes them away at once", async (node) => {
+      expect(await addAndDeleteAtOnce(node, ipvlanNetwork(node, "l3s"), 20)).toEqual([]);
     });
 
-  onNode("wires 20 first pods at once, and takes them away at once", async (node) => {
-    expect(await addAndDeleteAtOnce(node, ipvlanNetwork(node, "l3s"), 20)).toEqual([]);
-  });
+    onNode(
+      "keeps the host's slave, or makes it again, when a first pod comes as the last one goes",
+      async (node) => {
+        expect(await replaceTheLast(node, ipvlanNetwork(node, "l2"), 6)).toEqual([]);
+      },
+    );
 
-  onNode(
-    "keeps the host's slave, or makes it again, when a first pod comes as the last one goes",
-    async (node) => {
-      expect(await replaceTheLast(node, ipvlanNetwork(node, "l2"), 6)).toEqual([]);
-    },
-  );
+    for (const next of ["DEL", "ADD"] as const) {
+      onNode(`recovers by ${next} from an ADD that was killed at any moment`, async (node) => {
+        expect(await killAdd(node, ipvlanNetwork(node, "l3s"), next, 6)).toEqual([]);
+      });
+    }
 
-  for (const next of ["DEL", "ADD"] as const) {
-    onNode(`recovers by ${next} from an ADD that was killed at any moment`, async (node) => {
-      expect(await killAdd(node, ipvlanNetwork(node, "l3s"), next, 6)).toEqual([]);
+    onNode("removes by GC what vanished, with records and without, and nothing else", async (node) => {
+      const conflist = ipvlanNetwork(node, "l2");
+      const [kept, gone] = [await pod(node, conflist), await pod(node, conflist)];
+      const nameOf = ({ netns }: { netns: string }) => netns.split("/").at(-1) ?? "";
+      await node.sh(`ip netns delete ${nameOf(gone)}`);
+      expect(await gc(node, conflist, [nameOf(kept)])).toMatchObject({ code: 0 });
+      expect(await leftOvers(node)).not.toContain(gone.address);
+      await kept.check();
+      await ping(node, kept, once);
+      await node.sh(`ip netns delete ${nameOf(kept)}; rm -r /var/lib/podwire/podnet`);
+      expect(await gc(node, conflist)).toMatchObject({ code: 0 });
     });
-  }
 
-  onNode("removes by GC what vanished, with records and without, and nothing else", async (node) => {
-    const conflist = ipvlanNetwork(node, "l2");
-    const [kept, gone] = [await pod(node, conflist), await pod(node, conflist)];
-    const nameOf = ({ netns }: { netns: string }) => netns.split("/").at(-1) ?? "";
-    await node.sh(`ip netns delete ${nameOf(gone)}`);
-    expect(await gc(node, conflist, [nameOf(kept)])).toMatchObject({ code: 0 });
-    expect(await leftOvers(node)).not.toContain(gone.address);
-    await kept.check();
-    await ping(node, kept, once);
-    await node.sh(`ip netns delete ${nameOf(kept)}; rm -r /var/lib/podwire/podnet`);
-    expect(await gc(node, conflist)).toMatchObject({ code: 0 });
-  });
+    onNode("leaves in a pod whatever has the name of the interface", async (node) => {
+      await node.sh("ip netns add full; ip -n full link add eth0 type dummy");
+      const call = { container: "full" };
+      const conflist = ipvlanNetwork(node, "l3s");
+      expect(await callOnce(node, "ADD", conflist, call)).toMatchObject({ code: 101 });
+      expect(await node.sh("ip -n full -o link show | grep -c .")).toBe("2");
+      expect(await callOnce(node, "DEL", conflist, call)).toMatchObject({ code: 0 });
+      expect(await node.sh("ip -n full -d link show eth0; ip netns delete full")).toContain("dummy");
+    });
 
-  onNode("leaves in a pod whatever has the name of the interface", async (node) => {
-    await node.sh("ip netns add full; ip -n full link add eth0 type dummy");
-    const call = { container: "full" };
-    const conflist = ipvlanNetwork(node, "l3s");
-    expect(await callOnce(node, "ADD", conflist, call)).toMatchObject({ code: 101 });
-    expect(await node.sh("ip -n full -o link show | grep -c .")).toBe("2");
-    expect(await callOnce(node, "DEL", conflist, call)).toMatchObject({ code: 0 });
-    expect(await node.sh("ip -n full -d link show eth0; ip netns delete full")).toContain("dummy");
-  });
-
-  onNode("refuses links that cannot be masters, and says so by STATUS", async (node) => {
-    await node.sh(`
+    onNode("refuses links that cannot be masters, and says so by STATUS", async (node) => {
+      await node.sh(`
       for name in port used other apart; do ip link add $name type dummy; ip link set $name up; done
       ip link add bridge0 type bridge; ip link set port master bridge0
       ip link add macvlan0 link used type macvlan
       ip link add slave0 link other type ipvlan mode l2
       ip netns add full; ip link add macvlan1 link apart type macvlan; ip link set macvlan1 netns full`);
-    const refusal = async (master: string) => {
-      const conflist = ipvlanNetwork(node, "l3s", { ipvlan: { master, mode: "l3s" } });
-      const add = await callOnce(node, "ADD", conflist, { container: "full" });
-      return { add, status: await callOnce(node, "STATUS", conflist) };
-    };
-    for (const [master, words] of [
-      ["absent", "no such link"],
-      ["lo", "loopback|772"],
-      ["port", "a port of bridge0"],
-      ["used", "macvlan link macvlan0"],
-      ["other", "mode l2 bridge"],
-      ["slave0", "slave of other"],
-    ] as const) {
-      const { add, status } = await refusal(master);
-      expect([add.code, status.code], master).toEqual([106, 50]);
-      for (const { details } of [add, status]) expect(details).toMatch(new RegExp(`"${master}".*(${words})`));
-    }
-    // The kernel shows a macvlan link only where it is; it refuses, but nobody can know before.
-    expect((await refusal("apart")).add).toMatchObject({
-      code: 106,
-      details: expect.stringContaining("apart"),
-    });
-    expect(await node.sh("ip -d link show slave0")).toContain("mode l2");
-    await node.sh(
-      "for name in bridge0 port used other apart; do ip link delete $name; done; ip netns delete full",
-    );
-  });
-
-  onNode("refuses what a slave cannot have, before anything is made", async (node) => {
-    await node.sh("ip netns add full");
-    const refusal = (changes: Record<string, unknown>, call = {}) =>
-      callOnce(node, "ADD", ipvlanNetwork(node, "l3s", changes), { container: "full", ...call });
-    const mac = "0a:58:0a:f4:01:07";
-    const capable = { capabilities: { mac: true }, runtimeConfig: { mac } };
-    expect(await refusal(capable)).toMatchObject({ code: 2, details: expect.stringContaining(mac) });
-    expect(await refusal({}, { args: `MAC=${mac}` })).toMatchObject({ code: 2 });
-    expect(await refusal({ mtu: 1501 })).toMatchObject({ code: 7, details: expect.stringContaining("1501") });
-    const l3 = { ipvlan: { mode: "l3" } };
-    expect(await refusal(l3)).toMatchObject({ code: 7, details: expect.stringContaining("ipMasq") });
-    expect(await node.sh("ip -n full -o link show | grep -c .; ip netns delete full")).toBe("1");
-  });
-
-  onNode("gives one mode to two networks that come at once, and refuses the other", async (node) => {
-    await node.sh("for pod in first second; do ip netns add $pod; ip -n $pod link set lo up; done");
-    const [l2, l3] = [ipvlanNetwork(node, "l2"), ipvlanNetwork(node, "l3", { ipMasq: false })];
-    const codes = await Promise.all([
-      callOnce(node, "ADD", l2, { container: "first" }),
-      callOnce(node, "ADD", l3, { container: "second" }),
-    ]);
-    // Both may see the other and give way.
-    expect(codes.map(({ code }) => code)).toContain(106);
-    const modes = await node.sh("ip -d link show | grep -oE 'ipvlan +mode [a-z0-9]+' | sort -u || true");
-    expect(modes.split("\n").length).toBeLessThanOrEqual(1);
-    for (const [conflist, container] of [
-      [l2, "first"],
-      [l3, "second"],
-    ] as const)
-      await callOnce(node, "DEL", conflist, { container });
-    await node.sh("ip netns delete first; ip netns delete second");
-  });
-
-  for (const flag of ipvlanFlags.filter((name) => name !== "bridge")) {
-    onNode(
-      `wires pods with flag ${flag}: apart from each other and the host, out to other nodes`,
-      async (node) => {
-        const [other] = lab.nodes.filter(({ number }) => number !== node.number) as [LabNode];
-        const route = `10.244.${node.number}.0/24 via ${node.address}`;
-        const conflist = ipvlanNetwork(node, "l3s", { ipvlan: { mode: "l3s", flag }, ipMasq: false });
-        const [one, beside] = [await pod(node, conflist), await pod(node, conflist)];
-        await other.sh(`ip route add ${route}`);
-        await ping(one, other, once);
-        await one.check();
-        expect([await reaches(one, beside, 4), await reaches(node, one, 4)]).toEqual([false, false]);
-        await other.sh(`ip route delete ${route}`);
-        await Promise.all([one.remove(), beside.remove()]);
-        expect(await node.kernelLog()).not.toContain("Dead loop");
-      },
-    );
-  }
-
-  for (const mode of ["l2", "l3s"] as const) {
-    onNode(`changes from ipvlan ${mode} to veth with pods running`, async (node) => {
-      const network = ipvlanNetwork(node, mode, { ipMasq: false });
-      const old = [await pod(node, network), await pod(node, network)] as const;
-      const { ipam } = network.plugins[0] as { ipam?: unknown };
-      const veth = conflistFor(node, { ipam });
-      const fresh = await pod(node, veth);
-      for (const each of [...old, fresh]) await ping(node, each, once);
-      await ping(old[0], old[1], once);
-      // Answers of l3s pods leave by the master, and an l2 pod takes what is in its subnet for a neighbour.
-      expect(await reaches(fresh, old[0], 4)).toBe(false);
-      await fresh.check();
-      for (const each of old) {
-        const container = each.netns.split("/").at(-1) ?? "";
-        expect(await callOnce(node, "DEL", veth, { container })).toMatchObject({ code: 0 });
-        expect(await each.sh("ip -o link show | grep -c .")).toBe("1");
-        await node.sh(`ip netns delete ${container}`);
+      const refusal = async (master: string) => {
+        const conflist = ipvlanNetwork(node, "l3s", { ipvlan: { master, mode: "l3s" } });
+        const add = await callOnce(node, "ADD", conflist, { container: "full" });
+        return { add, status: await callOnce(node, "STATUS", conflist) };
+      };
+      for (const [master, words] of [
+        ["absent", "no such link"],
+        ["lo", "loopback|772"],
+        ["port", "a port of bridge0"],
+        ["used", "macvlan link macvlan0"],
+        ["other", "mode l2 bridge"],
+        ["slave0", "slave of other"],
+      ] as const) {
+        const { add, status } = await refusal(master);
+        expect([add.code, status.code], master).toEqual([106, 50]);
+        for (const { details } of [add, status])
+          expect(details).toMatch(new RegExp(`"${master}".*(${words})`));
       }
-      await ping(node, fresh, once);
-      await fresh.remove();
+      // The kernel shows a macvlan link only where it is; it refuses, but nobody can know before.
+      expect((await refusal("apart")).add).toMatchObject({
+        code: 106,
+        details: expect.stringContaining("apart"),
+      });
+      expect(await node.sh("ip -d link show slave0")).toContain("mode l2");
+      await node.sh(
+        "for name in bridge0 port used other apart; do ip link delete $name; done; ip netns delete full",
+      );
     });
-  }
-});
+
+    onNode("refuses what a slave cannot have, before anything is made", async (node) => {
+      await node.sh("ip netns add full");
+      const refusal = (changes: Record<string, unknown>, call = {}) =>
+        callOnce(node, "ADD", ipvlanNetwork(node, "l3s", changes), { container: "full", ...call });
+      const mac = "0a:58:0a:f4:01:07";
+      const capable = { capabilities: { mac: true }, runtimeConfig: { mac } };
+      expect(await refusal(capable)).toMatchObject({ code: 2, details: expect.stringContaining(mac) });
+      expect(await refusal({}, { args: `MAC=${mac}` })).toMatchObject({ code: 2 });
+      expect(await refusal({ mtu: 1501 })).toMatchObject({
+        code: 7,
+        details: expect.stringContaining("1501"),
+      });
+      const l3 = { ipvlan: { mode: "l3" } };
+      expect(await refusal(l3)).toMatchObject({ code: 7, details: expect.stringContaining("ipMasq") });
+      expect(await node.sh("ip -n full -o link show | grep -c .; ip netns delete full")).toBe("1");
+    });
+
+    onNode("gives one mode to two networks that come at once, and refuses the other", async (node) => {
+      await node.sh("for pod in first second; do ip netns add $pod; ip -n $pod link set lo up; done");
+      const [l2, l3] = [ipvlanNetwork(node, "l2"), ipvlanNetwork(node, "l3", { ipMasq: false })];
+      const codes = await Promise.all([
+        callOnce(node, "ADD", l2, { container: "first" }),
+        callOnce(node, "ADD", l3, { container: "second" }),
+      ]);
+      // Both may see the other and give way.
+      expect(codes.map(({ code }) => code)).toContain(106);
+      const modes = await node.sh("ip -d link show | grep -oE 'ipvlan +mode [a-z0-9]+' | sort -u || true");
+      expect(modes.split("\n").length).toBeLessThanOrEqual(1);
+      for (const [conflist, container] of [
+        [l2, "first"],
+        [l3, "second"],
+      ] as const)
+        await callOnce(node, "DEL", conflist, { container });
+      await node.sh("ip netns delete first; ip netns delete second");
+    });
+
+    for (const flag of ipvlanFlags.filter((name) => name !== "bridge")) {
+      onNode(
+        `wires pods with flag ${flag}: apart from each other and the host, out to other nodes`,
+        async (node) => {
+          const [other] = lab.nodes.filter(({ number }) => number !== node.number) as [LabNode];
+          const route = `10.244.${node.number}.0/24 via ${node.address}`;
+          const conflist = ipvlanNetwork(node, "l3s", { ipvlan: { mode: "l3s", flag }, ipMasq: false });
+          const [one, beside] = [await pod(node, conflist), await pod(node, conflist)];
+          await other.sh(`ip route add ${route}`);
+          await ping(one, other, once);
+          await one.check();
+          expect([await reaches(one, beside, 4), await reaches(node, one, 4)]).toEqual([false, false]);
+          await other.sh(`ip route delete ${route}`);
+          await Promise.all([one.remove(), beside.remove()]);
+          expect(await node.kernelLog()).not.toContain("Dead loop");
+        },
+      );
+    }
+
+    for (const mode of ["l2", "l3s"] as const) {
+      onNode(`changes from ipvlan ${mode} to veth with pods running`, async (node) => {
+        const network = ipvlanNetwork(node, mode, { ipMasq: false });
+        const old = [await pod(node, network), await pod(node, network)] as const;
+        const { ipam } = network.plugins[0] as { ipam?: unknown };
+        const veth = conflistFor(node, { ipam });
+        const fresh = await pod(node, veth);
+        for (const each of [...old, fresh]) await ping(node, each, once);
+        await ping(old[0], old[1], once);
+        // Answers of l3s pods leave by the master, and an l2 pod takes what is in its subnet for a neighbour.
+        expect(await reaches(fresh, old[0], 4)).toBe(false);
+        await fresh.check();
+        for (const each of old) {
+          const container = each.netns.split("/").at(-1) ?? "";
+          expect(await callOnce(node, "DEL", veth, { container })).toMatchObject({ code: 0 });
+          expect(await each.sh("ip -o link show | grep -c .")).toBe("1");
+          await node.sh(`ip netns delete ${container}`);
+        }
+        await ping(node, fresh, once);
+        await fresh.remove();
+      });
+    }
+  },
+);

@@ -5,19 +5,13 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { randomNumbers } from "../../ipam/random.ts";
-import { isFull } from "../fixture/kernels.ts";
-import { cannotRunLab } from "../fixture/shared-lab.ts";
+import { cannotRunFullLab } from "../fixture/shared-lab.ts";
 import { ground } from "../trouble/ground.ts";
 import { stagesOfStart, startVictim, withoutProcesses } from "../trouble/victim.ts";
 
 const owner = [process.execPath, path.join(import.meta.dirname, "../trouble/owner.ts")];
 
-function isLeftOut(suite: string): boolean {
-  if (!isFull) console.warn(`SKIPPED, NOT TESTED: ${suite}: only with PODWIRE_LAB=full (build/test --full)`);
-  return !isFull || cannotRunLab(suite);
-}
-
-describe.skipIf(isLeftOut("labs killed at many moments"))("a lab", () => {
+describe.skipIf(cannotRunFullLab("labs killed at many moments"))("a lab", () => {
   const { mark, name, cache, env, lab, traces } = ground();
   const start = (lab: string, more: Readonly<Record<string, string>> = {}, ...words: string[]) =>
     startVictim([...owner, ...words], env({ LAB_NAME: lab, ...more }));
