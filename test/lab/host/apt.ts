@@ -30,7 +30,7 @@ export async function mirror(): Promise<string> {
   if (address !== undefined) return address;
   throw new LabError(
     "this machine's apt sources name no Debian mirror (or `apt-get update` was never run); " +
-      "name one by PODWIRE_LAB_MIRROR, for example what https://www.debian.org/mirror/list has near you",
+      "name one near you by PODWIRE_LAB_MIRROR (http://HOST/debian)",
   );
 }
 
