@@ -6,7 +6,7 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { datapaths } from "../datapath/registry.ts";
 import { bootId } from "../linux/process.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Link, Plan } from "../plan/plan.ts";
 
 /**
  * wired: its ADD succeeded, and its pod's netns is there.
@@ -58,7 +58,7 @@ function conditionOf(record: AttachmentRecord): Pick<Attachment, "condition" | "
 
 /** A link of a pair lives as long as the other end: the pod's netns exists, perhaps under another path. */
 function doubtOf(plan: Plan): { doubt?: string } {
-  const link = plan.find((object) => object.kind === "link" && hasHostLinks([object]));
+  const link = plan.find((object) => object.kind === "link" && isPodsOwn(object) && hasHostLinks([object]));
   return link?.kind === "link" ? { doubt: `its link ${link.name} on the host is still there` } : {};
 }
 
@@ -88,4 +88,9 @@ function sortKey({ name, record }: Attachment): string[] {
 function compare(a: readonly string[], b: readonly string[]): number {
   const at = a.findIndex((key, index) => key !== b[index]);
   return at < 0 ? 0 : (a[at] ?? "") < (b[at] ?? "") ? -1 : 1;
+}
+
+/** The end of a pair that is on the host. */
+function isPodsOwn({ where, shared, type }: Link): boolean {
+  return where === "host" && !shared && type.kind === "veth";
 }
