@@ -3,7 +3,7 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Result } from "../cni/result.ts";
 import { decodeResult } from "../cni/result-versions.ts";
 import { datapathOf } from "../datapath/choice.ts";
-import type { AttachmentName, IpvlanSettings, Wired } from "../datapath/datapath.ts";
+import type { AttachmentName, Wired } from "../datapath/datapath.ts";
 import type { IpamResult } from "../ipam/ipam.ts";
 import { ipamOf } from "../ipam/registry.ts";
 import { dismiss, startAhead } from "../linux/enter.ts";
@@ -15,8 +15,9 @@ import { apply, RollbackError } from "../plan/apply.ts";
 import type { Plan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
 import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
+import { type DatapathSettings, datapathSettings } from "./datapath-settings.ts";
 import { hostFacts, podMtu } from "./host-facts.ts";
-import { ipvlanSettings, refuseOtherPods } from "./ipvlan-master.ts";
+import { refuseOtherPods } from "./ipvlan-master.ts";
 import { hasHostLinks, hasNetns } from "./liveness.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
@@ -29,11 +30,10 @@ export async function add(call: Call): Promise<Result> {
   const previous = previousResult(call);
   requirePrograms(call);
   requireUnderlay(call.config);
-  const ipvlan =
-    call.config.datapath === "ipvlan" ? await ipvlanSettings(call.config, kernelOf(call)) : undefined;
-  if (ipvlan !== undefined && ipvlan.mode !== "l3s") {
+  const settings = await datapathSettings(call, kernelOf(call));
+  if (settings.ipvlan !== undefined && settings.ipvlan.mode !== "l3s") {
     call.log.warn(
-      `ipvlan mode ${ipvlan.mode} bypasses the node's netfilter: Services do not work, l3s has them`,
+      `ipvlan mode ${settings.ipvlan.mode} bypasses the node's netfilter: Services do not work, l3s has them`,
     );
   }
   const netns = openNetns(call.environment.netns);
@@ -42,7 +42,7 @@ export async function add(call: Call): Promise<Result> {
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    return await wire(record, { ...kernel, standby }, previous, call, ipvlan);
+    return await wire(record, { ...kernel, standby }, previous, call, settings);
   } finally {
     await dismiss(standby);
     closeNetns(netns);
@@ -94,7 +94,7 @@ async function wire(
   kernel: Kernel,
   previous: Result | undefined,
   call: Call,
-  ipvlan: IpvlanSettings | undefined,
+  settings: DatapathSettings,
 ): Promise<Result> {
   const ipam = ipamOf(call.config.ipam.type);
   const undoKernel = undoKernelOf(call, kernel.pod);
@@ -106,13 +106,13 @@ async function wire(
   try {
     const addresses = await ipam.add(call);
     undo.push(() => ipam.del({ ...call, deadline: call.undoDeadline }));
-    const wired = planOf(claimed, addresses, call, ipvlan);
+    const wired = planOf(claimed, addresses, call, settings);
     const { plan, interfaces, ips } = wired;
     planned = plan;
     const record = { ...claimed, plan, interfaces, ips, leased: addresses.ips };
     replaceRecord(record);
     // Another ADD may have chosen another mode since this one looked; each sees the other's record.
-    if (ipvlan !== undefined) refuseOtherPods(ipvlan);
+    if (settings.ipvlan !== undefined) refuseOtherPods(settings.ipvlan);
     await outlastLinkRemovals(plan, call.deadline);
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));
@@ -139,12 +139,7 @@ async function rollBack(undo: readonly (() => Promise<void>)[], call: Call): Pro
   }
 }
 
-function planOf(
-  name: AttachmentName,
-  addresses: IpamResult,
-  call: Call,
-  ipvlan: IpvlanSettings | undefined,
-): Wired {
+function planOf(name: AttachmentName, addresses: IpamResult, call: Call, settings: DatapathSettings): Wired {
   const mac = requestedMac(call);
   const wantsIpv6 = addresses.ips.some(({ address }) => address.includes(":"));
   return datapathOf(call.config).wire({
@@ -158,7 +153,7 @@ function planOf(
     routes: addresses.routes,
     ipMasq: call.config.ipMasq ?? false,
     host: hostFacts(wantsIpv6),
-    ...(ipvlan === undefined ? {} : { ipvlan }),
+    ...settings,
   });
 }
 

@@ -4,6 +4,7 @@ import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import type { AttachmentKey } from "../ipam/ipam.ts";
 import { ipamOf } from "../ipam/registry.ts";
+import { hasSocket } from "../linux/ovs.ts";
 import { findProgram } from "../linux/programs.ts";
 import {
   hasStaleDirect,
@@ -14,7 +15,8 @@ import {
 } from "../plan/masquerade.ts";
 import type { Masquerade } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
-import { linkedAttachments } from "./leftovers.ts";
+import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftovers.ts";
+import { bridgeOf } from "./ovs-switch.ts";
 import { listRecords, readRecord, type StoredRecord } from "./record.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
@@ -42,15 +44,30 @@ export async function gc(call: Call): Promise<void> {
   // What a live process is adding or removing is not on the runtime's list, and not ours.
   const leave = { busy: async () => "leave" as const };
   await unwireAll(listRecords(network), (name) => unwireRecorded(name, call, leave));
-  await attempt("links on the host", async () => {
-    const linked = (await linkedAttachments(kernelOf(call))).filter((name) => name.network === network);
-    await unwireAll(withoutRecord(linked), (name) => unwireUnrecorded(name, call));
-  });
+  const unwireUnlisted = async (names: readonly AttachmentName[]) => {
+    const own = names.filter((name) => name.network === network);
+    await unwireAll(withoutRecord(own), (name) => unwireUnrecorded(name, call));
+  };
+  await attempt("links on the host", async () => unwireUnlisted(await linkedAttachments(kernelOf(call))));
+  const database = databaseFor(call);
+  if (database !== undefined) {
+    await attempt("ports of Open vSwitch", async () =>
+      unwireUnlisted(await portAttachments(database, kernelOf(call))),
+    );
+    await attempt("flows of Open vSwitch", () => removeStrayFlows(database, kernelOf(call)));
+  }
   const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
-  await attempt("shared links", () => releaseUnusedLinks(kernelOf(call)));
+  await attempt("shared links", () => releaseUnusedLinks(kernelOf(call), database));
   await attempt("masquerading", () => sweepMasquerade(network, kept, call));
   await attempt("addresses", () => ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept));
   if (faults.length > 0) throw incomplete(faults);
+}
+
+/** The network may have had the ovs datapath before; one that has it now says so if Open vSwitch does not answer. */
+function databaseFor(call: Call): string | undefined {
+  const { database } = bridgeOf(call.config);
+  const isPresent = findProgram("ovs-vsctl", kernelOf(call).searchPath) !== undefined && hasSocket(database);
+  return call.config.datapath === "ovs" || isPresent ? database : undefined;
 }
 
 /** Without a list nothing is provably stale, so nothing is removed. */

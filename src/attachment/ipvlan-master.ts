@@ -9,7 +9,7 @@ import { hostLinkExists } from "../linux/links.ts";
 import { describeIpvlan, type IpvlanData } from "../plan/observe.ts";
 import { podUnderlay } from "./host-facts.ts";
 import { hasNetns } from "./liveness.ts";
-import { allRecords } from "./shared-links.ts";
+import { allRecords, wholeRecords } from "./record.ts";
 
 /** What `ip -json -details address show` tells of a link, as far as it counts here. */
 interface ShownLink {
@@ -46,8 +46,7 @@ export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Pro
     users.filter(({ link: on }) => on === name),
     { mode, flag },
   );
-  // Slaves in pods cannot be seen from here; with the host's own slave in place they are of its mode.
-  if (!hostLinkExists(hostSlaveName(name, mode, flag))) refuseOtherPods({ mode, flag, master: { name } });
+  refuseOtherPods({ mode, flag, master: { name } });
   const addresses = (link.addr_info ?? []).filter(({ scope, deprecated }) => scope === "0" && !deprecated);
   const { address: mac, mtu } = link;
   return { mode, flag, master: { name, mac, mtu, addresses: addresses.map(({ local }) => local) } };
@@ -88,9 +87,10 @@ export function refuseOtherPods({
   master: { name: master },
   ...wanted
 }: Kind & { master: { name: string } }): void {
+  // Slaves in pods cannot be seen from here; with the host's own slave in place they are of its mode.
+  if (hostLinkExists(hostSlaveName(master, wanted.mode, wanted.flag))) return;
   const what = `ipvlan.master ${JSON.stringify(master)}`;
-  for (const record of allRecords()) {
-    if (record === undefined || record === "torn" || !hasNetns(record)) continue;
+  for (const record of wholeRecords(allRecords()).filter(hasNetns)) {
     const types = record.plan.flatMap((object) => (object.kind === "link" ? object.type : []));
     const other = types.find(
       (type) =>

@@ -4,6 +4,42 @@ import type { AttachmentName } from "../datapath/datapath.ts";
 import { hostLinkPattern, parseLinkAlias } from "../datapath/names.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { changeFlows, listFlows, ovsRows } from "../linux/ovs.ts";
+import { ownCookies, ownerKey, parseFlow, removingFlowsLine } from "../plan/ovs-lines.ts";
+import { recordedPlans } from "./record.ts";
+
+/** Attachments of all networks that have a port in Open vSwitch, by what their ports say of themselves. */
+export async function portAttachments(database: string, kernel: Kernel): Promise<AttachmentName[]> {
+  const question = ["--columns=external_ids", "find", "Interface", `external_ids:${ownerKey}!=""`];
+  const [rows = []] = await ovsRows(database, [question], kernel);
+  return rows.flatMap((row) => {
+    const [, pairs] = row["external_ids"] as [string, [string, string][]];
+    const owner = pairs.find(([key]) => key === ownerKey)?.[1];
+    return owner === undefined ? [] : (parseLinkAlias(`podwire:${owner}`) ?? []);
+  });
+}
+
+/** Removes flows of podwire's that belong to no attachment's plan. */
+export async function removeStrayFlows(database: string, kernel: Kernel): Promise<void> {
+  const [bridges = []] = await ovsRows(database, [["--columns=name", "list", "Bridge"]], kernel);
+  for (const { name } of bridges) {
+    const at = { database, bridge: String(name) };
+    const present = (await listFlows(at, ownCookies.all, kernel)).flatMap((line) => parseFlow(line) ?? []);
+    // Read after the flows were: an ADD writes its record before it makes them.
+    const plans = recordedPlans();
+    if (plans === undefined) return;
+    const planned = new Set(
+      plans
+        .flat()
+        .filter((object) => object.kind === "ovs-flows")
+        .map(({ cookie }) => BigInt(cookie)),
+    );
+    const stray = new Set(
+      present.map(({ cookie }) => cookie).filter((cookie) => !planned.has(BigInt(cookie))),
+    );
+    if (stray.size > 0) await changeFlows(at, [...stray].map(removingFlowsLine), kernel);
+  }
+}
 
 /** Attachments of all networks that have a link on the host, by the links' aliases. */
 export async function linkedAttachments(kernel: Kernel): Promise<AttachmentName[]> {

@@ -7,7 +7,12 @@ import type { Call } from "./call.ts";
 
 /** Programs that ADD with this configuration needs. Throws before anything is changed. */
 export function requirePrograms({ config, environment }: Call): void {
-  const names = ["ip", "nsenter", ...(config.ipMasq ? (["nft"] as const) : [])] as const;
+  const names = [
+    "ip",
+    "nsenter",
+    ...(config.ipMasq ? (["nft"] as const) : []),
+    ...(config.datapath === "ovs" ? (["ovs-vsctl", "ovs-ofctl"] as const) : []),
+  ] as const;
   for (const name of names) requireProgram(name, environment.variables["PATH"]);
 }
 

@@ -5,6 +5,7 @@ import path from "node:path";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Interface, IpConfig } from "../cni/result.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
+import { type DatapathName, datapaths } from "../datapath/registry.ts";
 import { createFile, makeDirectory, replaceFile, temporaryWriter } from "../linux/files.ts";
 import type { NetnsIdentity } from "../linux/netns.ts";
 import type { ProcessIdentity } from "../linux/process.ts";
@@ -24,7 +25,7 @@ export interface AttachmentRecord extends AttachmentName {
   /** ISO 8601. */
   readonly createdAt: string;
   readonly netns: { readonly path: string; readonly identity: NetnsIdentity };
-  readonly datapath: string;
+  readonly datapath: DatapathName;
   readonly pod?: { readonly name?: string; readonly namespace?: string; readonly uid?: string };
   /** The configuration of ADD, with which its IPAM is asked to release. */
   readonly rawConfig: Readonly<Record<string, unknown>>;
@@ -122,6 +123,24 @@ export function listNetworks(): string[] {
   return listDirectory(stateDirectory).filter((entry) => !entry.startsWith("."));
 }
 
+export function listAllRecords(): AttachmentName[] {
+  return listNetworks().flatMap(listRecords);
+}
+
+/** What attachments of all networks are recorded to have; undefined if a record is torn, and may say anything. */
+export function recordedPlans(): Plan[] | undefined {
+  const records = allRecords();
+  return records.includes("torn") ? undefined : wholeRecords(records).map(({ plan }) => plan);
+}
+
+export function allRecords(): StoredRecord[] {
+  return listAllRecords().map(readRecord);
+}
+
+export function wholeRecords(records: readonly StoredRecord[]): AttachmentRecord[] {
+  return records.flatMap((record) => (record === undefined || record === "torn" ? [] : [record]));
+}
+
 export function networkDirectory(network: string): string {
   return path.join(stateDirectory, network);
 }
@@ -142,6 +161,7 @@ function parseRecord(text: string, name: AttachmentName): AttachmentRecord | "to
       record.network === name.network &&
       record.containerID === name.containerID &&
       record.ifname === name.ifname &&
+      Object.hasOwn(datapaths, record.datapath ?? "") &&
       typeof record.args === "string" &&
       typeof record.writer?.pid === "number" &&
       typeof record.netns?.path === "string" &&

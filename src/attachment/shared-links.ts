@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CniError, ErrorCode } from "../cni/error.ts";
-import { hostSlavePattern } from "../datapath/names.ts";
+import { hostSlavePattern, hostVlanPattern } from "../datapath/names.ts";
 import { makeDirectory } from "../linux/files.ts";
 import { ipApply, ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -21,15 +21,9 @@ import {
   parseIdentity,
 } from "../linux/process.ts";
 import { routeProtocol } from "../plan/ip-lines.ts";
-import { type Plan, sharedLinks } from "../plan/plan.ts";
-import {
-  listDirectory,
-  listNetworks,
-  listRecords,
-  readRecord,
-  type StoredRecord,
-  stateDirectory,
-} from "./record.ts";
+import { type Link, type Plan, sharedLinks } from "../plan/plan.ts";
+import { ownBridges, removeShared } from "../plan/shared.ts";
+import { listDirectory, recordedPlans, stateDirectory } from "./record.ts";
 
 /** Its name is none that a network can have. */
 const announcements = path.join(stateDirectory, ".removing-links");
@@ -52,29 +46,44 @@ function busy(link: string): CniError {
 
 /** Removes those of the plan's shared links that no attachment needs any more. */
 export async function releaseSharedLinks(plan: Plan, kernel: Kernel): Promise<void> {
-  for (const { name } of sharedLinks(plan)) await release(name, kernel);
+  // What stands on another link goes first.
+  for (const link of sharedLinks(plan).toReversed()) await release(link, plan, kernel);
 }
 
-/** The same for all of this node, also of attachments whose record was lost: for GC. */
-export async function releaseUnusedLinks(kernel: Kernel): Promise<void> {
-  for (const name of hostLinkNames().filter((link) => hostSlavePattern.test(link))) {
-    await removeStrayRoutes(name, kernel);
-    await release(name, kernel);
+/**
+ * The same for all of this node, also of attachments whose record was lost: for GC. `database`: of Open vSwitch, if
+ * its bridges are to be looked at.
+ */
+export async function releaseUnusedLinks(kernel: Kernel, database?: string): Promise<void> {
+  const bridges = database === undefined ? [] : await bridgeLinks(database, kernel);
+  for (const link of [...patternLinks(), ...bridges]) {
+    await removeStrayRoutes(link.name, kernel);
+    await release(link, [], kernel);
   }
+}
+
+function patternLinks(): Link[] {
+  const names = hostLinkNames().filter((name) => hostSlavePattern.test(name) || hostVlanPattern.test(name));
+  // All of them are removed alike, whatever their master.
+  return names.map((name) => sharedLink(name, { kind: "vlan", master: "", id: 0 }));
+}
+
+async function bridgeLinks(database: string, kernel: Kernel): Promise<Link[]> {
+  const bridges = await ownBridges(database, kernel);
+  return bridges.map((bridge) => sharedLink(bridge, { kind: "ovs", bridge: { database, bridge } }));
+}
+
+function sharedLink(name: string, type: Link["type"]): Link {
+  return { kind: "link", where: "host", name, shared: true, type };
 }
 
 /** Routes of no record. They are read first: an ADD writes its record before it makes its routes. */
 async function removeStrayRoutes(link: string, kernel: Kernel): Promise<void> {
   const [routes] = await ipAsk("host", [`route show table all dev ${link}`], kernel);
   const own = (routes ?? []) as { dst?: string; protocol?: string }[];
-  const records = allRecords();
-  // One that cannot be read may have any route.
-  if (records.includes("torn")) return;
-  const planned = new Set(
-    plansOf(records)
-      .flat()
-      .flatMap((object) => (object.kind === "route" ? object.dst : [])),
-  );
+  const plans = recordedPlans();
+  if (plans === undefined) return;
+  const planned = new Set(plans.flat().flatMap((object) => (object.kind === "route" ? object.dst : [])));
   const stray = own
     .filter(({ protocol }) => protocol === String(routeProtocol))
     .flatMap(({ dst }) => dst ?? [])
@@ -84,32 +93,23 @@ async function removeStrayRoutes(link: string, kernel: Kernel): Promise<void> {
   await ipApply("host", lines, kernel, true);
 }
 
-async function release(link: string, kernel: Kernel): Promise<void> {
+async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {
+  // A bridge may be in Open vSwitch's database and nowhere else.
+  if (!hostLinkExists(link.name) && link.type.kind !== "ovs") return;
   // Every pod has a route on it, so that this is the end for all but the last.
-  if (!hostLinkExists(link) || linksWithHostRoutes().has(link)) return;
-  await forgetTheDead(link, kernel.deadline);
-  const announcement = announce(link);
+  if (linksWithHostRoutes().has(link.name)) return;
+  await forgetTheDead(link.name, kernel.deadline);
+  const announcement = announce(link.name);
   try {
-    if (!isNeeded(link)) await ipApply("host", [`link delete dev ${link}`], kernel, true);
+    if (!isNeeded(link.name)) await removeShared(link, plan, kernel);
   } finally {
     fs.rmSync(announcement, { force: true });
   }
 }
 
 function isNeeded(link: string): boolean {
-  const records = allRecords();
-  return (
-    records.includes("torn") ||
-    plansOf(records).some((plan) => sharedLinks(plan).some(({ name }) => name === link))
-  );
-}
-
-export function allRecords(): StoredRecord[] {
-  return listNetworks().flatMap((network) => listRecords(network).map(readRecord));
-}
-
-export function plansOf(records: readonly StoredRecord[]): Plan[] {
-  return records.flatMap((record) => (record === undefined || record === "torn" ? [] : [record.plan]));
+  const plans = recordedPlans();
+  return plans === undefined || plans.some((plan) => sharedLinks(plan).some(({ name }) => name === link));
 }
 
 function announce(link: string): string {

@@ -2,9 +2,10 @@
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { datapathOf } from "../datapath/choice.ts";
 import { ipamOf } from "../ipam/registry.ts";
+import { requireSwitch } from "../linux/ovs.ts";
 import { requireProgram } from "../linux/programs.ts";
 import { type Call, kernelOf } from "./call.ts";
-import { ipvlanSettings } from "./ipvlan-master.ts";
+import { datapathSettings } from "./datapath-settings.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
 import { requireWritableState } from "./record.ts";
 
@@ -15,7 +16,8 @@ export async function status(call: Call): Promise<void> {
     requireWritableState();
     datapathOf(call.config);
     requireUnderlay(call.config);
-    if (call.config.datapath === "ipvlan") await ipvlanSettings(call.config, kernelOf(call));
+    const { ovs } = await datapathSettings(call, kernelOf(call));
+    if (ovs !== undefined) await requireSwitch(ovs.at.database, kernelOf(call));
     await ipamOf(call.config.ipam.type).status(call);
   } catch (error) {
     throw unavailable(toCniError(error));

@@ -10,10 +10,11 @@ import { ipamOf } from "../ipam/registry.ts";
 import { closeNetns, type Netns, openNetns } from "../linux/netns.ts";
 import { endOrphans } from "../linux/orphans.ts";
 import { findProgram } from "../linux/programs.ts";
-import type { Masquerade, Plan } from "../plan/plan.ts";
-import { remove } from "../plan/remove.ts";
+import type { BridgeName, Masquerade, Plan } from "../plan/plan.ts";
+import { podLinks, remove } from "../plan/remove.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { hasNetns } from "./liveness.ts";
+import { bridgeOf } from "./ovs-switch.ts";
 import { abandon, type Claim, claimsOn, seize } from "./ownership.ts";
 import { type AttachmentRecord, removeRecordFile } from "./record.ts";
 import { releaseSharedLinks, releaseUnusedLinks } from "./shared-links.ts";
@@ -64,7 +65,7 @@ export async function unwireUnrecorded(name: AttachmentName, call: Call): Promis
   const release = requestFor(name, call);
   const held = await ipamOf(release.config.ipam.type).held(release);
   const addresses = [...new Set([...held, ...reportedAddresses(call)])];
-  const traces = Object.values(datapaths).flatMap((datapath) => datapath.traces(name));
+  const traces = Object.values(datapaths).flatMap((datapath) => datapath.traces(name, bridgeOf(call.config)));
   const plan = [...traces, ...masqueradeOf(name.network, addresses, call)];
   const { netns } = call.environment;
   await takeApart(plan, release, call, netns === "" ? undefined : openIfThere(netns));
@@ -72,9 +73,9 @@ export async function unwireUnrecorded(name: AttachmentName, call: Call): Promis
 
 async function unwire(name: AttachmentName, record: AttachmentRecord, call: Call): Promise<void> {
   if (record.state === "adding") await endOrphans(record.writer, call.deadline);
-  // The host's end of a pair takes the pod's with it.
-  const inPod = record.datapath === "ipvlan" && hasNetns(record) ? openIfThere(record.netns.path) : undefined;
-  const traces = datapaths[record.datapath]?.traces(name) ?? [];
+  const needsPod = podLinks(record.plan).length > 0;
+  const inPod = needsPod && hasNetns(record) ? openIfThere(record.netns.path) : undefined;
+  const traces = datapaths[record.datapath].traces(name, bridgeIn(record, call));
   await takeApart([...record.plan, ...traces], recordedRequestFor(name, record, call), call, inPod);
 }
 
@@ -86,6 +87,13 @@ async function takeApart(plan: Plan, release: IpamRequest, call: Call, pod?: Net
     if (pod !== undefined) closeNetns(pod);
   }
   await ipamOf(release.config.ipam.type).del(release);
+}
+
+/** Where its port is, if it has one: the configuration may name another bridge by now. */
+function bridgeIn({ plan }: AttachmentRecord, call: Call): BridgeName {
+  const port = plan.find((object) => object.kind === "ovs-port");
+  if (port?.kind !== "ovs-port") return bridgeOf(call.config);
+  return { database: port.database, bridge: port.bridge };
 }
 
 function openIfThere(netns: string): Netns | undefined {

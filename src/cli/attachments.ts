@@ -1,12 +1,14 @@
 // All attachments on this node, by their records, and what can be said of each without starting a program.
-import { hasHostLinks, hasNetns, isBeingAdded } from "../attachment/liveness.ts";
+import { hasNetns, isBeingAdded } from "../attachment/liveness.ts";
+import { bridgeOf } from "../attachment/ovs-switch.ts";
 import { claimsOn } from "../attachment/ownership.ts";
-import { type AttachmentRecord, listNetworks, listRecords, stateDirectory } from "../attachment/record.ts";
+import { type AttachmentRecord, listAllRecords, stateDirectory } from "../attachment/record.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { datapaths } from "../datapath/registry.ts";
+import { hostLinkExists } from "../linux/links.ts";
 import { bootId } from "../linux/process.ts";
-import type { Link, Plan } from "../plan/plan.ts";
+import type { Plan } from "../plan/plan.ts";
 
 /**
  * wired: its ADD succeeded, and its pod's netns is there.
@@ -30,7 +32,7 @@ export interface Attachment {
 
 /** Throws code 5 if the records may not be read. */
 export function listAttachments(): Attachment[] {
-  return listAllRecords()
+  return readableRecords()
     .flatMap((name) => examine(name) ?? [])
     .sort((a, b) => compare(sortKey(a), sortKey(b)));
 }
@@ -58,17 +60,19 @@ function conditionOf(record: AttachmentRecord): Pick<Attachment, "condition" | "
 
 /** A link of a pair lives as long as the other end: the pod's netns exists, perhaps under another path. */
 function doubtOf(plan: Plan): { doubt?: string } {
-  const link = plan.find((object) => object.kind === "link" && isPodsOwn(object) && hasHostLinks([object]));
-  return link?.kind === "link" ? { doubt: `its link ${link.name} on the host is still there` } : {};
+  const link = plan
+    .filter((object) => object.kind === "link")
+    .find(({ name, type }) => type.kind === "veth" && type.makesPair && hostLinkExists(name));
+  return link === undefined ? {} : { doubt: `its link ${link.name} on the host is still there` };
 }
 
 function tracesOf(name: AttachmentName): Plan {
-  return Object.values(datapaths).flatMap((datapath) => datapath.traces(name));
+  return Object.values(datapaths).flatMap((datapath) => datapath.traces(name, bridgeOf({})));
 }
 
-function listAllRecords(): AttachmentName[] {
+function readableRecords(): AttachmentName[] {
   try {
-    return listNetworks().flatMap(listRecords);
+    return listAllRecords();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const remedy = process.geteuid?.() === 0 ? "" : "; run it as root";
@@ -88,9 +92,4 @@ function sortKey({ name, record }: Attachment): string[] {
 function compare(a: readonly string[], b: readonly string[]): number {
   const at = a.findIndex((key, index) => key !== b[index]);
   return at < 0 ? 0 : (a[at] ?? "") < (b[at] ?? "") ? -1 : 1;
-}
-
-/** The end of a pair that is on the host. */
-function isPodsOwn({ where, shared, type }: Link): boolean {
-  return where === "host" && !shared && type.kind === "veth";
 }

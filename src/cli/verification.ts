@@ -61,6 +61,7 @@ function both(host: Observed, pod: Observed): Observed {
     neighbours: (where, link) => seen(where).neighbours(where, link),
     sysctl: (where, key) => seen(where).sysctl(where, key),
     masquerade: host.masquerade,
+    ovs: host.ovs,
   };
 }
 

@@ -11,6 +11,8 @@ export interface CniArgs {
   readonly podName?: string;
   readonly podNamespace?: string;
   readonly podUid?: string;
+  /** The logical port of OVN that the interface is to be, as ovs-cni names the key. */
+  readonly ovnPort?: string;
 }
 
 /** GATEWAY belongs to the reference `static` IPAM, which gets CNI_ARGS from us. */
@@ -19,11 +21,11 @@ const otherKnownKeys = /^(GATEWAY|K8S_POD_[A-Z_]+)$/;
 export function parseCniArgs(text: string): CniArgs {
   const pairs = parsePairs(text);
   const ignoreUnknown = isTrue(pairs.get("IgnoreUnknown"));
-  const known = new Set(["IgnoreUnknown", "IP", "MAC"]);
+  const known = new Set(["IgnoreUnknown", "IP", "MAC", "OvnPort"]);
   const unknown = [...pairs.keys()].filter((key) => !known.has(key) && !otherKnownKeys.test(key));
   if (unknown.length > 0 && !ignoreUnknown) {
     throw invalid(
-      `unknown key ${JSON.stringify(unknown[0])}; expected one of IP, MAC, GATEWAY, K8S_POD_*, IgnoreUnknown. ` +
+      `unknown key ${JSON.stringify(unknown[0])}; expected one of IP, MAC, GATEWAY, K8S_POD_*, OvnPort, IgnoreUnknown. ` +
         "Remove it or add IgnoreUnknown=true",
     );
   }
@@ -34,6 +36,7 @@ export function parseCniArgs(text: string): CniArgs {
     ...optional("podName", pairs.get("K8S_POD_NAME")),
     ...optional("podNamespace", pairs.get("K8S_POD_NAMESPACE")),
     ...optional("podUid", pairs.get("K8S_POD_UID")),
+    ...optional("ovnPort", pairs.get("OvnPort")),
   };
 }
 

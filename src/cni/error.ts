@@ -20,6 +20,7 @@ export const ErrorCode = {
   checkFailed: 104,
   incomplete: 105,
   masterUnusable: 106,
+  ovsRefused: 107,
   internal: 199,
 } as const;
 

@@ -21,6 +21,15 @@ const dns = z.strictObject({
   options: z.optional(z.array(z.string())),
 });
 
+const vlan = wholeNumber(1, 4094);
+
+/** ovs-vsctl takes other kinds too, but flows need the socket beside it. */
+const database = z
+  .string()
+  .check(
+    z.regex(/^unix:\/[^\0]+$/, { error: "expected unix: and the absolute path of the database's socket" }),
+  );
+
 const peer = z.strictObject({ node: z.string(), address: ip, podCIDRs: z.array(prefix) });
 
 /** Keys that may also stand in /etc/podwire/node.json; the conflist wins, key by key. */
@@ -59,7 +68,46 @@ const nodeKeys = {
     })
     .check(z.describe("settings of the ipvlan datapath")),
   ovs: z
-    .strictObject({ bridge: z.optional(linkName), datapathType: z.optional(z.enum(["system", "netdev"])) })
+    .strictObject({
+      bridge: z
+        .optional(linkName)
+        .check(z.describe("bridge that pods are ports of, made if there is none; default podwire0")),
+      database: z
+        .optional(database)
+        .check(z.describe("Open vSwitch's database; default unix:/var/run/openvswitch/db.sock")),
+      datapathType: z
+        .optional(z.enum(["system", "netdev"]))
+        .check(z.describe("of a bridge that is made: system (the kernel's, default) or netdev (userspace)")),
+      portType: z
+        .optional(z.enum(["veth", "internal"]))
+        .check(
+          z.describe(
+            "what a pod's interface is: veth (default, outlasts a restart of Open vSwitch) or internal " +
+              "(default and only choice with netdev); see datapaths.md",
+          ),
+        ),
+      antiSpoofing: z
+        .optional(z.boolean())
+        .check(z.describe("whether pods may send from their own MAC and addresses alone; default true")),
+      vlan: z
+        .optional(vlan)
+        .check(
+          z.describe("VLAN that pods are in; pods of different VLANs reach each other by the host alone"),
+        ),
+      trunk: z
+        .optional(z.array(vlan))
+        .check(z.describe("VLANs whose tagged frames pods send and get, switched as by any bridge")),
+      ingress: z
+        .optional(
+          z.strictObject({
+            rate: wholeNumber(1, 4294967295),
+            burst: z.optional(wholeNumber(1, 4294967295)),
+          }),
+        )
+        .check(
+          z.describe("limit of what a pod sends: rate in kbit/s, burst in kbit (default a tenth of rate)"),
+        ),
+    })
     .check(z.describe("settings of the ovs datapath")),
   overlay: z
     .strictObject({

@@ -6,12 +6,9 @@ import { datapaths } from "./registry.ts";
 
 /** Throws code 7 for what the configuration's format knows but this version cannot do. */
 export function datapathOf(config: NetworkConfig): Datapath {
-  const name = config.datapath ?? "veth";
-  const datapath = datapaths[name];
-  if (datapath === undefined) throw absent(`datapath = "${name}"`, Object.keys(datapaths));
   const overlay = config.overlay?.type ?? "none";
   if (overlay !== "none") throw absent(`overlay.type = "${overlay}"`, ["none"]);
-  return datapath;
+  return datapaths[config.datapath ?? "veth"];
 }
 
 function absent(what: string, available: readonly string[]): CniError {

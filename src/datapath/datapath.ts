@@ -1,7 +1,7 @@
 // What a datapath is: a pure function from an attachment's wishes to a plan and the result a runtime sees.
 // A new datapath is one file and one line in registry.ts.
 import type { Interface, IpConfig, Route } from "../cni/result.ts";
-import type { IpvlanFlag, IpvlanMode, Plan } from "../plan/plan.ts";
+import type { BridgeName, IpvlanFlag, IpvlanMode, OvsDatapathType, Plan } from "../plan/plan.ts";
 
 /** Names one interface of one container in one network; everything derives from it. */
 export interface AttachmentName {
@@ -21,8 +21,9 @@ export interface Wiring extends AttachmentName {
   readonly routes: readonly Route[];
   readonly ipMasq: boolean;
   readonly host: HostFacts;
-  /** Only for the ipvlan datapath. */
+  /** Only for the datapath of the same name. */
   readonly ipvlan?: IpvlanSettings;
+  readonly ovs?: OvsSettings;
 }
 
 /** What plans depend on and only the host can tell. */
@@ -50,6 +51,26 @@ export interface Master {
   readonly addresses: readonly string[];
 }
 
+export interface OvsSettings {
+  readonly at: BridgeName;
+  readonly datapathType: OvsDatapathType;
+  /** "internal": Open vSwitch makes the pod's link; "veth": the bridge has one end of a pair. */
+  readonly portType: OvsPortType;
+  /** MAC of the bridge's local port. */
+  readonly localMac: string;
+  /** Whether pods may send from their own addresses alone. */
+  readonly antiSpoofing: boolean;
+  /** 0: none. */
+  readonly vlan: number;
+  readonly trunk: readonly number[];
+  readonly ingress?: { readonly rate: number; readonly burst: number };
+  /** Told to whoever looks at the port: the pod's name, the port that OVN binds. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export const ovsPortTypes = ["veth", "internal"] as const;
+export type OvsPortType = (typeof ovsPortTypes)[number];
+
 export interface Wired {
   readonly plan: Plan;
   /** The pod's own interface is the last. */
@@ -62,6 +83,6 @@ export interface Wired {
 export interface Datapath {
   /** Throws code 7 for what this datapath cannot do. */
   wire(wiring: Wiring): Wired;
-  /** What to remove when only the attachment's name is known. */
-  traces(name: AttachmentName): Plan;
+  /** What to remove when only the attachment's name is known, and the database that `bridge` is in. */
+  traces(name: AttachmentName, bridge: BridgeName): Plan;
 }

@@ -4,7 +4,18 @@ import type { PlanObject } from "../plan/plan.ts";
 import type { Wiring } from "./datapath.ts";
 import { cannotWire, gateways, has, networkOf } from "./routing.ts";
 
-export function masquerade(wiring: Wiring, addresses: readonly Prefix[]): PlanObject {
+/**
+ * Of the host as every pod's gateway: locally administered, and the same on every node, so that a pod's neighbour entry
+ * never goes stale.
+ */
+export const gatewayMac = "ee:70:77:00:00:01";
+
+/** `shortcuts`: links by which pods answer each other past the host. */
+export function masquerade(
+  wiring: Wiring,
+  addresses: readonly Prefix[],
+  shortcuts: readonly string[] = [],
+): PlanObject {
   return {
     kind: "masquerade",
     where: "host",
@@ -12,6 +23,7 @@ export function masquerade(wiring: Wiring, addresses: readonly Prefix[]): PlanOb
     sources: addresses.map(({ ip }) => formatIp(ip)),
     // A subnet of one address says nothing about the network.
     direct: addresses.filter(({ ip, length }) => length < addressBits(ip.family)).map(networkOf),
+    ...(shortcuts.length === 0 ? {} : { shortcuts }),
   };
 }
 

@@ -44,7 +44,7 @@ function wire(wiring: Wiring): Wired {
     plan: [
       ...hostObjects(wiring, settings, addresses),
       ...podObjects(wiring, settings, addresses, routes),
-      ...(wiring.ipMasq ? [masquerade(wiring, addresses)] : []),
+      ...(wiring.ipMasq ? [masquerade(wiring, addresses, [hostSlaveName(master.name, mode, flag)])] : []),
       ...forwarding(wiring, addresses),
     ],
     interfaces: [{ name: wiring.ifname, mac: master.mac, mtu: wiring.mtu, sandbox: wiring.sandbox }],

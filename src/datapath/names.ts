@@ -12,9 +12,21 @@ export function hostSlaveName(master: string, mode: IpvlanMode, flag: IpvlanFlag
   return `pwi${mode.at(-1)}${flag[0]}${fnv1a(master).toString(16).padStart(16, "0").slice(0, 8)}`;
 }
 
+/** The host's own links to VLANs of a bridge; "v" is no hexadecimal digit. */
+export const hostVlanPattern = /^pwv[0-9a-f]{11}$/;
+
+export function hostVlanName(bridge: string, vlan: number): string {
+  return `pwv${vlan.toString(16).padStart(3, "0")}${fnv1a(bridge).toString(16).padStart(16, "0").slice(0, 8)}`;
+}
+
 /** 52 bits of a hash: a collision among 1,000 pods of a node is as likely as 1 in 9 thousand million. */
 export function hostLinkName(name: AttachmentName): string {
   return `pw${digest(name).slice(0, 13)}`;
+}
+
+/** The last 48 bits of the cookie that the attachment's flows have. */
+export function cookieOf(name: AttachmentName): string {
+  return digest(name).slice(0, 12);
 }
 
 /** A locally administered unicast address (IEEE 802 section 8). */

@@ -1,7 +1,36 @@
 // What pods have alike, however they are wired.
+import { hostPrefix, type Prefix } from "../address/ip.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
-import type { PlanObject, Route } from "../plan/plan.ts";
-import { defaultPriority } from "./routing.ts";
+import type { Link, PlanObject, Route } from "../plan/plan.ts";
+import { gatewayMac } from "./host-side.ts";
+import { defaultPriority, gateways, has, scopeLink } from "./routing.ts";
+
+/** A pod with single addresses whose only neighbour is the gateway. */
+export function routedPodObjects(
+  podLink: Link,
+  addresses: readonly Prefix[],
+  routes: readonly ResultRoute[],
+): PlanObject[] {
+  const link = podLink.name;
+  const families = ([4, 6] as const).filter((family) => has(addresses, family));
+  return [
+    ...(has(addresses, 6) ? podIpv6Settings(link) : []),
+    podLink,
+    ...addresses.map(({ ip }) => ({ kind: "address", where: "pod", link, address: hostPrefix(ip) }) as const),
+    ...(has(addresses, 4) ? [gatewayRoute(link)] : []),
+    ...families.map(
+      (family) =>
+        ({ kind: "neighbour", where: "pod", link, address: gateways[family], mac: gatewayMac }) as const,
+    ),
+    ...routes.map((route) => podRoute(link, route)),
+  ];
+}
+
+/** Our own routes need no such thing, being onlink; those that other plugins add (sbr) do. */
+function gatewayRoute(link: string): Route {
+  const dst = `${gateways[4]}/32`;
+  return { kind: "route", where: "pod", link, dst, scope: scopeLink, priority: defaultPriority(link, dst) };
+}
 
 /** Runtimes turn IPv6 off in new netns; duplicate address detection would delay the link-local address. */
 export function podIpv6Settings(link: string): PlanObject[] {

@@ -8,6 +8,9 @@ const packages = {
   tee: "coreutils",
   cat: "coreutils",
   nft: "nftables",
+  "ovs-vsctl": "openvswitch-switch",
+  "ovs-ofctl": "openvswitch-switch",
+  "ovs-appctl": "openvswitch-switch",
 };
 
 export type ProgramName = keyof typeof packages;

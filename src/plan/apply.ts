@@ -4,8 +4,9 @@ import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { writeHostSysctl, writePodSysctls } from "../linux/sysctl.ts";
-import { type IpObject, makingLines } from "./ip-lines.ts";
+import { type IpObject, makingLines, upLine } from "./ip-lines.ts";
 import { applyMasquerade, removeMasquerade } from "./masquerade.ts";
+import { applyOvs } from "./ovs.ts";
 import {
   describeObject,
   type Link,
@@ -57,6 +58,10 @@ async function applyStep(step: Step, kernel: Kernel, made: PlanObject[]): Promis
       return applySysctls(step.objects, kernel);
     case "nft":
       return applyMasquerades(step.objects, kernel, made);
+    case "ovs":
+      // What was written to its database is there also if ovs-vswitchd could not do it.
+      made.push(...step.objects);
+      return applyOvs(step.objects, kernel);
   }
 }
 
@@ -103,8 +108,9 @@ async function applyMasquerades(
 
 /** A shared link that exists only gets what makes it usable. */
 function linesFor(object: IpObject): string[] {
-  const lines = makingLines(object);
-  return object.kind === "link" && object.shared && hostLinkExists(object.name) ? lines.slice(1) : lines;
+  return object.kind === "link" && object.shared && hostLinkExists(object.name)
+    ? [upLine(object)]
+    : makingLines(object);
 }
 
 /** Another ADD was faster. What was made before it in this batch is refused when it is made again. */
@@ -145,8 +151,8 @@ function masterInUse(master: string, details: string): CniError {
 
 /** The name in the pod of a link that is made here. */
 function podNameOf({ type }: Link): string | undefined {
-  if (type.kind === "ipvlan") return type.movesToPodAs;
-  return type.makesPair ? type.peer.name : undefined;
+  if (type.kind === "veth") return type.makesPair ? type.peer.name : undefined;
+  return "movesToPodAs" in type ? type.movesToPodAs : undefined;
 }
 
 function takenName(link: Link): CniError | undefined {

@@ -43,9 +43,10 @@ export function removingLines(object: IpObject): string[] {
   return object.kind === "link" && isOwnOfHost(object) ? [`link delete dev ${object.name}`] : [];
 }
 
-/** The first end of a pair, or what was not moved to the pod yet. */
+/** The first end of a pair, or what was not moved to the pod yet. Open vSwitch's go with their port. */
 function isOwnOfHost({ where, shared, type }: Link): boolean {
-  return type.kind === "veth" ? type.makesPair : where === "host" && !shared;
+  if (type.kind === "veth") return type.makesPair;
+  return where === "host" && !shared && type.kind !== "ovs";
 }
 
 /** Lines that remove what stands on a link that stays. */
@@ -63,11 +64,20 @@ export function detachingLines(object: IpObject): string[] {
 
 function linkLines(link: Link): string[] {
   const { type } = link;
-  if (type.kind === "ipvlan") return ipvlanLines(link, type);
-  return type.makesPair ? [vethLine(link, type), upLine(link)] : [upLine(link)];
+  switch (type.kind) {
+    case "ipvlan":
+      return ipvlanLines(link, type);
+    case "veth":
+      return type.makesPair ? [vethLine(link, type), upLine(link)] : [upLine(link)];
+    case "vlan":
+      return [`link add link ${type.master} name ${link.name} type vlan id ${type.id}`, upLine(link)];
+    case "ovs":
+      return type.movesToPodAs === undefined ? [upLine(link)] : movingLines(link, type.movesToPodAs);
+  }
 }
 
-function upLine(link: Link): string {
+/** What makes a link usable that exists. */
+export function upLine(link: Link): string {
   const alias = link.alias === undefined || link.where === "pod" ? "" : ` alias ${link.alias}`;
   const addresses = link.noAutomaticAddress ? " addrgenmode none" : "";
   const mtu = link.where === "pod" && link.type.kind === "ipvlan" && link.mtu ? ` mtu ${link.mtu}` : "";
@@ -85,10 +95,13 @@ function ipvlanLines(link: Link, { master, mode, flag, movesToPodAs }: Ipvlan): 
   const add = `link add link ${master} name ${link.name} type ipvlan mode ${mode} ${flag}`;
   if (link.where === "pod") return [upLine(link)];
   if (movesToPodAs === undefined) return [add, upLine(link)];
+  return [add, ...movingLines(link, movesToPodAs)];
+}
+
+function movingLines(link: Link, podName: string): string[] {
   return [
-    add,
     `link set dev ${link.name} alias ${link.alias}`,
-    `link set dev ${link.name} netns ${podNetnsPath} name ${movesToPodAs}`,
+    `link set dev ${link.name} netns ${podNetnsPath} name ${podName}`,
   ];
 }
 

@@ -67,6 +67,8 @@ export async function removeNetworkMasquerade(network: string, kernel: Kernel): 
     // A podwire before this one made none, and deleting what is not there is an error.
     `add chain inet ${table} ${hairpinChain(network)}`,
     `delete chain inet ${table} ${hairpinChain(network)}`,
+    `add set inet ${table} ${shortcutSet(network)} { type ifname; }`,
+    `delete set inet ${table} ${shortcutSet(network)}`,
     ...families.flatMap(({ number }) => [
       `delete set inet ${table} ${setName(network, "pods", number)}`,
       `delete set inet ${table} ${setName(network, "direct", number)}`,
@@ -111,6 +113,11 @@ function chainName(network: string): string {
   return `masquerade-${network}`;
 }
 
+/** Links by which pods answer each other past the host, and so past its translation of a Service's address. */
+function shortcutSet(network: string): string {
+  return `shortcuts-${network}`;
+}
+
 /** Of its own: CHECK of pods that an earlier podwire added must still find what it knows. */
 function hairpinChain(network: string): string {
   return `hairpin-${network}`;
@@ -124,16 +131,19 @@ function setName(network: string, role: SetRole, family: number): string {
  * Fails unless the network's chain and prefixes are there. Those of `alwaysDirect` came with them, and nft 1.0.6 does not find
  * prefixes that end where the address space does.
  */
-function addingScript({ network, sources, direct }: Masquerade): string {
+function addingScript({ network, sources, direct, shortcuts }: Masquerade): string {
   const chains = [chainName(network), hairpinChain(network)]
     .map((chain) => `list chain inet ${table} ${chain}\n`)
     .join("");
   return (
-    chains + elementLines("get", network, "direct", direct) + elementLines("add", network, "pods", sources)
+    chains +
+    elementLines("get", network, "direct", direct) +
+    shortcutLines(network, shortcuts) +
+    elementLines("add", network, "pods", sources)
   );
 }
 
-function makingScript({ network, sources, direct }: Masquerade): string {
+function makingScript({ network, sources, direct, shortcuts }: Masquerade): string {
   const chain = `inet ${table} ${chainName(network)}`;
   const lines = [`add table inet ${table}`];
   for (const { number, type } of families) {
@@ -142,6 +152,7 @@ function makingScript({ network, sources, direct }: Masquerade): string {
       `add set inet ${table} ${setName(network, "direct", number)} { type ${type}; flags interval; auto-merge; }`,
     );
   }
+  lines.push(`add set inet ${table} ${shortcutSet(network)} { type ifname; }`);
   const hairpin = `inet ${table} ${hairpinChain(network)}`;
   for (const each of [chain, hairpin]) {
     lines.push(`add chain ${each} { type nat hook postrouting priority srcnat; }`, `flush chain ${each}`);
@@ -152,16 +163,22 @@ function makingScript({ network, sources, direct }: Masquerade): string {
     lines.push(
       `add rule ${chain} ${keyword} saddr ${pods} ${keyword} daddr != ${pods} ` +
         `${keyword} daddr != ${direct} masquerade fully-random`,
-      // Pods on one ipvlan master answer each other directly, past the host's translation of a Service's address.
-      `add rule ${hairpin} oifname "pwis*" ${keyword} saddr ${pods} ${keyword} daddr ${pods} ct status dnat ` +
+      `add rule ${hairpin} oifname @${shortcutSet(network)} ${keyword} saddr ${pods} ${keyword} daddr ${pods} ct status dnat ` +
         "masquerade fully-random",
     );
   }
   return (
     `${lines.join("\n")}\n` +
     elementLines("add", network, "direct", [...direct, ...alwaysDirect]) +
+    shortcutLines(network, shortcuts) +
     elementLines("add", network, "pods", sources)
   );
+}
+
+function shortcutLines(network: string, shortcuts: readonly string[] = []): string {
+  return shortcuts
+    .map((link) => `add element inet ${table} ${shortcutSet(network)} { "${link}" }\n`)
+    .join("");
 }
 
 /** Each element once: nft 1.0.6 fails on repetitions in one transaction. */

@@ -5,6 +5,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { readHostSysctl, readPodSysctls } from "../linux/sysctl.ts";
 import { isIpObject, linkOf } from "./ip-lines.ts";
 import { type MasqueradeReader, readMasquerades } from "./masquerade.ts";
+import { type ObservedOvs, readOvs } from "./ovs.ts";
 import type { Plan, Where } from "./plan.ts";
 
 export interface ObservedLink {
@@ -61,6 +62,7 @@ export interface Observed {
   neighbours(where: Where, link: string): readonly ObservedNeighbour[];
   sysctl(where: Where, key: string): string | undefined;
   readonly masquerade: MasqueradeReader;
+  readonly ovs: ObservedOvs;
 }
 
 interface LinkState {
@@ -71,11 +73,12 @@ interface LinkState {
 
 /** Without a pod netns in `kernel` the pod's objects are seen as missing. */
 export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
-  const [host, pod, podSysctls, masquerade] = await Promise.all([
+  const [host, pod, podSysctls, masquerade, ovs] = await Promise.all([
     readLinks(plan, "host", kernel),
     kernel.pod === undefined ? new Map<string, LinkState>() : readLinks(plan, "pod", kernel),
     kernel.pod === undefined ? new Map<string, string | undefined>() : readPodKeys(plan, kernel),
     plan.some((object) => object.kind === "masquerade") ? readMasquerades(kernel) : noMasquerade,
+    readOvs(plan, kernel),
   ]);
   const links = (where: Where) => (where === "host" ? host : pod);
   return {
@@ -84,6 +87,7 @@ export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
     neighbours: (where, link) => links(where).get(link)?.neighbours ?? [],
     sysctl: (where, key) => (where === "host" ? readHostSysctl(key) : podSysctls.get(key)),
     masquerade,
+    ovs,
   };
 }
 

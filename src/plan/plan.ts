@@ -2,15 +2,36 @@
 // the only ones to turn them into changes or questions, so that ADD, rollback, CHECK, DEL, GC
 // and `podwire status` can never disagree.
 import type { Where } from "../linux/kernel.ts";
+import type { BridgeName } from "../linux/ovs.ts";
 
 export type { Where } from "../linux/kernel.ts";
+export type { BridgeName } from "../linux/ovs.ts";
 
 /** Objects in the order in which they are made; they are removed in the reverse order. */
 export type Plan = readonly PlanObject[];
 
-export type PlanObject = Link | Address | Route | Neighbour | Sysctl | Masquerade;
+export type PlanObject =
+  | Link
+  | Address
+  | Route
+  | Neighbour
+  | Sysctl
+  | Masquerade
+  | OvsBridge
+  | OvsPort
+  | OvsFlows;
 
-export const objectKinds = ["link", "address", "route", "neighbour", "sysctl", "masquerade"] as const;
+export const objectKinds = [
+  "link",
+  "address",
+  "route",
+  "neighbour",
+  "sysctl",
+  "masquerade",
+  "ovs-bridge",
+  "ovs-port",
+  "ovs-flows",
+] as const;
 
 export interface Link {
   readonly kind: "link";
@@ -25,7 +46,7 @@ export interface Link {
   readonly noAutomaticAddress?: boolean;
   /** Many attachments use it: made by the first and kept while one of them is left. */
   readonly shared?: boolean;
-  readonly type: VethEnd | Ipvlan;
+  readonly type: VethEnd | Ipvlan | OvsLink | Vlan;
 }
 
 /** A pair is made by its first end in the plan, which must be on the host; the other end comes with it. */
@@ -52,6 +73,23 @@ export interface Ipvlan {
   readonly flag: IpvlanFlag;
   /** Name in the pod of a link that is made to be moved there. */
   readonly movesToPodAs?: string;
+}
+
+/**
+ * A link that Open vSwitch makes: a bridge's local port, or an internal port, which is two links of a plan like an
+ * ipvlan slave. The kernel knows them as openvswitch or, of a bridge in userspace, as tun.
+ */
+export interface OvsLink {
+  readonly kind: "ovs";
+  readonly bridge: BridgeName;
+  readonly movesToPodAs?: string;
+}
+
+/** One VLAN of a link of the host (IEEE 802.1Q). */
+export interface Vlan {
+  readonly kind: "vlan";
+  readonly master: string;
+  readonly id: number;
 }
 
 export interface Address {
@@ -105,6 +143,54 @@ export interface Masquerade {
   readonly sources: readonly string[];
   /** Prefixes reached without: the network's own. */
   readonly direct: readonly string[];
+  /** Links by which pods answer each other past the host, which therefore masquerades what it sent there by DNAT. */
+  readonly shortcuts?: readonly string[];
+}
+
+/** Made if there is none of this name; nobody else's is changed. Its local port is a link of the host of the same name. */
+export interface OvsBridge extends BridgeName {
+  readonly kind: "ovs-bridge";
+  readonly where: "host";
+  readonly datapathType: OvsDatapathType;
+  /** Of the local port. */
+  readonly mac: string;
+}
+
+export const ovsDatapathTypes = ["system", "netdev"] as const;
+export type OvsDatapathType = (typeof ovsDatapathTypes)[number];
+
+export interface OvsPort extends BridgeName {
+  readonly kind: "ovs-port";
+  readonly where: "host";
+  readonly name: string;
+  /** "internal": Open vSwitch makes the link, with this MAC and MTU; "system": it is there. */
+  readonly type:
+    | { readonly kind: "internal"; readonly mac: string; readonly mtu: number }
+    | { readonly kind: "system" };
+  /** 0: frames without a tag alone. */
+  readonly vlan: number;
+  /** VLANs whose tagged frames the pod sends and gets. */
+  readonly trunk: readonly number[];
+  /** What the pod may send, in kbit/s and kbit. */
+  readonly ingress?: { readonly rate: number; readonly burst: number };
+  readonly externalIds: Readonly<Record<string, string>>;
+}
+
+export interface OvsFlows extends BridgeName {
+  readonly kind: "ovs-flows";
+  readonly where: "host";
+  /** All flows with it are these: 64 bits in hexadecimal. */
+  readonly cookie: string;
+  readonly shared?: boolean;
+  readonly flows: readonly OvsFlow[];
+}
+
+/** In Open vSwitch's own notation (ovs-fields(7), ovs-actions(7)). */
+export interface OvsFlow {
+  readonly table: number;
+  readonly priority: number;
+  readonly match: string;
+  readonly actions: string;
 }
 
 export function sharedLinks(plan: Plan): Link[] {
@@ -128,6 +214,12 @@ export function describeObject(object: PlanObject): string {
       return `neighbour ${object.address} of ${object.link} ${where}`;
     case "sysctl":
       return `sysctl ${object.key} ${where}`;
+    case "ovs-bridge":
+      return `bridge ${object.bridge} of Open vSwitch`;
+    case "ovs-port":
+      return `port ${object.name} of bridge ${object.bridge}`;
+    case "ovs-flows":
+      return `flows ${object.cookie} of bridge ${object.bridge}`;
     case "masquerade":
       return `masquerading of ${object.sources.join(", ")} ${where}`;
   }

@@ -7,7 +7,8 @@ import type { Kernel, Where } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { detachingLines, isIpObject, linkOf, removingLines } from "./ip-lines.ts";
 import { removeMasquerade } from "./masquerade.ts";
-import { type Plan, sharedLinks } from "./plan.ts";
+import { removeOvs } from "./ovs.ts";
+import { type Link, type Plan, sharedLinks } from "./plan.ts";
 
 export async function remove(plan: Plan, kernel: Kernel): Promise<void> {
   const masquerades = plan.filter((object) => object.kind === "masquerade");
@@ -21,6 +22,7 @@ export async function remove(plan: Plan, kernel: Kernel): Promise<void> {
 }
 
 async function removeLinks(plan: Plan, kernel: Kernel): Promise<void> {
+  await removeOvs(plan, kernel);
   await removePodLinks(plan, kernel);
   await removeLines("host", linesOf(plan), kernel);
 }
@@ -53,12 +55,7 @@ function linesOf(plan: Plan): string[] {
  * they are found; what the pod has besides is not ours.
  */
 async function removePodLinks(plan: Plan, kernel: Kernel): Promise<void> {
-  const links = plan.filter((object) => object.kind === "link");
-  const aliases = new Set(
-    links
-      .filter(({ where, type }) => type.kind === "ipvlan" && (where === "pod" || type.movesToPodAs))
-      .flatMap(({ alias }) => alias ?? []),
-  );
+  const aliases = new Set(podLinks(plan).flatMap(({ alias }) => alias ?? []));
   if (aliases.size === 0 || kernel.pod === undefined) return;
   const [present] = await ipAsk("pod", ["link show"], kernel);
   const found = (present ?? []) as { ifname?: string; ifalias?: string }[];
@@ -70,6 +67,12 @@ async function removePodLinks(plan: Plan, kernel: Kernel): Promise<void> {
   );
 }
 
+/** Links that do not go with another one's on the host: they were made there and moved to the pod. */
+export function podLinks(plan: Plan): Link[] {
+  return plan.filter((object) => object.kind === "link").filter(({ type }) => "movesToPodAs" in type);
+}
+
+/** Only Open vSwitch can remove its links, and does once it runs. */
 function isGone(fault: LineFault): boolean {
-  return /Cannot find device|No such|does not exist/.test(fault.message);
+  return /Cannot find device|No such|does not exist|Operation not supported/.test(fault.message);
 }

@@ -1,12 +1,14 @@
 // Groups a plan into as few programs as its order allows: neighbours of one kind and one netns
 // make one step.
 import { type IpObject, isIpObject } from "./ip-lines.ts";
+import { isOvsObject, type OvsObject } from "./ovs-lines.ts";
 import type { Masquerade, Plan, PlanObject, Sysctl, Where } from "./plan.ts";
 
 export type Step =
   | { readonly tool: "ip"; readonly where: Where; readonly objects: readonly IpObject[] }
   | { readonly tool: "sysctl"; readonly where: Where; readonly objects: readonly Sysctl[] }
-  | { readonly tool: "nft"; readonly where: "host"; readonly objects: readonly Masquerade[] };
+  | { readonly tool: "nft"; readonly where: "host"; readonly objects: readonly Masquerade[] }
+  | { readonly tool: "ovs"; readonly where: "host"; readonly objects: readonly OvsObject[] };
 
 export function stepsOf(plan: Plan): Step[] {
   const steps: Step[] = [];
@@ -24,5 +26,6 @@ export function stepsOf(plan: Plan): Step[] {
 
 function toolOf(object: PlanObject): Step["tool"] {
   if (isIpObject(object)) return "ip";
+  if (isOvsObject(object)) return "ovs";
   return object.kind === "sysctl" ? "sysctl" : "nft";
 }

@@ -1,6 +1,8 @@
 // Compares a plan with what the kernel has: this is CHECK, `podwire status` and reconciling. Pure.
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
+import { type Fault, unequal } from "./fault.ts";
 import { describeIpvlan, type Observed, type ObservedLink, type ObservedRoute } from "./observe.ts";
+import { ovsFault } from "./ovs-verify.ts";
 import {
   type Address,
   describeObject,
@@ -31,11 +33,6 @@ export function describeDifference({ object, expected, found }: Difference): str
   return `${object}: expected ${expected}, found ${found}`;
 }
 
-interface Fault {
-  readonly expected: string;
-  readonly found: string;
-}
-
 function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
   switch (object.kind) {
     case "link":
@@ -50,22 +47,31 @@ function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
       return unequal(object.value, observed.sysctl(object.where, object.key));
     case "masquerade":
       return masqueradeFault(object, observed);
+    case "ovs-bridge":
+    case "ovs-port":
+    case "ovs-flows":
+      return ovsFault(object, observed.ovs);
   }
 }
 
 function linkFault(wanted: Link, observed: Observed): Fault | undefined {
   // It is the pod's by now, where it is verified.
-  if (wanted.type.kind === "ipvlan" && wanted.type.movesToPodAs !== undefined) return undefined;
+  if ("movesToPodAs" in wanted.type && wanted.type.movesToPodAs !== undefined) return undefined;
   const link = observed.link(wanted.where, wanted.name);
   if (link === undefined) return { expected: `a ${wanted.type.kind} link`, found: "no such link" };
   return (
-    unequal(wanted.type.kind, link.linkinfo?.info_kind) ??
+    kindFault(wanted.type.kind, link.linkinfo?.info_kind) ??
     (wanted.type.kind === "ipvlan" ? ipvlanFault(wanted.type, link, observed) : undefined) ??
     (wanted.mac === undefined ? undefined : unequal(`mac ${wanted.mac}`, `mac ${link.address}`)) ??
     (wanted.mtu === undefined ? undefined : unequal(`mtu ${wanted.mtu}`, `mtu ${link.mtu}`)) ??
     (link.flags.includes("UP") ? undefined : { expected: "up", found: "down" }) ??
     (link.flags.includes("NO-CARRIER") ? { expected: "a peer that is up", found: "no carrier" } : undefined)
   );
+}
+
+function kindFault(wanted: Link["type"]["kind"], found: string | undefined): Fault | undefined {
+  const isOvs = wanted === "ovs" && (found === "openvswitch" || found === "tun");
+  return isOvs ? undefined : unequal(wanted, found);
 }
 
 function ipvlanFault(wanted: Ipvlan, link: ObservedLink, observed: Observed): Fault | undefined {
@@ -148,9 +154,4 @@ function tableOf(route: ObservedRoute): number {
 function destinationOf({ dst, pref }: ObservedRoute): string {
   if (dst === "default") return pref === undefined ? "0.0.0.0/0" : "::/0";
   return dst.includes("/") ? dst : `${dst}/${dst.includes(":") ? 128 : 32}`;
-}
-
-function unequal(expected: string | number, found: string | number | undefined): Fault | undefined {
-  if (expected === found) return undefined;
-  return { expected: String(expected), found: found === undefined ? "nothing" : String(found) };
 }

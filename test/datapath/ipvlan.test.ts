@@ -40,6 +40,7 @@ describe("the plan of a pod", () => {
         network: "podnet",
         sources: ["10.244.1.7", "fd00:10:244:1::7"],
         direct: ["10.244.1.0/24", "fd00:10:244:1::/64"],
+        shortcuts: [link],
       },
       hostKey("net/ipv4/ip_forward", "1"),
       hostKey("net/ipv6/conf/all/forwarding", "1"),
@@ -136,7 +137,10 @@ describe("what the runtime is told", () => {
 });
 
 test("the traces of an attachment are its link, under its name on the host and by its alias in the pod", () => {
-  const traces = ipvlan.traces({ network: "podnet", containerID: "pod1", ifname: "eth0" });
+  const traces = ipvlan.traces(
+    { network: "podnet", containerID: "pod1", ifname: "eth0" },
+    { database: "unix:/db.sock", bridge: "br0" },
+  );
   expect(traces).toEqual([
     expect.objectContaining({ kind: "link", where: "host", name: podLink, alias }),
     expect.objectContaining({ kind: "link", where: "pod", name: "eth0", alias }),

@@ -125,7 +125,10 @@ describe("the plan follows the host", () => {
 });
 
 test("the traces of an attachment are the link that its plan begins with", () => {
-  const [trace, ...more] = veth.traces({ network: "podnet", containerID: "pod1", ifname: "eth0" });
+  const [trace, ...more] = veth.traces(
+    { network: "podnet", containerID: "pod1", ifname: "eth0" },
+    { database: "unix:/db.sock", bridge: "br0" },
+  );
   expect(more).toEqual([]);
   expect(trace).toMatchObject({ ...onHost, name: hostLink, type: { makesPair: true } });
 });

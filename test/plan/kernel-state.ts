@@ -1,5 +1,7 @@
 // A kernel's state as plain data that can be changed, in the words in which iproute2 reports it.
+
 import type { Observed, ObservedLink, ObservedNeighbour, ObservedRoute } from "../../src/plan/observe.ts";
+import { noOvs } from "../../src/plan/ovs.ts";
 import type { Plan, Route, Where } from "../../src/plan/plan.ts";
 
 type Changeable<T> = { -readonly [K in keyof T]: Changeable<T[K]> };
@@ -74,6 +76,7 @@ export function observed({ host, pod, masquerade }: KernelState): Observed {
     neighbours: (where, link) => side(where).links[link]?.neighbours ?? [],
     sysctl: (where, key) => side(where).settings[key],
     masquerade: () => masquerade,
+    ovs: noOvs,
   };
 }
 

@@ -1,0 +1,89 @@
+// Finds out whether Open vSwitch can take a network's pods, and what plans must know of its bridge.
+import { CniError, ErrorCode } from "../cni/error.ts";
+import type { NetworkConfig } from "../config/network.ts";
+import type { OvsPortType, OvsSettings } from "../datapath/datapath.ts";
+import { gatewayMac } from "../datapath/host-side.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { type BridgeName, defaultDatabase, ovsRefused, ovsRows } from "../linux/ovs.ts";
+import type { OvsDatapathType } from "../plan/plan.ts";
+
+export const defaultBridge = "podwire0";
+
+export function bridgeOf({ ovs }: Pick<NetworkConfig, "ovs">): BridgeName {
+  return { database: ovs?.database ?? defaultDatabase, bridge: ovs?.bridge ?? defaultBridge };
+}
+
+/** Throws code 11 if Open vSwitch does not run, 107 if the bridge is not as the configuration says. */
+export async function ovsSettings(config: NetworkConfig, kernel: Kernel): Promise<OvsSettings> {
+  const at = bridgeOf(config);
+  const wanted = config.ovs ?? {};
+  const present = await readBridge(at, kernel);
+  const datapathType = present?.datapathType ?? wanted.datapathType ?? "system";
+  if (wanted.datapathType !== undefined && wanted.datapathType !== datapathType) {
+    throw ovsRefused(
+      `bridge ${at.bridge} has datapath_type ${datapathType}; expected ovs.datapathType = "${wanted.datapathType}". ` +
+        "Change one of the two, or name another ovs.bridge",
+    );
+  }
+  const portType = wanted.portType ?? defaultPortType(datapathType);
+  refuseUnfit(datapathType, portType, wanted.ingress !== undefined);
+  const { rate, burst } = wanted.ingress ?? {};
+  return {
+    at,
+    datapathType,
+    portType,
+    localMac: present?.localMac ?? gatewayMac,
+    antiSpoofing: wanted.antiSpoofing ?? true,
+    vlan: wanted.vlan ?? 0,
+    trunk: wanted.trunk ?? [],
+    // A tenth is what Open vSwitch recommends (ovs-vswitchd.conf.db(5), ingress_policing_burst).
+    ...(rate === undefined ? {} : { ingress: { rate, burst: burst ?? Math.ceil(rate / 10) } }),
+    labels: {},
+  };
+}
+
+/** Of a bridge in userspace only its own links have whole checksums. */
+function defaultPortType(datapathType: OvsDatapathType): OvsPortType {
+  return datapathType === "netdev" ? "internal" : "veth";
+}
+
+function refuseUnfit(datapathType: OvsDatapathType, portType: OvsPortType, isPoliced: boolean): void {
+  if (datapathType === "netdev" && portType === "veth") {
+    throw invalid(
+      'ovs.portType = "veth" with ovs.datapathType = "netdev": what a pod sends by veth reaches a bridge in ' +
+        'userspace with its checksum unfinished, and no TCP works; expected "internal"',
+    );
+  }
+  if (isPoliced && portType === "internal") {
+    throw invalid(
+      'ovs.ingress with ovs.portType = "internal": the kernel drops a link\'s policing when it moves to the ' +
+        'pod; remove ovs.ingress, or use ovs.portType "veth"',
+    );
+  }
+}
+
+interface PresentBridge {
+  readonly datapathType: OvsDatapathType;
+  readonly localMac: string | undefined;
+}
+
+async function readBridge(
+  { database, bridge }: BridgeName,
+  kernel: Kernel,
+): Promise<PresentBridge | undefined> {
+  const questions = [
+    ["--columns=datapath_type", "--if-exists", "list", "Bridge", bridge],
+    ["--columns=mac_in_use", "--if-exists", "list", "Interface", bridge],
+  ];
+  const [[row] = [], [local] = []] = await ovsRows(database, questions, kernel);
+  if (row === undefined) return undefined;
+  const mac = local?.["mac_in_use"];
+  return {
+    datapathType: row["datapath_type"] === "netdev" ? "netdev" : "system",
+    localMac: typeof mac === "string" ? mac : undefined,
+  };
+}
+
+function invalid(details: string): CniError {
+  return new CniError(ErrorCode.invalidConfig, "invalid network configuration", `config: ${details}`);
+}

@@ -1,0 +1,181 @@
+// Open vSwitch: pods are ports of a bridge whose flows podwire owns. A pod has its address alone and one gateway, as
+// with veth, so that pods of both reach each other; what is for a pod of the same bridge is handed to it by flow, past
+// the host's stack, and all else goes to the host by the bridge's local port. Nothing is flooded, learnt or tracked.
+import { formatIp, hostPrefix, type Prefix } from "../address/ip.ts";
+import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
+import type { BridgeName, Link, OvsFlows, OvsPort, Plan, PlanObject, Route } from "../plan/plan.ts";
+import type { AttachmentName, Datapath, OvsSettings, Wired, Wiring } from "./datapath.ts";
+import { checkMtu, forwarding, gatewayAddresses, gatewayMac, hostSysctl, masquerade } from "./host-side.ts";
+import { cookieOf, derivedMac, hostLinkName, hostVlanName, linkAlias } from "./names.ts";
+import { baseFlows, podFlows } from "./ovs-flows.ts";
+import { routedPodObjects } from "./pod-side.ts";
+import { gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
+import { vethPair } from "./veth-pair.ts";
+
+export const ovs: Datapath = { wire, traces };
+
+function wire(wiring: Wiring): Wired {
+  const settings = settingsOf(wiring);
+  const mac = wiring.mac?.toLowerCase() ?? derivedMac(wiring);
+  const addresses = wiring.ips.map(subnetOf);
+  checkMtu(wiring, addresses);
+  const routes = routesThrough(gateways, wiring);
+  const links = podLinks(wiring, settings, mac);
+  const hostLink = hostLinkOf(settings);
+  const isPair = settings.portType === "veth";
+  return {
+    plan: [
+      // The end of a pair must be there before it becomes a port, an internal port is there afterwards.
+      ...(isPair ? [links.host] : []),
+      ...bridgeObjects(wiring, settings, mac, addresses, routes.some(isOnLink)),
+      ...(isPair ? [] : [links.host]),
+      ...hostObjects(wiring, settings, mac, addresses),
+      ...routedPodObjects(links.pod, addresses, routes),
+      ...(wiring.ipMasq ? [masquerade(wiring, addresses, [hostLink])] : []),
+      ...forwarding(wiring, addresses),
+    ],
+    interfaces: [
+      isPair
+        ? { name: links.host.name, mac: gatewayMac, mtu: wiring.mtu }
+        : { name: settings.at.bridge, mac: settings.localMac },
+      { name: wiring.ifname, mac, mtu: wiring.mtu, sandbox: wiring.sandbox },
+    ],
+    ips: addresses.map(({ ip }) => ({ address: hostPrefix(ip), gateway: gateways[ip.family], interface: 1 })),
+    routes,
+  };
+}
+
+function traces(name: AttachmentName, at: BridgeName): Plan {
+  const link = hostLinkName(name);
+  return [
+    vethPair(name, derivedMac(name), 1500).host,
+    {
+      kind: "ovs-port",
+      where: "host",
+      ...at,
+      name: link,
+      type: { kind: "system" },
+      vlan: 0,
+      trunk: [],
+      externalIds: {},
+    },
+    { kind: "ovs-flows", where: "host", ...at, cookie: podCookie(name), flows: [] },
+  ];
+}
+
+function settingsOf({ ovs: settings }: Wiring): OvsSettings {
+  if (settings === undefined) throw new Error("the ovs datapath was called without its settings");
+  return settings;
+}
+
+/** By which the host reaches its pods: the bridge's local port, or a VLAN of it. */
+function hostLinkOf({ at, vlan }: OvsSettings): string {
+  return vlan === 0 ? at.bridge : hostVlanName(at.bridge, vlan);
+}
+
+function podLinks(wiring: Wiring, { at, portType }: OvsSettings, mac: string): { host: Link; pod: Link } {
+  if (portType === "veth") {
+    const { host, pod } = vethPair(wiring, mac, wiring.mtu);
+    return { host: { ...host, noAutomaticAddress: true }, pod };
+  }
+  const alias = linkAlias(wiring);
+  const type = { kind: "ovs", bridge: at } as const;
+  return {
+    host: {
+      kind: "link",
+      where: "host",
+      name: hostLinkName(wiring),
+      alias,
+      type: { ...type, movesToPodAs: wiring.ifname },
+    },
+    pod: { kind: "link", where: "pod", name: wiring.ifname, mac, mtu: wiring.mtu, type },
+  };
+}
+
+function bridgeObjects(
+  wiring: Wiring,
+  settings: OvsSettings,
+  mac: string,
+  addresses: readonly Prefix[],
+  answersAll: boolean,
+): PlanObject[] {
+  const { at, datapathType, localMac, portType, vlan, trunk, ingress, labels } = settings;
+  const ips = addresses.map(({ ip }) => formatIp(ip));
+  const port: OvsPort = {
+    kind: "ovs-port",
+    where: "host",
+    ...at,
+    name: hostLinkName(wiring),
+    type: portType === "veth" ? { kind: "system" } : { kind: "internal", mac, mtu: wiring.mtu },
+    vlan,
+    trunk,
+    ...(ingress === undefined ? {} : { ingress }),
+    externalIds: {
+      [ownerKey]: `${wiring.network}/${wiring.containerID}/${wiring.ifname}`,
+      "container-id": wiring.containerID,
+      ...labels,
+      "attached-mac": mac,
+      ip: ips.join(","),
+    },
+  };
+  const base: OvsFlows = {
+    kind: "ovs-flows",
+    where: "host",
+    ...at,
+    cookie: baseCookie,
+    shared: true,
+    flows: baseFlows(localMac),
+  };
+  const { antiSpoofing } = settings;
+  const flows = podFlows({ port: port.name, mac, ips, vlan, trunk, antiSpoofing, answersAll });
+  return [
+    { kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac },
+    port,
+    base,
+    { kind: "ovs-flows", where: "host", ...at, cookie: podCookie(wiring), flows },
+  ];
+}
+
+const baseCookie = `${ownCookies.prefix}000000000000`;
+
+function podCookie(name: AttachmentName): string {
+  return `${ownCookies.prefix}${cookieOf(name)}`;
+}
+
+function hostObjects(
+  wiring: Wiring,
+  settings: OvsSettings,
+  mac: string,
+  addresses: readonly Prefix[],
+): PlanObject[] {
+  const { at, localMac, vlan } = settings;
+  const link = hostLinkOf(settings);
+  const shared = { kind: "link", where: "host", shared: true, noAutomaticAddress: true } as const;
+  return [
+    { ...shared, name: at.bridge, mac: localMac, type: { kind: "ovs", bridge: at } },
+    ...(vlan === 0
+      ? []
+      : [{ ...shared, name: link, type: { kind: "vlan", master: at.bridge, id: vlan } } as const]),
+    ...(has(addresses, 6) && wiring.host.ipv6OffByDefault
+      ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")]
+      : []),
+    ...gatewayAddresses(link, addresses),
+    ...addresses.map(
+      ({ ip }): Route => ({
+        kind: "route",
+        where: "host",
+        link,
+        dst: hostPrefix(ip),
+        // The bridge's own MTU is that of no pod: what is too big must be told here.
+        mtu: wiring.mtu,
+        ...(ip.family === 4 ? { scope: scopeLink } : {}),
+      }),
+    ),
+    ...addresses.map(
+      ({ ip }) => ({ kind: "neighbour", where: "host", link, address: formatIp(ip), mac }) as const,
+    ),
+    ...(has(addresses, 4) ? [hostSysctl(`net/ipv4/conf/${link}/forwarding`, "1")] : []),
+    ...(wiring.host.ipv6 ? [hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "0")] : []),
+    ...(has(addresses, 6) ? [hostSysctl(`net/ipv6/conf/${link}/forwarding`, "1")] : []),
+  ];
+}

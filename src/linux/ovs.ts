@@ -1,0 +1,154 @@
+// Open vSwitch by its own programs: one transaction on its database, one atomic bundle of flows, and what they tell.
+import fs from "node:fs";
+import { CniError, ErrorCode } from "../cni/error.ts";
+import { runIn } from "./enter.ts";
+import type { Kernel } from "./kernel.ts";
+import type { ProgramName } from "./programs.ts";
+import type { RunOutcome } from "./run.ts";
+
+export const defaultDatabase = "unix:/var/run/openvswitch/db.sock";
+
+/** How long to wait for ovs-vswitchd to do what was written to the database. */
+const answerSeconds = 10;
+
+/** OpenFlow 1.3 is enough; bundles make a change of flows atomic. */
+const openFlow = ["-O", "OpenFlow13,OpenFlow14,OpenFlow15"];
+
+/** Open vSwitch does not run, or does not answer: what is in its database may be there all the same. */
+export class OvsDownError extends CniError {}
+
+/** A bridge by its name and the database that it is in, "unix:/path". */
+export interface BridgeName {
+  readonly database: string;
+  readonly bridge: string;
+}
+
+/** A row by its columns, in OVSDB's notation (RFC 7047 section 5.1). */
+export type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * One transaction of several commands, each with its words; waits until ovs-vswitchd has done it. Returns Open vSwitch's
+ * words on what it could not set up although it is in the database now.
+ */
+export async function ovsTransact(
+  database: string,
+  commands: readonly (readonly string[])[],
+  kernel: Kernel,
+  wait = true,
+): Promise<string | undefined> {
+  const options = [`--timeout=${answerSeconds}`, ...(wait ? [] : ["--no-wait"])];
+  const { stderr } = await run("ovs-vsctl", database, [...options, ...joined(commands)], "", kernel);
+  return /Error detected while setting up (.*?)(?:\s+See ovs-vswitchd log.*)?$/m.exec(stderr)?.[1];
+}
+
+/** Answers to several "list" or "find" commands, in order. */
+export async function ovsRows(
+  database: string,
+  questions: readonly (readonly string[])[],
+  kernel: Kernel,
+): Promise<Row[][]> {
+  const options = [`--timeout=${answerSeconds}`, "--no-wait", "--format=json"];
+  const { stdout } = await run("ovs-vsctl", database, [...options, ...joined(questions)], "", kernel);
+  const tables = stdout.split("\n").filter((line) => line !== "");
+  return tables.map((text) => {
+    const { headings, data } = JSON.parse(text) as { headings: string[]; data: unknown[][] };
+    return data.map((row) => Object.fromEntries(headings.map((heading, index) => [heading, row[index]])));
+  });
+}
+
+/** Lines such as "add table=0,… actions=…" and "delete cookie=…", all or none of which take effect. */
+export async function changeFlows(at: BridgeName, lines: readonly string[], kernel: Kernel): Promise<void> {
+  const args = [`--timeout=${answerSeconds}`, ...openFlow, "--bundle", "add-flows", managementOf(at), "-"];
+  await run("ovs-ofctl", at.database, args, `${lines.join("\n")}\n`, kernel);
+}
+
+/** Flows whose cookie matches ("0x1/-1"), in Open vSwitch's notation, with names for ports. */
+export async function listFlows(at: BridgeName, cookie: string, kernel: Kernel): Promise<string[]> {
+  const args = [
+    `--timeout=${answerSeconds}`,
+    ...openFlow,
+    "--names",
+    "--no-stats",
+    "dump-flows",
+    managementOf(at),
+    `cookie=${cookie}`,
+  ];
+  const { stdout } = await run("ovs-ofctl", at.database, args, "", kernel);
+  return stdout.split("\n").filter((line) => line.includes("cookie="));
+}
+
+/** Throws OvsDownError unless the database and ovs-vswitchd answer. */
+export async function requireSwitch(database: string, kernel: Kernel): Promise<void> {
+  await ovsRows(database, [["--columns=ovs_version", "list", "Open_vSwitch"]], kernel);
+  const target = `--target=${directoryOf(database)}/ovs-vswitchd.${switchProcess(database)}.ctl`;
+  await run("ovs-appctl", database, [`--timeout=${answerSeconds}`, target, "version"], "", kernel);
+}
+
+function switchProcess(database: string): number {
+  const file = `${directoryOf(database)}/ovs-vswitchd.pid`;
+  try {
+    return Number.parseInt(fs.readFileSync(file, "utf8"), 10);
+  } catch {
+    throw down(database, `ovs-vswitchd does not run: there is no ${file}`);
+  }
+}
+
+/** Whether somebody serves, or served, the database. */
+export function hasSocket(database: string): boolean {
+  return fs.existsSync(database.replace(/^unix:/, ""));
+}
+
+/** Where ovs-vswitchd makes and removes what the bridge is managed by: another one has another socket. */
+export function managementSocket({ database, bridge }: BridgeName): string {
+  return `${directoryOf(database)}/${bridge}.mgmt`;
+}
+
+function managementOf(at: BridgeName): string {
+  return `unix:${managementSocket(at)}`;
+}
+
+function directoryOf(database: string): string {
+  return database.replace(/^unix:/, "").replace(/\/[^/]*$/, "");
+}
+
+function joined(commands: readonly (readonly string[])[]): string[] {
+  return commands.flatMap((words) => ["--", ...words]);
+}
+
+async function run(
+  name: ProgramName,
+  database: string,
+  args: readonly string[],
+  input: string,
+  kernel: Kernel,
+): Promise<RunOutcome> {
+  const where = name === "ovs-vsctl" ? [`--db=${database}`] : [];
+  const outcome = await runIn({ where: "host", name, args: [...where, ...args] }, input, kernel);
+  if (outcome.exitCode === 0) return outcome;
+  const words = wordsOf(outcome.stderr);
+  if (outcome.exitCode === null) throw down(database, `${name} got no answer for ${answerSeconds} s`);
+  if (/connection failed|cannot connect|Connection refused|not a bridge or a socket/i.test(words)) {
+    throw down(database, words);
+  }
+  throw ovsRefused(`${name}: ${words}`);
+}
+
+/** Without the time stamps and names of modules that warnings have. */
+function wordsOf(stderr: string): string {
+  const lines = stderr
+    .split("\n")
+    .map((line) => line.replace(/^\S+Z\|[0-9]+\|/, "").replace(/^ovs-[a-z]+: /, ""));
+  return lines.filter((line) => line !== "").join("; ") || "no reason given";
+}
+
+function down(database: string, words: string): OvsDownError {
+  return new OvsDownError(
+    ErrorCode.tryAgainLater,
+    "Open vSwitch is down",
+    `${database}: ${words}; start ovsdb-server and ovs-vswitchd (systemctl start openvswitch-switch)`,
+  );
+}
+
+export function ovsRefused(details: string): CniError {
+  return new CniError(ErrorCode.ovsRefused, "Open vSwitch refused a part of the pod's network", details);
+}

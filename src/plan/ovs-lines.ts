@@ -1,0 +1,99 @@
+// Objects of Open vSwitch as words for ovs-vsctl and lines for ovs-ofctl. Values that others chose are quoted as
+// OVSDB's strings are.
+import type { OvsBridge, OvsFlow, OvsFlows, OvsPort, PlanObject } from "./plan.ts";
+
+export type OvsObject = OvsBridge | OvsPort | OvsFlows;
+
+/** Key in external_ids: "bridge" for bridges that podwire made, the attachment's name for ports. */
+export const ownerKey = "podwire";
+export const ownBridge = "bridge";
+
+/** All of podwire's flows, and nobody else's, have cookies that begin so ("pw"). */
+export const ownCookies = { prefix: "0x7077", all: "0x7077000000000000/0xffff000000000000" };
+
+export function isOvsObject(object: PlanObject): object is OvsObject {
+  return object.kind === "ovs-bridge" || object.kind === "ovs-port" || object.kind === "ovs-flows";
+}
+
+/** Fails if there is a bridge of this name. */
+export function bridgeWords({ bridge, datapathType, mac }: OvsBridge): string[][] {
+  const settings = [
+    `datapath_type=${datapathType}`,
+    "fail_mode=secure",
+    `other_config:hwaddr=${quoted(mac)}`,
+    `external_ids:${ownerKey}=${ownBridge}`,
+  ];
+  return [
+    ["add-br", bridge],
+    ["set", "Bridge", bridge, ...settings],
+  ];
+}
+
+export function portWords(port: OvsPort): string[][] {
+  const { bridge, name, type, vlan, trunk, ingress, externalIds } = port;
+  const ids = Object.entries(externalIds).map(([key, value]) => `external_ids:${key}=${quoted(value)}`);
+  const device =
+    type.kind === "internal" ? ["type=internal", `mac=${quoted(type.mac)}`, `mtu_request=${type.mtu}`] : [];
+  const policing =
+    ingress === undefined
+      ? []
+      : [`ingress_policing_rate=${ingress.rate}`, `ingress_policing_burst=${ingress.burst}`];
+  const tagging =
+    trunk.length === 0
+      ? [`tag=${vlan}`]
+      : [`tag=${vlan}`, "vlan_mode=native-untagged", `trunks=${trunk.join(",")}`];
+  return [
+    ["--may-exist", "add-port", bridge, name],
+    ["set", "Port", name, ...tagging],
+    ["set", "Interface", name, ...device, ...policing, ...ids],
+  ];
+}
+
+export function removingPortWords(name: string): string[] {
+  return ["--if-exists", "del-port", name];
+}
+
+/** Makes the flows with this cookie these and no others. */
+export function flowLines({ cookie, flows }: OvsFlows): string[] {
+  return [
+    removingFlowsLine(cookie),
+    ...flows.map(
+      ({ table, priority, match, actions }) =>
+        `add cookie=${cookie},table=${table},priority=${priority},${match === "" ? "" : `${match},`}actions=${actions}`,
+    ),
+  ];
+}
+
+export function removingFlowsLine(cookie: string): string {
+  return `delete cookie=${cookie}/-1`;
+}
+
+/** A flow in a form in which two that are the same are equal: Open vSwitch has an order of fields of its own. */
+export function flowKey({ table, priority, match, actions }: OvsFlow): string {
+  const fields = match.split(",").filter((field) => field !== "");
+  return `table=${table},priority=${priority},${fields.sort().join(",")} actions=${actions}`;
+}
+
+/** " cookie=0x1, table=10, priority=200,ip,nw_dst=10.1.0.2 actions=drop", as `ovs-ofctl --no-stats dump-flows` prints it. */
+export function parseFlow(line: string): { cookie: string; flow: OvsFlow } | undefined {
+  const match = /^\s*cookie=(0x[0-9a-f]+),(?: table=([0-9]+),)? (.*?) ?actions=(.*)$/.exec(line);
+  if (match === null) return undefined;
+  const [, cookie = "", table = "0", rest = "", actions = ""] = match;
+  const fields = rest.split(",").filter((field) => field !== "");
+  const priority = fields.find((field) => field.startsWith("priority="))?.slice("priority=".length);
+  return {
+    cookie,
+    flow: {
+      table: Number(table),
+      // OFP_DEFAULT_PRIORITY is not printed.
+      priority: Number(priority ?? 32768),
+      match: fields.filter((field) => !field.startsWith("priority=")).join(","),
+      actions,
+    },
+  };
+}
+
+/** OVSDB takes a string in JSON's notation. */
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}

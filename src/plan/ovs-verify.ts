@@ -1,0 +1,49 @@
+// Compares what a plan has in Open vSwitch with what is there. Pure.
+import { type Fault, unequal } from "./fault.ts";
+import type { ObservedOvs } from "./ovs.ts";
+import { flowKey, type OvsObject } from "./ovs-lines.ts";
+import type { OvsFlows, OvsPort } from "./plan.ts";
+
+export function ovsFault(object: OvsObject, observed: ObservedOvs): Fault | undefined {
+  if (observed.down !== undefined) return { expected: "Open vSwitch to answer", found: observed.down };
+  switch (object.kind) {
+    case "ovs-bridge": {
+      const bridge = observed.bridge(object);
+      if (bridge === undefined) return { expected: "a bridge", found: "no such bridge" };
+      return unequal(`datapath_type ${object.datapathType}`, `datapath_type ${bridge.datapathType}`);
+    }
+    case "ovs-port":
+      return portFault(object, observed);
+    case "ovs-flows":
+      return flowsFault(object, observed);
+  }
+}
+
+function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
+  const port = observed.port(wanted, wanted.name);
+  if (port === undefined) return { expected: "a port", found: "no such port" };
+  if (port.error !== "") return { expected: "a working port", found: port.error };
+  return (
+    unequal(`bridge ${wanted.bridge}`, `bridge ${port.bridge ?? "unknown"}`) ??
+    (port.number === undefined || port.number < 0
+      ? { expected: "an OpenFlow port", found: "none" }
+      : undefined) ??
+    unequal(`type ${wanted.type.kind}`, `type ${port.type}`) ??
+    unequal(`tag ${wanted.vlan}`, `tag ${port.vlan ?? "none"}`)
+  );
+}
+
+function flowsFault({ cookie, flows, ...at }: OvsFlows, observed: ObservedOvs): Fault | undefined {
+  const present = observed.flows(at, cookie);
+  const wanted = flows.map(flowKey);
+  const missing = wanted.filter((flow) => !present.has(flow));
+  const foreign = [...present].filter((flow) => !wanted.includes(flow));
+  if (missing.length === 0 && foreign.length === 0) return undefined;
+  return {
+    expected: missing[0] ?? `${wanted.length} flows`,
+    found:
+      missing.length === 0
+        ? `also ${foreign[0]}`
+        : (foreign[0] ?? `${present.size} of ${wanted.length} flows`),
+  };
+}

@@ -1,0 +1,233 @@
+// Makes, reads and removes what a plan has in Open vSwitch: one transaction for a bridge and its ports, one bundle for
+// flows.
+import type { Kernel } from "../linux/kernel.ts";
+import { hostLinkExists } from "../linux/links.ts";
+import {
+  changeFlows,
+  listFlows,
+  OvsDownError,
+  ovsRefused,
+  ovsRows,
+  ovsTransact,
+  type Row,
+} from "../linux/ovs.ts";
+import {
+  bridgeWords,
+  flowKey,
+  flowLines,
+  isOvsObject,
+  type OvsObject,
+  ownCookies,
+  parseFlow,
+  portWords,
+  removingFlowsLine,
+  removingPortWords,
+} from "./ovs-lines.ts";
+import type { BridgeName, OvsBridge, OvsFlows, OvsPort, Plan } from "./plan.ts";
+
+/** The objects are of one bridge. */
+export async function applyOvs(objects: readonly OvsObject[], kernel: Kernel): Promise<void> {
+  const [first] = objects;
+  if (first === undefined) return;
+  const ports = objects.filter((object) => object.kind === "ovs-port").flatMap(portWords);
+  const bridges = objects.filter((object) => object.kind === "ovs-bridge");
+  if (ports.length > 0 || bridges.length > 0) await applyPorts(bridges, ports, first.database, kernel);
+  const flows = objects.filter((object) => object.kind === "ovs-flows").flatMap(flowLines);
+  if (flows.length > 0) await changeFlows(first, flows, kernel);
+}
+
+async function applyPorts(
+  bridges: readonly OvsBridge[],
+  ports: readonly string[][],
+  database: string,
+  kernel: Kernel,
+): Promise<void> {
+  const missing = bridges.filter(({ bridge }) => !hostLinkExists(bridge)).flatMap(bridgeWords);
+  const transact = async (commands: readonly string[][]) => {
+    const fault = commands.length === 0 ? undefined : await ovsTransact(database, commands, kernel);
+    if (fault !== undefined) throw ovsRefused(fault);
+  };
+  try {
+    await transact([...missing, ...ports]);
+  } catch (error) {
+    // Another ADD was faster, or its link is not there yet.
+    if (missing.length === 0 || !(error instanceof Error) || !/already exists/.test(detailsOf(error)))
+      throw error;
+    await transact(ports);
+  }
+}
+
+function detailsOf(error: Error): string {
+  return (error as { details?: string }).details ?? error.message;
+}
+
+/** Flows go before their port, whose number another one could get. Where Open vSwitch is down only GC can. */
+export async function removeOvs(plan: Plan, kernel: Kernel): Promise<void> {
+  const own = plan.filter(isOvsObject).filter((object) => object.kind !== "ovs-bridge");
+  const databases = new Set(own.map(({ database }) => database));
+  for (const database of databases) {
+    const objects = own.filter((object) => object.database === database);
+    try {
+      await removeFrom(database, objects, kernel);
+    } catch (error) {
+      if (!(error instanceof OvsDownError)) throw error;
+    }
+  }
+}
+
+async function removeFrom(database: string, objects: readonly OvsObject[], kernel: Kernel): Promise<void> {
+  const ports = objects.filter((object) => object.kind === "ovs-port");
+  const flows = objects.filter((object) => object.kind === "ovs-flows").filter(({ shared }) => !shared);
+  const answers = await removeFlows(flows, kernel);
+  const names = [...new Set(ports.map(({ name }) => name))];
+  if (names.length > 0) await ovsTransact(database, names.map(removingPortWords), kernel, answers);
+}
+
+/** Returns whether ovs-vswitchd answers. */
+async function removeFlows(objects: readonly OvsFlows[], kernel: Kernel): Promise<boolean> {
+  try {
+    for (const [at, cookies] of byBridge(objects)) {
+      await changeFlows(at, [...new Set(cookies.map(({ cookie }) => removingFlowsLine(cookie)))], kernel);
+    }
+    return true;
+  } catch (error) {
+    if (!(error instanceof OvsDownError)) throw error;
+    // A bridge that is gone has no flows, and one whose switch is dead gets none back.
+    return false;
+  }
+}
+
+function byBridge<T extends BridgeName>(objects: readonly T[]): Map<BridgeName, T[]> {
+  const groups = new Map<string, [BridgeName, T[]]>();
+  for (const object of objects) {
+    const { database, bridge } = object;
+    const key = `${database} ${bridge}`;
+    const group = groups.get(key) ?? [{ database, bridge }, []];
+    group[1].push(object);
+    groups.set(key, group);
+  }
+  return new Map(groups.values());
+}
+
+export interface ObservedPort {
+  /** -1: Open vSwitch could not open the link, for the reason in `error`. */
+  readonly number: number | undefined;
+  readonly error: string;
+  readonly type: string;
+  readonly vlan: number | undefined;
+  readonly bridge: string | undefined;
+}
+
+export interface ObservedOvs {
+  /** Why Open vSwitch cannot be asked. */
+  readonly down?: string;
+  bridge(at: BridgeName): { readonly datapathType: string } | undefined;
+  port(at: BridgeName, name: string): ObservedPort | undefined;
+  /** Keys (flowKey) of the flows with a cookie. */
+  flows(at: BridgeName, cookie: string): ReadonlySet<string>;
+}
+
+export const noOvs: ObservedOvs = {
+  bridge: () => undefined,
+  port: () => undefined,
+  flows: () => new Set(),
+};
+
+export async function readOvs(plan: Plan, kernel: Kernel): Promise<ObservedOvs> {
+  const objects = plan.filter(isOvsObject);
+  if (objects.length === 0) return noOvs;
+  try {
+    return await read(objects, kernel);
+  } catch (error) {
+    if (error instanceof OvsDownError) return { ...noOvs, down: error.details };
+    throw error;
+  }
+}
+
+async function read(objects: readonly OvsObject[], kernel: Kernel): Promise<ObservedOvs> {
+  const databases = [...new Set(objects.map(({ database }) => database))];
+  const bridges = [...byBridge(objects)];
+  const [tables, flows] = await Promise.all([
+    Promise.all(databases.map((database) => readTables(database, objects, kernel))),
+    Promise.all(bridges.map(([at, own]) => readFlows(at, own, kernel))),
+  ]);
+  const tablesOf = ({ database }: BridgeName) => tables[databases.indexOf(database)];
+  const flowsOf = ({ database, bridge }: BridgeName) =>
+    flows[bridges.findIndex(([at]) => at.database === database && at.bridge === bridge)];
+  return {
+    bridge: (at) => tablesOf(at)?.bridges.get(at.bridge),
+    port: (at, name) => tablesOf(at)?.ports.get(name),
+    flows: (at, cookie) => flowsOf(at)?.get(BigInt(cookie)) ?? new Set(),
+  };
+}
+
+interface Tables {
+  readonly bridges: ReadonlyMap<string, { datapathType: string }>;
+  readonly ports: ReadonlyMap<string, ObservedPort>;
+}
+
+async function readTables(database: string, objects: readonly OvsObject[], kernel: Kernel): Promise<Tables> {
+  const names = objects
+    .filter((object): object is OvsPort => object.kind === "ovs-port" && object.database === database)
+    .map(({ name }) => name);
+  const bridgeNames = new Set(objects.map(({ bridge }) => bridge));
+  const questions = [
+    ["--columns=name,datapath_type,ports", "--if-exists", "list", "Bridge", ...bridgeNames],
+    ["--columns=_uuid,name,tag", "--if-exists", "list", "Port", ...names],
+    ["--columns=name,ofport,error,type", "--if-exists", "list", "Interface", ...names],
+  ];
+  // Without a name all rows would be listed, and are harmless.
+  const [bridges = [], ports = [], interfaces = []] = await ovsRows(database, questions, kernel);
+  const portOf = new Map(ports.map((row) => [row["name"], row]));
+  return {
+    bridges: new Map(
+      bridges.map((row) => [String(row["name"]), { datapathType: String(row["datapath_type"] || "system") }]),
+    ),
+    ports: new Map(
+      interfaces.map((row) => {
+        const port = portOf.get(row["name"]);
+        const bridge = bridges.find((candidate) => membersOf(candidate["ports"]).includes(uuidOf(port)));
+        return [String(row["name"]), observedPort(row, port, bridge)];
+      }),
+    ),
+  };
+}
+
+function observedPort(row: Row, port: Row | undefined, bridge: Row | undefined): ObservedPort {
+  return {
+    number: typeof row["ofport"] === "number" ? row["ofport"] : undefined,
+    error: typeof row["error"] === "string" ? row["error"] : "",
+    type: String(row["type"] || "system"),
+    vlan: typeof port?.["tag"] === "number" ? port["tag"] : undefined,
+    bridge: bridge === undefined ? undefined : String(bridge["name"]),
+  };
+}
+
+/** ["uuid", "…"] alone, or ["set", [["uuid", "…"], …]]. */
+function membersOf(value: unknown): string[] {
+  const [kind, content] = value as [string, unknown];
+  return kind === "set" ? (content as [string, string][]).map(([, uuid]) => uuid) : [String(content)];
+}
+
+function uuidOf(row: Row | undefined): string {
+  return row === undefined ? "" : String((row["_uuid"] as [string, string])[1]);
+}
+
+async function readFlows(
+  at: BridgeName,
+  objects: readonly OvsObject[],
+  kernel: Kernel,
+): Promise<Map<bigint, Set<string>>> {
+  const cookies = new Set(
+    objects.filter((object) => object.kind === "ovs-flows").map(({ cookie }) => cookie),
+  );
+  const [first] = cookies;
+  if (first === undefined) return new Map();
+  const lines = await listFlows(at, cookies.size === 1 ? `${first}/-1` : ownCookies.all, kernel);
+  const flows = new Map<bigint, Set<string>>();
+  for (const { cookie, flow } of lines.flatMap((line) => parseFlow(line) ?? [])) {
+    const known = flows.get(BigInt(cookie)) ?? new Set();
+    flows.set(BigInt(cookie), known.add(flowKey(flow)));
+  }
+  return flows;
+}

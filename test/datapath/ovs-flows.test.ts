@@ -1,0 +1,90 @@
+// The flows that a pod's port has: what may come in by it, and how it is reached.
+import { expect, test } from "vitest";
+import { baseFlows, podFlows } from "../../src/datapath/ovs-flows.ts";
+
+const pod = {
+  port: "pw1",
+  mac: "0a:00:00:00:00:07",
+  ips: ["10.1.0.7"],
+  vlan: 0,
+  trunk: [],
+  antiSpoofing: true,
+  answersAll: false,
+};
+const gatewayMac = "ee:70:77:00:00:01";
+const untagged = "vlan_tci=0x0000/0x1fff";
+
+/** As one line, without answers' long lists of actions. */
+function lines(flows: ReturnType<typeof podFlows>): string[] {
+  return flows.map(({ table, priority, match, actions }) => {
+    const known = actions.startsWith("move:") ? "answer" : actions;
+    return `${table} ${priority} ${match} ${known}`;
+  });
+}
+
+test("a pod may send from its own MAC and address alone, and gets what is for it", () => {
+  expect(lines(podFlows(pod))).toEqual([
+    "0 310 arp,in_port=pw1,arp_tpa=10.1.0.7 drop",
+    "0 300 arp,in_port=pw1,arp_op=1,arp_tpa=169.254.1.1 answer",
+    `0 200 ip,in_port=pw1,${untagged},dl_src=${pod.mac},nw_src=10.1.0.7 resubmit(,71)`,
+    "0 190 in_port=pw1 drop",
+    `0 300 arp,in_port=LOCAL,${untagged},arp_tpa=10.1.0.7,arp_op=1 answer`,
+    `0 180 ${untagged},dl_dst=${pod.mac} output:pw1`,
+    `71 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
+    `71 60 ip,${untagged},nw_dst=10.1.0.7 set_field:${gatewayMac}->eth_src,set_field:${pod.mac}->eth_dst,output:pw1`,
+  ]);
+});
+
+test("with IPv6, neighbour solicitations are answered in two steps", () => {
+  expect(lines(podFlows({ ...pod, ips: ["fd00::7"] }))).toEqual([
+    "0 300 icmp6,in_port=pw1,icmp_type=135,icmp_code=0,nd_target=fe80::1 answer",
+    `0 200 ipv6,in_port=pw1,${untagged},dl_src=${pod.mac},ipv6_src=fd00::7 resubmit(,71)`,
+    "0 190 in_port=pw1 drop",
+    `0 300 icmp6,in_port=LOCAL,${untagged},icmp_type=135,icmp_code=0,nd_target=fd00::7 answer`,
+    `70 100 icmp6,icmp_type=136,icmp_code=0,nd_target=fd00::7 set_field:${pod.mac}->nd_tll,IN_PORT`,
+    `0 180 ${untagged},dl_dst=${pod.mac} output:pw1`,
+    `71 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
+    `71 60 ipv6,${untagged},ipv6_dst=fd00::7 set_field:${gatewayMac}->eth_src,set_field:${pod.mac}->eth_dst,output:pw1`,
+  ]);
+});
+
+test("without anti-spoofing any source is admitted, but not as an answer to ARP", () => {
+  const admitted = lines(podFlows({ ...pod, antiSpoofing: false })).filter((line) =>
+    line.includes("resubmit"),
+  );
+  expect(admitted).toEqual([
+    `0 200 ip,in_port=pw1,${untagged} resubmit(,71)`,
+    `0 200 ipv6,in_port=pw1,${untagged} resubmit(,71)`,
+  ]);
+});
+
+test("in a VLAN what a pod sends is tagged, and only what has the tag is delivered to it", () => {
+  const flows = lines(podFlows({ ...pod, vlan: 100 }));
+  expect(flows).toContainEqual(
+    expect.stringMatching(/ push_vlan:0x8100,set_field:4196->vlan_vid,resubmit\(,71\)$/),
+  );
+  const deliveries = flows.filter((line) => line.endsWith("output:pw1"));
+  expect(deliveries).toHaveLength(3);
+  for (const delivery of deliveries) expect(delivery).toMatch(/dl_vlan=100,.* pop_vlan,/);
+});
+
+test("tagged frames of a trunk are switched, from the pod's own MAC", () => {
+  const flows = lines(podFlows({ ...pod, trunk: [200, 300] }));
+  expect(flows.filter((line) => line.endsWith("NORMAL"))).toEqual([
+    `0 250 in_port=pw1,dl_vlan=200,dl_src=${pod.mac} NORMAL`,
+    `0 250 in_port=pw1,dl_vlan=300,dl_src=${pod.mac} NORMAL`,
+  ]);
+});
+
+test("a pod with routes straight onto its link is told that the host has every address", () => {
+  const [, asked] = lines(podFlows({ ...pod, answersAll: true }));
+  expect(asked).toBe("0 300 arp,in_port=pw1,arp_op=1 answer");
+});
+
+test("what is for no pod goes to the host, and nothing is flooded", () => {
+  expect(lines(baseFlows("02:00:00:00:00:01"))).toEqual([
+    `70 100 icmp6,icmp_type=136,icmp_code=0,nd_target=fe80::1 set_field:${gatewayMac}->nd_tll,IN_PORT`,
+    "71 100 dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 drop",
+    "71 1  set_field:02:00:00:00:00:01->eth_dst,LOCAL",
+  ]);
+});

@@ -1,0 +1,176 @@
+// The Open vSwitch datapath by its plans: read the first test to know what podwire makes of a pod.
+import { describe, expect, test } from "vitest";
+import type { OvsSettings, Wiring } from "../../src/datapath/datapath.ts";
+import { ovs } from "../../src/datapath/ovs.ts";
+import { ipv4, ipv6, wiring } from "./wiring.ts";
+
+const at = { database: "unix:/run/openvswitch/db.sock", bridge: "podwire0" };
+const gatewayMac = "ee:70:77:00:00:01";
+/** All follow from the names podnet, pod1 and eth0. */
+const port = "pw73862bcce73ee";
+const mac = "0a:cc:e7:3e:ed:74";
+const alias = "podwire:podnet/pod1/eth0";
+
+const onBridge = { where: "host", ...at };
+const hostKey = (key: string, value: string) => ({ kind: "sysctl", where: "host", key, value });
+
+function onSwitch(settings: Partial<OvsSettings> = {}, changes: Partial<Wiring> = {}): Wiring {
+  const all: OvsSettings = {
+    at,
+    datapathType: "system",
+    portType: "veth",
+    localMac: gatewayMac,
+    antiSpoofing: true,
+    vlan: 0,
+    trunk: [],
+    labels: {},
+    ...settings,
+  };
+  return wiring({ ovs: all, ...changes });
+}
+
+const localPort = {
+  kind: "link",
+  where: "host",
+  shared: true,
+  noAutomaticAddress: true,
+  name: "podwire0",
+  mac: gatewayMac,
+  type: { kind: "ovs", bridge: at },
+};
+
+describe("the plan of a pod", () => {
+  test("by veth: a pair, its host's end a port, the bridge's local port as the way to the host", () => {
+    const labels = { "pod-name": "web", "pod-namespace": "shop", "iface-id": "lsp1" };
+    const { plan, interfaces, ips } = ovs.wire(onSwitch({ labels }, { ipMasq: true }));
+    const host = { name: port, mac: gatewayMac, mtu: 1450 };
+    const pod = { name: "eth0", mac, mtu: 1450 };
+    expect(plan).toEqual([
+      {
+        kind: "link",
+        where: "host",
+        ...host,
+        alias,
+        noAutomaticAddress: true,
+        type: { kind: "veth", makesPair: true, peer: { where: "pod", ...pod } },
+      },
+      { kind: "ovs-bridge", ...onBridge, datapathType: "system", mac: gatewayMac },
+      {
+        kind: "ovs-port",
+        ...onBridge,
+        name: port,
+        type: { kind: "system" },
+        vlan: 0,
+        trunk: [],
+        externalIds: {
+          podwire: "podnet/pod1/eth0",
+          "container-id": "pod1",
+          ...labels,
+          "attached-mac": mac,
+          ip: "10.244.1.7",
+        },
+      },
+      {
+        kind: "ovs-flows",
+        ...onBridge,
+        cookie: "0x7077000000000000",
+        shared: true,
+        flows: expect.arrayContaining([
+          { table: 71, priority: 1, match: "", actions: `set_field:${gatewayMac}->eth_dst,LOCAL` },
+        ]),
+      },
+      {
+        kind: "ovs-flows",
+        ...onBridge,
+        cookie: "0x707773862bcce73e",
+        flows: expect.arrayContaining([
+          {
+            table: 71,
+            priority: 60,
+            match: "ip,vlan_tci=0x0000/0x1fff,nw_dst=10.244.1.7",
+            actions: `set_field:${gatewayMac}->eth_src,set_field:${mac}->eth_dst,output:${port}`,
+          },
+        ]),
+      },
+      localPort,
+      { kind: "address", where: "host", link: "podwire0", address: "169.254.1.1/32", scope: "host" },
+      { kind: "route", where: "host", link: "podwire0", dst: "10.244.1.7/32", mtu: 1450, scope: 253 },
+      { kind: "neighbour", where: "host", link: "podwire0", address: "10.244.1.7", mac },
+      hostKey("net/ipv4/conf/podwire0/forwarding", "1"),
+      hostKey("net/ipv6/conf/podwire0/accept_ra", "0"),
+      {
+        kind: "link",
+        where: "pod",
+        ...pod,
+        type: { kind: "veth", makesPair: false, peer: { where: "host", ...host } },
+      },
+      { kind: "address", where: "pod", link: "eth0", address: "10.244.1.7/32" },
+      { kind: "route", where: "pod", link: "eth0", dst: "169.254.1.1/32", scope: 253, priority: 0 },
+      { kind: "neighbour", where: "pod", link: "eth0", address: "169.254.1.1", mac: gatewayMac },
+      { kind: "route", where: "pod", link: "eth0", dst: "0.0.0.0/0", gateway: "169.254.1.1", priority: 0 },
+      {
+        kind: "masquerade",
+        where: "host",
+        network: "podnet",
+        sources: ["10.244.1.7"],
+        direct: ["10.244.1.0/24"],
+        shortcuts: ["podwire0"],
+      },
+      hostKey("net/ipv4/ip_forward", "1"),
+    ]);
+    expect(interfaces).toEqual([host, { ...pod, sandbox: "/run/netns/pod1" }]);
+    expect(ips).toEqual([{ address: "10.244.1.7/32", gateway: "169.254.1.1", interface: 1 }]);
+  });
+
+  test("by an internal port: Open vSwitch makes the link, which moves to the pod", () => {
+    const { plan, interfaces } = ovs.wire(onSwitch({ portType: "internal", datapathType: "netdev" }));
+    const type = { kind: "ovs", bridge: at };
+    const kinds = plan.map(({ kind }) => kind);
+    expect(kinds.slice(0, 5)).toEqual(["ovs-bridge", "ovs-port", "ovs-flows", "ovs-flows", "link"]);
+    expect(plan[1]).toMatchObject({ type: { kind: "internal", mac, mtu: 1450 } });
+    expect(plan[4]).toEqual({
+      kind: "link",
+      where: "host",
+      name: port,
+      alias,
+      type: { ...type, movesToPodAs: "eth0" },
+    });
+    expect(plan).toContainEqual({ kind: "link", where: "pod", name: "eth0", mac, mtu: 1450, type });
+    expect(interfaces[0]).toEqual({ name: "podwire0", mac: gatewayMac });
+  });
+
+  test("in a VLAN: the host reaches it by a link of that VLAN alone", () => {
+    const { plan } = ovs.wire(onSwitch({ vlan: 100 }, { ips: [ipv4, ipv6], ipMasq: true }));
+    const [link] = plan.flatMap((object) =>
+      object.kind === "link" && object.type.kind === "vlan" ? object.name : [],
+    );
+    expect(link).toMatch(/^pwv064[0-9a-f]{8}$/);
+    expect(plan).toContainEqual({
+      kind: "link",
+      where: "host",
+      shared: true,
+      noAutomaticAddress: true,
+      name: link,
+      type: { kind: "vlan", master: "podwire0", id: 100 },
+    });
+    const routes = plan.filter((object) => object.kind === "route" && object.where === "host");
+    expect(routes).toHaveLength(2);
+    expect(routes).toEqual(routes.map((route) => ({ ...route, link })));
+    expect(plan).toContainEqual(expect.objectContaining({ kind: "masquerade", shortcuts: [link] }));
+  });
+});
+
+test("the traces of an attachment are its link, its port and its flows", () => {
+  const traces = ovs.traces({ network: "podnet", containerID: "pod1", ifname: "eth0" }, at);
+  expect(traces).toEqual([
+    expect.objectContaining({ kind: "link", where: "host", name: port }),
+    expect.objectContaining({ kind: "ovs-port", ...onBridge, name: port }),
+    expect.objectContaining({ kind: "ovs-flows", ...onBridge, cookie: "0x707773862bcce73e" }),
+  ]);
+});
+
+test("an MTU too small for IPv6 is refused with code 7", () => {
+  expect(() => ovs.wire(onSwitch({}, { mtu: 1279, ips: [ipv6], routes: [] }))).toThrow(
+    expect.objectContaining({ code: 7, details: expect.stringContaining("mtu 1279") }),
+  );
+});
