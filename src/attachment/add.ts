@@ -23,6 +23,7 @@ import { requirePrograms, requireUnderlay } from "./needs.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
 import { outlastLinkRemovals, releaseSharedLinks } from "./shared-links.ts";
+import { repairAfterRestart } from "./switch-stamp.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
 
@@ -42,7 +43,9 @@ export async function add(call: Call): Promise<Result> {
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    return await wire(record, { ...kernel, standby }, previous, call, settings);
+    const result = await wire(record, { ...kernel, standby }, previous, call, settings);
+    if (settings.ovs !== undefined) await repairAfterRestart(settings.ovs.at, kernelOf(call), call.log);
+    return result;
   } finally {
     await dismiss(standby);
     closeNetns(netns);

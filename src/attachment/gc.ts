@@ -19,6 +19,7 @@ import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftover
 import { bridgeOf } from "./ovs-switch.ts";
 import { listRecords, readRecord, type StoredRecord } from "./record.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
+import { repairAfterRestart } from "./switch-stamp.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
 
 export async function gc(call: Call): Promise<void> {
@@ -58,6 +59,11 @@ export async function gc(call: Call): Promise<void> {
   }
   const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
   await attempt("shared links", () => releaseUnusedLinks(kernelOf(call), database));
+  if (call.config.datapath === "ovs") {
+    await attempt("pods of Open vSwitch", () =>
+      repairAfterRestart(bridgeOf(call.config), kernelOf(call), call.log),
+    );
+  }
   await attempt("masquerading", () => sweepMasquerade(network, kept, call));
   await attempt("addresses", () => ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept));
   if (faults.length > 0) throw incomplete(faults);

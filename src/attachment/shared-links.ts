@@ -24,6 +24,7 @@ import { routeProtocol } from "../plan/ip-lines.ts";
 import { type Link, type Plan, sharedLinks } from "../plan/plan.ts";
 import { ownBridges, removeShared } from "../plan/shared.ts";
 import { listDirectory, recordedPlans, stateDirectory } from "./record.ts";
+import { forgetSwitch } from "./switch-stamp.ts";
 
 /** Its name is none that a network can have. */
 const announcements = path.join(stateDirectory, ".removing-links");
@@ -101,7 +102,10 @@ async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {
   await forgetTheDead(link.name, kernel.deadline);
   const announcement = announce(link.name);
   try {
-    if (!isNeeded(link.name)) await removeShared(link, plan, kernel);
+    if (!isNeeded(link.name)) {
+      await removeShared(link, plan, kernel);
+      if (link.type.kind === "ovs") forgetSwitch(link.type.bridge);
+    }
   } finally {
     fs.rmSync(announcement, { force: true });
   }

@@ -18,6 +18,7 @@ import { bridgeOf } from "./ovs-switch.ts";
 import { abandon, type Claim, claimsOn, seize } from "./ownership.ts";
 import { type AttachmentRecord, removeRecordFile } from "./record.ts";
 import { releaseSharedLinks, releaseUnusedLinks } from "./shared-links.ts";
+import { repairAfterRestart } from "./switch-stamp.ts";
 
 export interface RemovalPolicy {
   /** Told of a live process that is adding or removing the attachment: waits, throws, or answers "leave". */
@@ -56,8 +57,10 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
     throw error;
   }
   removeRecordFile(file, name);
-  if (claim.stored === "torn") await releaseUnusedLinks(kernelOf(call));
-  else await releaseSharedLinks(claim.stored.plan, kernelOf(call));
+  if (claim.stored === "torn") return releaseUnusedLinks(kernelOf(call));
+  await releaseSharedLinks(claim.stored.plan, kernelOf(call));
+  const port = claim.stored.plan.find((object) => object.kind === "ovs-port");
+  if (port !== undefined) await repairAfterRestart(port, kernelOf(call), call.log);
 }
 
 /** By what the attachment's name, the IPAM and prevResult can tell. */
@@ -92,8 +95,7 @@ async function takeApart(plan: Plan, release: IpamRequest, call: Call, pod?: Net
 /** Where its port is, if it has one: the configuration may name another bridge by now. */
 function bridgeIn({ plan }: AttachmentRecord, call: Call): BridgeName {
   const port = plan.find((object) => object.kind === "ovs-port");
-  if (port?.kind !== "ovs-port") return bridgeOf(call.config);
-  return { database: port.database, bridge: port.bridge };
+  return port === undefined ? bridgeOf(call.config) : { database: port.database, bridge: port.bridge };
 }
 
 function openIfThere(netns: string): Netns | undefined {

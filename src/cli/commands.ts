@@ -37,6 +37,15 @@ export const commands: readonly Command[] = [
     load: async () => (await import("./status.ts")).status,
   },
   {
+    name: "apply",
+    summary: "make the node what its configuration and its attachments' records say",
+    about:
+      "Makes again what restarts of daemons or other programs took from pods that live, and changes nothing\n" +
+      "else. Exits with 1 if something cannot be made again.",
+    options: { json },
+    load: async () => (await import("./apply.ts")).apply,
+  },
+  {
     name: "doctor",
     summary: "examine this node: what would keep pods from being wired or reached, and how to fix it",
     about: "Changes nothing. Exits with 1 if a finding is an error.",

@@ -127,7 +127,7 @@ async function run(
   if (outcome.exitCode === 0) return outcome;
   const words = wordsOf(outcome.stderr);
   if (outcome.exitCode === null) throw down(database, `${name} got no answer for ${answerSeconds} s`);
-  if (/connection failed|cannot connect|Connection refused|not a bridge or a socket/i.test(words)) {
+  if (/connection failed|connecting to|cannot connect|not a bridge or a socket/i.test(words)) {
     throw down(database, words);
   }
   throw ovsRefused(`${name}: ${words}`);

@@ -118,7 +118,7 @@ function isSharedByNow(object: IpObject, message: string): boolean {
   return object.kind === "link" && object.shared === true && message.includes("File exists");
 }
 
-async function applySysctls(objects: readonly Sysctl[], kernel: Kernel): Promise<void> {
+export async function applySysctls(objects: readonly Sysctl[], kernel: Kernel): Promise<void> {
   for (const { key, value } of objects.filter((object) => object.where === "host"))
     writeHostSysctl(key, value);
   const inPod = objects.filter((object) => object.where === "pod");
@@ -128,7 +128,7 @@ async function applySysctls(objects: readonly Sysctl[], kernel: Kernel): Promise
   }
 }
 
-function refused(object: PlanObject | undefined, message: string, line: string | undefined): CniError {
+export function refused(object: PlanObject | undefined, message: string, line: string | undefined): CniError {
   const taken = object?.kind === "link" && message.includes("File exists") ? takenName(object) : undefined;
   if (taken !== undefined) return taken;
   const name = object === undefined ? "an object" : describeObject(object);

@@ -35,6 +35,23 @@ export function makingLines(object: IpObject): string[] {
   }
 }
 
+/** Lines that put right what there is of the object, or make it if it stands on a link. */
+export function mendingLines(object: IpObject): string[] {
+  switch (object.kind) {
+    case "link": {
+      const mac = object.mac === undefined ? "" : ` address ${object.mac}`;
+      const mtu = object.mtu === undefined ? "" : ` mtu ${object.mtu}`;
+      return [`link set dev ${object.name}${mac}${mtu} up`];
+    }
+    case "address":
+      return makingLines({ ...object, where: "host" });
+    case "route":
+      return [routeLine(object, "replace")];
+    case "neighbour":
+      return makingLines(object);
+  }
+}
+
 /**
  * Lines that remove the object by itself. Few need any: what is on a link goes with it. Links in a pod are
  * found by their alias instead.
@@ -105,8 +122,8 @@ function movingLines(link: Link, podName: string): string[] {
   ];
 }
 
-function routeLine(route: Route): string {
-  const words = [`route add ${route.dst}`];
+function routeLine(route: Route, verb: "add" | "replace" = "add"): string {
+  const words = [`route ${verb} ${route.dst}`];
   if (route.gateway !== undefined) words.push(`via ${route.gateway}`);
   words.push(`dev ${route.link} proto ${routeProtocol}`);
   if (route.gateway !== undefined) words.push("onlink");

@@ -54,7 +54,7 @@ function linesOf(plan: Plan): string[] {
  * Links that live in the pod alone. They have their alias from before they came there, under whatever name
  * they are found; what the pod has besides is not ours.
  */
-async function removePodLinks(plan: Plan, kernel: Kernel): Promise<void> {
+export async function removePodLinks(plan: Plan, kernel: Kernel): Promise<void> {
   const aliases = new Set(podLinks(plan).flatMap(({ alias }) => alias ?? []));
   if (aliases.size === 0 || kernel.pod === undefined) return;
   const [present] = await ipAsk("pod", ["link show"], kernel);

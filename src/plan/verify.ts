@@ -21,6 +21,10 @@ export interface Difference {
   readonly found: string;
 }
 
+export function isAsPlanned(object: PlanObject, observed: Observed): boolean {
+  return faultOf(object, observed) === undefined;
+}
+
 export function verify(plan: Plan, observed: Observed): Difference[] {
   return plan.flatMap((object) => {
     const fault = faultOf(object, observed);

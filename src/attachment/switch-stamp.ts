@@ -1,0 +1,57 @@
+// Tells whether Open vSwitch has been restarted, which loses flows and internal ports, and has its pods repaired then.
+import fs from "node:fs";
+import path from "node:path";
+import { makeDirectory, replaceFile } from "../linux/files.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { type BridgeName, managementSocket } from "../linux/ovs.ts";
+import type { Log } from "../log.ts";
+import { stateDirectory } from "./record.ts";
+import { liveAttachments, repairAttachments } from "./repair.ts";
+
+/**
+ * For a verb that had to do with the bridge: repairs its pods if its ovs-vswitchd is another one than the last time that somebody looked. A file says which
+ * that was; without it, or if something could not be mended, the next call looks again.
+ */
+export async function repairAfterRestart(at: BridgeName, kernel: Kernel, log: Log): Promise<void> {
+  const seen = identityOf(managementSocket(at));
+  if (seen === undefined || readIfThere(fileOf(at)) === seen) return;
+  const records = liveAttachments().filter(({ plan }) =>
+    plan.some(
+      (object) =>
+        object.kind === "ovs-port" && object.bridge === at.bridge && object.database === at.database,
+    ),
+  );
+  if (records.length === 0) return;
+  const repairs = await repairAttachments(records, kernel);
+  for (const { name, mended, fault } of repairs) {
+    const what = fault === undefined ? `made again: ${mended.join(", ")}` : `cannot be repaired: ${fault}`;
+    log.warn(`after a restart of Open vSwitch: container ${name.containerID}, ${name.ifname}: ${what}`);
+  }
+  if (repairs.some(({ fault }) => fault !== undefined)) return;
+  makeDirectory(stateDirectory, 0o700);
+  replaceFile(fileOf(at), seen);
+}
+
+/** For when the bridge has no pods any more. */
+export function forgetSwitch(at: BridgeName): void {
+  fs.rmSync(fileOf(at), { force: true });
+}
+
+/** Its name is none that a network can have. */
+function fileOf({ bridge }: BridgeName): string {
+  return path.join(stateDirectory, `.switch-${bridge}`);
+}
+
+/** ovs-vswitchd makes its sockets anew when it starts. */
+function identityOf(socket: string): string | undefined {
+  const stat = fs.statSync(socket, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? undefined : `${socket} ${stat.dev} ${stat.ino} ${stat.ctimeNs}`;
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,25 @@
+// `podwire apply`: makes the node what its configuration and its records say. Exits with 1 if something cannot be.
+import { liveAttachments, type Repair, repairAttachments } from "../attachment/repair.ts";
+import type { Run } from "./command.ts";
+import { commandKernel } from "./command-kernel.ts";
+import { printable } from "./table.ts";
+import { printJson, type Terminal } from "./terminal.ts";
+
+export const apply: Run = async (words, terminal) => {
+  const records = liveAttachments();
+  const repairs = await repairAttachments(records, commandKernel());
+  if (words.flag("json")) printJson({ attachments: records.length, repairs }, terminal);
+  else print(records.length, repairs, terminal);
+  return repairs.some(({ fault }) => fault !== undefined) ? 1 : 0;
+};
+
+function print(attachments: number, repairs: readonly Repair[], terminal: Terminal): void {
+  for (const { name, mended, fault } of repairs) {
+    const subject = `${name.network}/${name.containerID}/${name.ifname}`;
+    if (fault !== undefined) terminal.print(`${subject}: cannot be repaired: ${printable(fault)}\n`);
+    for (const what of mended) terminal.print(`${subject}: made again: ${printable(what)}\n`);
+  }
+  const changed =
+    repairs.length === 0 ? "all as they were made" : `${repairs.length} were not as they were made`;
+  terminal.print(`${attachments} attachments: ${changed}\n`);
+}

@@ -1,0 +1,104 @@
+// Makes again what of a plan is not there any more, and puts right what differs, without touching the rest: for what
+// restarts of daemons and other programs take away from a pod that lives.
+import { ipApply } from "../linux/ip.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { hostLinkExists } from "../linux/links.ts";
+import { applySysctls, refused } from "./apply.ts";
+import { type IpObject, isIpObject, linkOf, makingLines, mendingLines, upLine } from "./ip-lines.ts";
+import { applyMasquerade } from "./masquerade.ts";
+import { type Observed, observe } from "./observe.ts";
+import { applyOvs } from "./ovs.ts";
+import { describeObject, type Link, type Plan, type PlanObject } from "./plan.ts";
+import { removePodLinks } from "./remove.ts";
+import { type Step, stepsOf } from "./steps.ts";
+import { isAsPlanned } from "./verify.ts";
+
+/**
+ * `tolerated`: the plan with what others may rightly have changed left open. Returns what was mended, in words; throws if
+ * something cannot be.
+ */
+export async function mend(plan: Plan, tolerated: Plan, kernel: Kernel): Promise<string[]> {
+  const observed = await observe(plan, kernel);
+  const lost = lostLinks(plan, observed);
+  const isLost = (object: PlanObject) => lost.has(keyOf(object.where, placeOf(object) ?? ""));
+  const faulty = tolerated.filter((object) => !isAsPlanned(object, observed) && !isLost(object));
+  const parts = [...plan.filter(isLost), ...faulty];
+  if (parts.length === 0) return [];
+  const moved = plan.filter((object) => object.kind === "link" && isLost(object));
+  await removePodLinks(moved, kernel);
+  for (const step of stepsOf(inOrder(parts, plan))) await mendStep(step, isLost, kernel);
+  return parts.map(describeObject);
+}
+
+/** The link that an object is, is on, or is a setting of. */
+function placeOf(object: PlanObject): string | undefined {
+  if (isIpObject(object)) return linkOf(object);
+  return object.kind === "sysctl" ? /^net\/ipv[46]\/[a-z]+\/([^/]+)\//.exec(object.key)?.[1] : undefined;
+}
+
+/** By where they are and their names: to be made from the start, with all that stands on them. */
+function lostLinks(plan: Plan, observed: Observed): Set<string> {
+  const links = plan.filter((object) => object.kind === "link");
+  const lost = links.filter((link) => isGone(link, observed));
+  return new Set(lost.flatMap((link) => [keyOf(link.where, link.name), ...otherEnds(link, links)]));
+}
+
+/** One that moves to the pod is lost when it is back on the host. */
+function isGone(link: Link, observed: Observed): boolean {
+  const found = observed.link(link.where, link.name);
+  if (link.shared) return found === undefined && link.type.kind !== "ovs";
+  const moves = "movesToPodAs" in link.type && link.type.movesToPodAs !== undefined;
+  return moves ? found !== undefined : found === undefined;
+}
+
+/** What comes and goes with the link: the other end of a pair, or what it is before or after it moves. */
+function otherEnds(link: Link, links: readonly Link[]): string[] {
+  const { type } = link;
+  if (type.kind === "veth") return [keyOf(type.peer.where, type.peer.name)];
+  if (link.shared) return [];
+  return links
+    .filter((other) => !other.shared && other.type.kind === type.kind)
+    .map((other) => keyOf(other.where, other.name));
+}
+
+function keyOf(where: string, name: string): string {
+  return `${where} ${name}`;
+}
+
+function inOrder(parts: Plan, plan: Plan): Plan {
+  const rank = new Map(plan.map((object, index) => [describeObject(object), index]));
+  const rankOf = (object: PlanObject) => rank.get(describeObject(object)) ?? plan.length;
+  return parts.toSorted((a, b) => rankOf(a) - rankOf(b));
+}
+
+async function mendStep(step: Step, isLost: (object: PlanObject) => boolean, kernel: Kernel): Promise<void> {
+  switch (step.tool) {
+    case "ip":
+      return mendIp(step.objects, isLost, kernel);
+    case "sysctl":
+      return applySysctls(step.objects, kernel);
+    case "nft":
+      for (const object of step.objects) await applyMasquerade(object, kernel);
+      return;
+    case "ovs":
+      return applyOvs(step.objects, kernel);
+  }
+}
+
+async function mendIp(
+  objects: readonly IpObject[],
+  isLost: (object: PlanObject) => boolean,
+  kernel: Kernel,
+): Promise<void> {
+  const linesOf = (object: IpObject) => {
+    if (!isLost(object)) return mendingLines(object);
+    return object.kind === "link" && object.shared && hostLinkExists(object.name)
+      ? [upLine(object)]
+      : makingLines(object);
+  };
+  const lines = objects.flatMap((object) => linesOf(object).map((text) => ({ object, text })));
+  const texts = lines.map(({ text }) => text);
+  const [fault] = await ipApply(objects[0]?.where ?? "host", texts, kernel);
+  if (fault === undefined) return;
+  throw refused(lines[fault.line]?.object, fault.message, texts[fault.line]);
+}
