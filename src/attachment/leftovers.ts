@@ -5,6 +5,7 @@ import { hostLinkPattern, parseLinkAlias } from "../datapath/names.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { changeFlows, listFlows, ovsRows } from "../linux/ovs.ts";
+import { labelOf } from "../linux/ovs-rows.ts";
 import { ownCookies, ownerKey, parseFlow, removingFlowsLine } from "../plan/ovs-lines.ts";
 import { recordedPlans } from "./record.ts";
 
@@ -13,8 +14,7 @@ export async function portAttachments(database: string, kernel: Kernel): Promise
   const question = ["--columns=external_ids", "find", "Interface", `external_ids:${ownerKey}!=""`];
   const [rows = []] = await ovsRows(database, [question], kernel);
   return rows.flatMap((row) => {
-    const [, pairs] = row["external_ids"] as [string, [string, string][]];
-    const owner = pairs.find(([key]) => key === ownerKey)?.[1];
+    const owner = labelOf(row, ownerKey);
     return owner === undefined ? [] : (parseLinkAlias(`podwire:${owner}`) ?? []);
   });
 }

@@ -4,7 +4,7 @@ import { defaultTimeoutSeconds } from "../config/network.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { netnsStillAt } from "../linux/netns.ts";
 import { bootId, isRunning } from "../linux/process.ts";
-import type { Plan } from "../plan/plan.ts";
+import { movesToPod, type Plan } from "../plan/plan.ts";
 import type { AttachmentRecord } from "./record.ts";
 
 /** Whether the podwire that writes this record is still at it. */
@@ -30,6 +30,6 @@ export function hasNetns(record: AttachmentRecord): boolean {
 export function hasHostLinks(plan: Plan): boolean {
   const links = plan
     .filter((object) => object.kind === "link")
-    .filter(({ where, type }) => where === "host" && !(type.kind === "ipvlan" && type.movesToPodAs));
+    .filter((link) => link.where === "host" && !movesToPod(link));
   return links.every((link) => hostLinkExists(link.name));
 }

@@ -5,6 +5,7 @@ import type { OvsPortType, OvsSettings } from "../datapath/datapath.ts";
 import { gatewayMac } from "../datapath/host-side.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type BridgeName, defaultDatabase, ovsRefused, ovsRows } from "../linux/ovs.ts";
+import { textOf } from "../linux/ovs-rows.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
 
 export const defaultBridge = "podwire0";
@@ -77,10 +78,9 @@ async function readBridge(
   ];
   const [[row] = [], [local] = []] = await ovsRows(database, questions, kernel);
   if (row === undefined) return undefined;
-  const mac = local?.["mac_in_use"];
   return {
     datapathType: row["datapath_type"] === "netdev" ? "netdev" : "system",
-    localMac: typeof mac === "string" ? mac : undefined,
+    localMac: textOf(local?.["mac_in_use"]),
   };
 }
 

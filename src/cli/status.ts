@@ -1,5 +1,6 @@
 // `podwire status`: every attachment on this node, and whether it is as it was made.
 import type { AttachmentName } from "../datapath/datapath.ts";
+import { movesToPod } from "../plan/plan.ts";
 import { formatAge } from "./age.ts";
 import { type Attachment, type Condition, listAttachments } from "./attachments.ts";
 import type { Colour } from "./colour.ts";
@@ -53,7 +54,9 @@ export const status: Run = async (words, terminal) => {
 function report(attachment: Attachment, verdict: Verdict | undefined): Report {
   const { name, record } = attachment;
   const { network, containerID, ifname } = name;
-  const hostLink = record?.plan.find((object) => object.kind === "link" && object.where === "host");
+  const [hostLink] = (record?.plan ?? [])
+    .filter((object) => object.kind === "link")
+    .filter((link) => link.where === "host" && !movesToPod(link));
   const { namespace, name: podName } = record?.pod ?? {};
   return {
     network,
@@ -66,7 +69,7 @@ function report(attachment: Attachment, verdict: Verdict | undefined): Report {
     },
     ...(record === undefined ? {} : { netns: record.netns.path }),
     addresses: record?.ips.map(({ address }) => address) ?? [],
-    ...(hostLink?.kind === "link" ? { hostLink: hostLink.name } : {}),
+    ...(hostLink === undefined ? {} : { hostLink: hostLink.name }),
     ...(record === undefined ? {} : { datapath: record.datapath, createdAt: record.createdAt }),
   };
 }

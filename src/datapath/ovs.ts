@@ -55,7 +55,6 @@ function traces(name: AttachmentName, at: BridgeName): Plan {
       ...at,
       name: link,
       type: { kind: "system" },
-      vlan: 0,
       trunk: [],
       externalIds: {},
     },
@@ -107,7 +106,6 @@ function bridgeObjects(
     ...at,
     name: hostLinkName(wiring),
     type: portType === "veth" ? { kind: "system" } : { kind: "internal", mac, mtu: wiring.mtu },
-    vlan,
     trunk,
     ...(ingress === undefined ? {} : { ingress }),
     externalIds: {

@@ -3,6 +3,7 @@ import fs from "node:fs";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import { runIn } from "./enter.ts";
 import type { Kernel } from "./kernel.ts";
+import type { Row } from "./ovs-rows.ts";
 import type { ProgramName } from "./programs.ts";
 import type { RunOutcome } from "./run.ts";
 
@@ -22,9 +23,6 @@ export interface BridgeName {
   readonly database: string;
   readonly bridge: string;
 }
-
-/** A row by its columns, in OVSDB's notation (RFC 7047 section 5.1). */
-export type Row = Readonly<Record<string, unknown>>;
 
 /**
  * One transaction of several commands, each with its words; waits until ovs-vswitchd has done it. Returns Open vSwitch's

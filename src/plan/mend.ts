@@ -8,7 +8,7 @@ import { type IpObject, isIpObject, linkOf, makingLines, mendingLines, upLine } 
 import { applyMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
 import { applyOvs } from "./ovs.ts";
-import { describeObject, type Link, type Plan, type PlanObject } from "./plan.ts";
+import { describeObject, type Link, movesToPod, type Plan, type PlanObject } from "./plan.ts";
 import { removePodLinks } from "./remove.ts";
 import { type Step, stepsOf } from "./steps.ts";
 import { isAsPlanned } from "./verify.ts";
@@ -47,8 +47,7 @@ function lostLinks(plan: Plan, observed: Observed): Set<string> {
 function isGone(link: Link, observed: Observed): boolean {
   const found = observed.link(link.where, link.name);
   if (link.shared) return found === undefined && link.type.kind !== "ovs";
-  const moves = "movesToPodAs" in link.type && link.type.movesToPodAs !== undefined;
-  return moves ? found !== undefined : found === undefined;
+  return movesToPod(link) ? found !== undefined : found === undefined;
 }
 
 /** What comes and goes with the link: the other end of a pair, or what it is before or after it moves. */

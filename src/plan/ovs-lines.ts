@@ -29,8 +29,14 @@ export function bridgeWords({ bridge, datapathType, mac }: OvsBridge): string[][
   ];
 }
 
+/**
+ * Pods get their packets by flow. Where a bridge of others switches as bridges do (NORMAL), their ports are in a VLAN
+ * that no frame can be in, so that nothing is flooded to them.
+ */
+export const noVlan = 4095;
+
 export function portWords(port: OvsPort): string[][] {
-  const { bridge, name, type, vlan, trunk, ingress, externalIds } = port;
+  const { bridge, name, type, trunk, ingress, externalIds } = port;
   const ids = Object.entries(externalIds).map(([key, value]) => `external_ids:${key}=${quoted(value)}`);
   const device =
     type.kind === "internal" ? ["type=internal", `mac=${quoted(type.mac)}`, `mtu_request=${type.mtu}`] : [];
@@ -38,13 +44,10 @@ export function portWords(port: OvsPort): string[][] {
     ingress === undefined
       ? []
       : [`ingress_policing_rate=${ingress.rate}`, `ingress_policing_burst=${ingress.burst}`];
-  const tagging =
-    trunk.length === 0
-      ? [`tag=${vlan}`]
-      : [`tag=${vlan}`, "vlan_mode=native-untagged", `trunks=${trunk.join(",")}`];
+  const trunks = trunk.length === 0 ? [] : ["vlan_mode=native-untagged", `trunks=${trunk.join(",")}`];
   return [
     ["--may-exist", "add-port", bridge, name],
-    ["set", "Port", name, ...tagging],
+    ["set", "Port", name, `tag=${noVlan}`, ...trunks],
     ["set", "Interface", name, ...device, ...policing, ...ids],
   ];
 }

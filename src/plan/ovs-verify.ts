@@ -1,7 +1,7 @@
 // Compares what a plan has in Open vSwitch with what is there. Pure.
 import { type Fault, unequal } from "./fault.ts";
 import type { ObservedOvs } from "./ovs.ts";
-import { flowKey, type OvsObject } from "./ovs-lines.ts";
+import { flowKey, noVlan, type OvsObject } from "./ovs-lines.ts";
 import type { OvsFlows, OvsPort } from "./plan.ts";
 
 export function ovsFault(object: OvsObject, observed: ObservedOvs): Fault | undefined {
@@ -29,8 +29,14 @@ function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
       ? { expected: "an OpenFlow port", found: "none" }
       : undefined) ??
     unequal(`type ${wanted.type.kind}`, `type ${port.type}`) ??
-    unequal(`tag ${wanted.vlan}`, `tag ${port.vlan ?? "none"}`)
+    unequal(`tag ${noVlan}`, `tag ${port.vlan ?? "none"}`) ??
+    unequal(`trunks ${sorted(wanted.trunk)}`, `trunks ${sorted(port.trunk)}`) ??
+    unequal(`ingress rate ${wanted.ingress?.rate ?? 0}`, `ingress rate ${port.rate}`)
   );
+}
+
+function sorted(numbers: readonly number[]): string {
+  return numbers.toSorted((a, b) => a - b).join(",");
 }
 
 function flowsFault({ cookie, flows, ...at }: OvsFlows, observed: ObservedOvs): Fault | undefined {

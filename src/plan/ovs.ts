@@ -1,16 +1,10 @@
 // Makes, reads and removes what a plan has in Open vSwitch: one transaction for a bridge and its ports, one bundle for
 // flows.
+import { toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
-import {
-  changeFlows,
-  listFlows,
-  OvsDownError,
-  ovsRefused,
-  ovsRows,
-  ovsTransact,
-  type Row,
-} from "../linux/ovs.ts";
+import { changeFlows, listFlows, OvsDownError, ovsRefused, ovsRows, ovsTransact } from "../linux/ovs.ts";
+import { idOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
 import {
   bridgeWords,
   flowKey,
@@ -42,23 +36,20 @@ async function applyPorts(
   database: string,
   kernel: Kernel,
 ): Promise<void> {
-  const missing = bridges.filter(({ bridge }) => !hostLinkExists(bridge)).flatMap(bridgeWords);
+  const making = bridges.flatMap(bridgeWords);
+  const isThere = bridges.every(({ bridge }) => hostLinkExists(bridge));
   const transact = async (commands: readonly string[][]) => {
     const fault = commands.length === 0 ? undefined : await ovsTransact(database, commands, kernel);
     if (fault !== undefined) throw ovsRefused(fault);
   };
   try {
-    await transact([...missing, ...ports]);
+    await transact(isThere ? ports : [...making, ...ports]);
   } catch (error) {
-    // Another ADD was faster, or its link is not there yet.
-    if (missing.length === 0 || !(error instanceof Error) || !/already exists/.test(detailsOf(error)))
-      throw error;
-    await transact(ports);
+    // Another ADD was faster, or a link of that name says nothing about the database.
+    const isOtherwise = isThere ? /no bridge named/ : /bridge named .* already exists/;
+    if (making.length === 0 || !isOtherwise.test(toCniError(error).details)) throw error;
+    await transact(isThere ? [...making, ...ports] : ports);
   }
-}
-
-function detailsOf(error: Error): string {
-  return (error as { details?: string }).details ?? error.message;
 }
 
 /** Flows go before their port, whose number another one could get. Where Open vSwitch is down only GC can. */
@@ -115,6 +106,9 @@ export interface ObservedPort {
   readonly error: string;
   readonly type: string;
   readonly vlan: number | undefined;
+  readonly trunk: readonly number[];
+  /** kbit/s; 0: no limit. */
+  readonly rate: number;
   readonly bridge: string | undefined;
 }
 
@@ -173,8 +167,8 @@ async function readTables(database: string, objects: readonly OvsObject[], kerne
   const bridgeNames = new Set(objects.map(({ bridge }) => bridge));
   const questions = [
     ["--columns=name,datapath_type,ports", "--if-exists", "list", "Bridge", ...bridgeNames],
-    ["--columns=_uuid,name,tag", "--if-exists", "list", "Port", ...names],
-    ["--columns=name,ofport,error,type", "--if-exists", "list", "Interface", ...names],
+    ["--columns=_uuid,name,tag,trunks", "--if-exists", "list", "Port", ...names],
+    ["--columns=name,ofport,error,type,ingress_policing_rate", "--if-exists", "list", "Interface", ...names],
   ];
   // Without a name all rows would be listed, and are harmless.
   const [bridges = [], ports = [], interfaces = []] = await ovsRows(database, questions, kernel);
@@ -186,7 +180,9 @@ async function readTables(database: string, objects: readonly OvsObject[], kerne
     ports: new Map(
       interfaces.map((row) => {
         const port = portOf.get(row["name"]);
-        const bridge = bridges.find((candidate) => membersOf(candidate["ports"]).includes(uuidOf(port)));
+        const bridge = bridges.find((candidate) =>
+          membersOf(candidate["ports"]).includes(port === undefined ? "" : idOf(port)),
+        );
         return [String(row["name"]), observedPort(row, port, bridge)];
       }),
     ),
@@ -195,22 +191,14 @@ async function readTables(database: string, objects: readonly OvsObject[], kerne
 
 function observedPort(row: Row, port: Row | undefined, bridge: Row | undefined): ObservedPort {
   return {
-    number: typeof row["ofport"] === "number" ? row["ofport"] : undefined,
-    error: typeof row["error"] === "string" ? row["error"] : "",
+    number: numberOf(row["ofport"]),
+    error: textOf(row["error"]) ?? "",
     type: String(row["type"] || "system"),
-    vlan: typeof port?.["tag"] === "number" ? port["tag"] : undefined,
+    vlan: numberOf(port?.["tag"]),
+    trunk: port === undefined ? [] : membersOf(port["trunks"]).map(Number),
+    rate: Number(row["ingress_policing_rate"]),
     bridge: bridge === undefined ? undefined : String(bridge["name"]),
   };
-}
-
-/** ["uuid", "…"] alone, or ["set", [["uuid", "…"], …]]. */
-function membersOf(value: unknown): string[] {
-  const [kind, content] = value as [string, unknown];
-  return kind === "set" ? (content as [string, string][]).map(([, uuid]) => uuid) : [String(content)];
-}
-
-function uuidOf(row: Row | undefined): string {
-  return row === undefined ? "" : String((row["_uuid"] as [string, string])[1]);
 }
 
 async function readFlows(

@@ -167,8 +167,6 @@ export interface OvsPort extends BridgeName {
   readonly type:
     | { readonly kind: "internal"; readonly mac: string; readonly mtu: number }
     | { readonly kind: "system" };
-  /** 0: frames without a tag alone. */
-  readonly vlan: number;
   /** VLANs whose tagged frames the pod sends and gets. */
   readonly trunk: readonly number[];
   /** What the pod may send, in kbit/s and kbit. */
@@ -191,6 +189,11 @@ export interface OvsFlow {
   readonly priority: number;
   readonly match: string;
   readonly actions: string;
+}
+
+/** Whether the link is made on the host to be the pod's. */
+export function movesToPod({ type }: Link): boolean {
+  return "movesToPodAs" in type && type.movesToPodAs !== undefined;
 }
 
 export function sharedLinks(plan: Plan): Link[] {

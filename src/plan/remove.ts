@@ -8,7 +8,7 @@ import { hostLinkExists } from "../linux/links.ts";
 import { detachingLines, isIpObject, linkOf, removingLines } from "./ip-lines.ts";
 import { removeMasquerade } from "./masquerade.ts";
 import { removeOvs } from "./ovs.ts";
-import { type Link, type Plan, sharedLinks } from "./plan.ts";
+import { type Link, movesToPod, type Plan, sharedLinks } from "./plan.ts";
 
 export async function remove(plan: Plan, kernel: Kernel): Promise<void> {
   const masquerades = plan.filter((object) => object.kind === "masquerade");
@@ -69,7 +69,7 @@ export async function removePodLinks(plan: Plan, kernel: Kernel): Promise<void> 
 
 /** Links that do not go with another one's on the host: they were made there and moved to the pod. */
 export function podLinks(plan: Plan): Link[] {
-  return plan.filter((object) => object.kind === "link").filter(({ type }) => "movesToPodAs" in type);
+  return plan.filter((object) => object.kind === "link").filter(movesToPod);
 }
 
 /** Only Open vSwitch can remove its links, and does once it runs. */

@@ -3,6 +3,7 @@
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { changeFlows, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
+import { idOf, labelOf, membersOf } from "../linux/ovs-rows.ts";
 import { ownBridge, ownerKey, removingFlowsLine } from "./ovs-lines.ts";
 import type { BridgeName, Link, Plan } from "./plan.ts";
 
@@ -13,7 +14,7 @@ export async function removeShared({ name, type }: Link, plan: Plan, kernel: Ker
     return;
   }
   try {
-    if (await isOwn(type.bridge, kernel)) {
+    if (await isOursAlone(type.bridge, kernel)) {
       await ovsTransact(type.bridge.database, [["--if-exists", "del-br", name]], kernel);
     } else {
       await leaveBridge(type.bridge, name, plan, kernel);
@@ -24,8 +25,20 @@ export async function removeShared({ name, type }: Link, plan: Plan, kernel: Ker
   }
 }
 
-async function isOwn({ database, bridge }: BridgeName, kernel: Kernel): Promise<boolean> {
-  return (await ownBridges(database, kernel)).includes(bridge);
+/** Whether podwire made the bridge and nobody else has put a port on it. */
+async function isOursAlone({ database, bridge }: BridgeName, kernel: Kernel): Promise<boolean> {
+  const questions = [
+    ["--columns=ports,external_ids", "--if-exists", "list", "Bridge", bridge],
+    ["--columns=_uuid,name", "list", "Port"],
+    ["--columns=name,external_ids", "list", "Interface"],
+  ];
+  const [[row] = [], ports = [], interfaces = []] = await ovsRows(database, questions, kernel);
+  if (row === undefined || labelOf(row, ownerKey) !== ownBridge) return false;
+  const members = new Set(membersOf(row["ports"]));
+  const names = new Set(ports.filter((port) => members.has(idOf(port))).map((port) => port["name"]));
+  return interfaces
+    .filter(({ name }) => names.has(name) && name !== bridge)
+    .every((candidate) => labelOf(candidate, ownerKey) !== undefined);
 }
 
 /** Bridges that podwire made. */

@@ -9,6 +9,7 @@ import {
   type Ipvlan,
   type Link,
   type Masquerade,
+  movesToPod,
   type Neighbour,
   type Plan,
   type PlanObject,
@@ -60,7 +61,7 @@ function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
 
 function linkFault(wanted: Link, observed: Observed): Fault | undefined {
   // It is the pod's by now, where it is verified.
-  if ("movesToPodAs" in wanted.type && wanted.type.movesToPodAs !== undefined) return undefined;
+  if (movesToPod(wanted)) return undefined;
   const link = observed.link(wanted.where, wanted.name);
   if (link === undefined) return { expected: `a ${wanted.type.kind} link`, found: "no such link" };
   return (

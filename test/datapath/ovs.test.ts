@@ -60,7 +60,6 @@ describe("the plan of a pod", () => {
         ...onBridge,
         name: port,
         type: { kind: "system" },
-        vlan: 0,
         trunk: [],
         externalIds: {
           podwire: "podnet/pod1/eth0",

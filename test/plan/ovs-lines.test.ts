@@ -15,7 +15,6 @@ const port: OvsPort = {
   ...at,
   name: "pw1",
   type: { kind: "system" },
-  vlan: 0,
   trunk: [],
   externalIds: {},
 };
@@ -40,7 +39,7 @@ describe("a port", () => {
   test("of a veth pair is added as it is", () => {
     expect(portWords(port)).toEqual([
       ["--may-exist", "add-port", "podwire0", "pw1"],
-      ["set", "Port", "pw1", "tag=0"],
+      ["set", "Port", "pw1", "tag=4095"],
       ["set", "Interface", "pw1"],
     ]);
   });
@@ -57,13 +56,13 @@ describe("a port", () => {
     ]);
   });
 
-  test("can have VLANs and a limit", () => {
-    const words = portWords({ ...port, vlan: 100, trunk: [200, 300], ingress: { rate: 10000, burst: 1000 } });
+  test("can have a trunk and a limit", () => {
+    const words = portWords({ ...port, trunk: [200, 300], ingress: { rate: 10000, burst: 1000 } });
     expect(words[1]).toEqual([
       "set",
       "Port",
       "pw1",
-      "tag=100",
+      "tag=4095",
       "vlan_mode=native-untagged",
       "trunks=200,300",
     ]);

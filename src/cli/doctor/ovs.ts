@@ -1,0 +1,47 @@
+// Networks whose pods are ports of Open vSwitch: whether it runs, and can make or take their bridge.
+import fs from "node:fs";
+import { ovsSettings } from "../../attachment/ovs-switch.ts";
+import { toCniError } from "../../cni/error.ts";
+import type { NetworkConfig } from "../../config/network.ts";
+import type { OvsSettings } from "../../datapath/datapath.ts";
+import { hostLinkExists } from "../../linux/links.ts";
+import { requireSwitch } from "../../linux/ovs.ts";
+import { commandKernel } from "../command-kernel.ts";
+import { type Finding, fault, fine, warning } from "./finding.ts";
+import type { Node } from "./node.ts";
+
+export async function checkOvs(node: Node): Promise<Finding[]> {
+  const networks = node.networks.filter(({ datapath }) => datapath === "ovs");
+  return (await Promise.all(networks.map(checkNetwork))).flat();
+}
+
+async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
+  const check = `Open vSwitch of network ${network.name}`;
+  try {
+    const settings = await ovsSettings(network, commandKernel());
+    await requireSwitch(settings.at.database, commandKernel());
+    return [bridge(check, settings), ...kernelModule(check, settings), ...portType(check, settings)];
+  } catch (error) {
+    const { details } = toCniError(error);
+    return [fault(check, details, "no pod can be wired", "put that right, or use datapath veth")];
+  }
+}
+
+function bridge(check: string, { at, datapathType, portType: type }: OvsSettings): Finding {
+  const state = hostLinkExists(at.bridge) ? "is there" : "will be made by the first pod";
+  return fine(check, `bridge ${at.bridge} (${datapathType}, ports by ${type}) ${state}`);
+}
+
+/** The module is loaded by ovs-vswitchd or its service, not by using it. */
+function kernelModule(check: string, { datapathType }: OvsSettings): Finding[] {
+  if (datapathType === "netdev" || fs.existsSync("/sys/module/openvswitch")) return [];
+  const fix = "modprobe openvswitch, or set ovs.datapathType to netdev where the kernel has no such module";
+  return [fault(`${check}: kernel module`, "openvswitch is not loaded", "no bridge can be made", fix)];
+}
+
+function portType(check: string, { portType: type, datapathType }: OvsSettings): Finding[] {
+  if (type === "veth") return [];
+  const fix = datapathType === "netdev" ? "" : "set ovs.portType to veth";
+  const breaks = "a restart of ovs-vswitchd cuts pods off until the next ADD, DEL, GC or podwire apply";
+  return [warning(`${check}: ports`, "internal", breaks, fix)];
+}
