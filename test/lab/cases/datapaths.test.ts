@@ -1,0 +1,124 @@
+// One node whose datapath is switched while pods run: who of the old and the new reaches whom, and what daemons and
+// machines that die take with them. Open vSwitch with the kernel's datapath, on two nodes of each kernel.
+import { describe, expect, test } from "vitest";
+import type { Conflist } from "../../fixture/conflist.ts";
+import { callOnce, gc, ipvlanNetwork, leftOvers } from "../fixture/ipvlan.ts";
+import { testedKernels } from "../fixture/kernels.ts";
+import { begin, kill, startOpenVswitch } from "../fixture/open-vswitch.ts";
+import { conflistFor, type Pod, pod } from "../fixture/pod.ts";
+import { answers, server, withService } from "../fixture/service.ts";
+import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
+import { ping, transfer, withServer } from "../fixture/traffic.ts";
+import type { Endpoint, LabNode } from "../machine/node.ts";
+
+const families = [4, 6] as const;
+
+const networks: Readonly<Record<string, (node: LabNode) => Conflist>> = {
+  veth: (node) => conflistFor(node, { ipMasq: true }),
+  "ovs by veth": (node) => conflistFor(node, { ipMasq: true, datapath: "ovs" }),
+  "ovs by internal ports": (node) =>
+    conflistFor(node, { ipMasq: true, datapath: "ovs", ovs: { portType: "internal" } }),
+};
+
+async function reach(from: Endpoint, to: Endpoint): Promise<void> {
+  for (const family of families) await ping(from, to, { family, count: 1 });
+}
+
+/** Nothing of podwire's, in Open vSwitch either. */
+async function whatIsLeft(node: LabNode): Promise<string> {
+  return [await leftOvers(node), await node.sh("ovs-vsctl list-br")].join("").trim();
+}
+
+describe.skipIf(cannotRunLab("switching datapaths")).each(testedKernels)("on kernel %s", (kernel) => {
+  const lab = sharedLab({ kernel });
+  const deletePod = async (node: LabNode, conflist: Conflist, { netns }: Pod) => {
+    const container = netns.split("/").at(-1) ?? "";
+    expect(await callOnce(node, "DEL", conflist, { container })).toMatchObject({ code: 0 });
+    await node.sh(`ip netns delete ${container}`);
+  };
+
+  test("pods of veth and of both kinds of port reach each other, host and world, and each is deleted by any", async () => {
+    const { node1, node2 } = lab;
+    await startOpenVswitch(node1);
+    const pods: Pod[] = [];
+    for (const network of Object.values(networks)) pods.push(await pod(node1, network(node1)));
+    const [last] = Object.values(networks).slice(-1) as [(node: LabNode) => Conflist];
+    for (const one of pods) {
+      await one.check();
+      await reach(one, node1);
+      await reach(node1, one);
+      await reach(one, node2);
+      for (const other of pods.filter((each) => each !== one)) await reach(one, other);
+    }
+    await transfer(pods[0] as Pod, pods[1] as Pod, 20);
+    await transfer(pods[1] as Pod, pods[2] as Pod, 20, 6);
+    await transfer(pods[2] as Pod, node2, 20);
+    for (const one of pods) await deletePod(node1, last(node1), one);
+    expect(await whatIsLeft(node1)).toBe("");
+  });
+
+  test("Services have backends on the same node for pods of Open vSwitch", async () => {
+    const { node1 } = lab;
+    const conflist = networks["ovs by veth"]?.(node1) as Conflist;
+    const [one, beside] = [await pod(node1, conflist), await pod(node1, conflist)];
+    await withServer(beside, server, 8080, () =>
+      withService(node1, beside, async () => {
+        expect(await answers(one)).toEqual(["hi", "hi"]);
+        expect(await answers(node1)).toEqual(["hi", "hi"]);
+      }),
+    );
+    await Promise.all([one.remove(), beside.remove()]);
+    expect(await whatIsLeft(node1)).toBe("");
+  });
+
+  test("pods of Open vSwitch reach older ipvlan pods of the node in l2", async () => {
+    const { node1 } = lab;
+    const old = await pod(node1, ipvlanNetwork(node1, "l2", { ipMasq: false }));
+    const fresh = await pod(node1, networks["ovs by veth"]?.(node1) as Conflist);
+    await Promise.all([reach(node1, old), reach(node1, fresh)]);
+    await fresh.check();
+    await old.check();
+    await old.remove();
+    await reach(node1, fresh);
+    await fresh.remove();
+    expect(await whatIsLeft(node1)).toBe("");
+  });
+
+  test.each(["ovs by veth", "ovs by internal ports"])(
+    "pods of %s are back with the next verb after ovs-vswitchd was killed",
+    async (name) => {
+      const { node1 } = lab;
+      const conflist = networks[name]?.(node1) as Conflist;
+      const [one, beside] = [await pod(node1, conflist), await pod(node1, conflist)];
+      await reach(one, beside);
+      await kill(node1, "ovs-vswitchd");
+      expect(await callOnce(node1, "STATUS", conflist)).toMatchObject({ code: 50 });
+      await begin(node1, "ovs-vswitchd");
+      const next = await pod(node1, conflist);
+      for (const each of [one, beside, next]) await each.check();
+      await reach(one, beside);
+      await reach(next, one);
+      await reach(node1, one);
+      for (const each of [one, beside, next]) await each.remove();
+      expect(await whatIsLeft(node1)).toBe("");
+    },
+  );
+
+  test("a node that lost its power has new pods at once, and GC clears away the old ones' ports", async () => {
+    const { node1 } = lab;
+    const conflist = networks["ovs by veth"]?.(node1) as Conflist;
+    await pod(node1, conflist);
+    await pod(node1, conflist);
+    await node1.sh("sync");
+    await node1.reset();
+    await startOpenVswitch(node1);
+    const fresh = await pod(node1, conflist, { container: "fresh" });
+    await reach(node1, fresh);
+    await fresh.check();
+    expect(await gc(node1, conflist, ["fresh"])).toMatchObject({ code: 0 });
+    expect((await node1.sh("ovs-vsctl list-ports podwire0")).split("\n")).toHaveLength(1);
+    await reach(node1, fresh);
+    await fresh.remove();
+    expect(await whatIsLeft(node1)).toBe("");
+  });
+});
