@@ -1,6 +1,7 @@
 // DEL: needs neither a live netns nor prevResult, and succeeds for what is gone already.
 import { CniError, ErrorCode } from "../cni/error.ts";
 import { type Call, kernelOf, nameOf } from "./call.ts";
+import { presentDatabase } from "./ovs-switch.ts";
 import { removeRecord } from "./record.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
@@ -11,7 +12,7 @@ export async function del(call: Call): Promise<void> {
   if (hadRecord) return;
   await unwireUnrecorded(name, call);
   removeRecord(name);
-  await releaseUnusedLinks(kernelOf(call));
+  await releaseUnusedLinks(kernelOf(call), presentDatabase(call));
 }
 
 /** A runtime that gave up on a slow ADD sends DEL while that ADD still runs: it ends first. */

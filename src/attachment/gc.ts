@@ -4,7 +4,6 @@ import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import type { AttachmentKey } from "../ipam/ipam.ts";
 import { ipamOf } from "../ipam/registry.ts";
-import { hasSocket } from "../linux/ovs.ts";
 import { findProgram } from "../linux/programs.ts";
 import {
   hasStaleDirect,
@@ -16,7 +15,7 @@ import {
 import type { Masquerade } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftovers.ts";
-import { bridgeOf } from "./ovs-switch.ts";
+import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
 import { listRecords, readRecord, type StoredRecord } from "./record.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
 import { repairAfterRestart } from "./switch-stamp.ts";
@@ -50,7 +49,8 @@ export async function gc(call: Call): Promise<void> {
     await unwireAll(withoutRecord(own), (name) => unwireUnrecorded(name, call));
   };
   await attempt("links on the host", async () => unwireUnlisted(await linkedAttachments(kernelOf(call))));
-  const database = databaseFor(call);
+  // One that has the ovs datapath now says so if Open vSwitch does not answer.
+  const database = call.config.datapath === "ovs" ? bridgeOf(call.config).database : presentDatabase(call);
   if (database !== undefined) {
     await attempt("ports of Open vSwitch", async () =>
       unwireUnlisted(await portAttachments(database, kernelOf(call))),
@@ -58,7 +58,10 @@ export async function gc(call: Call): Promise<void> {
     await attempt("flows of Open vSwitch", () => removeStrayFlows(database, kernelOf(call)));
   }
   const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
-  await attempt("shared links", () => releaseUnusedLinks(kernelOf(call), database));
+  // Of a valid attachment without a record nobody knows what it needs.
+  if (withoutRecord(valid.map((key) => ({ network, ...key }))).length === 0) {
+    await attempt("shared links", () => releaseUnusedLinks(kernelOf(call), database));
+  }
   if (call.config.datapath === "ovs") {
     await attempt("pods of Open vSwitch", () =>
       repairAfterRestart(bridgeOf(call.config), kernelOf(call), call.log),
@@ -67,13 +70,6 @@ export async function gc(call: Call): Promise<void> {
   await attempt("masquerading", () => sweepMasquerade(network, kept, call));
   await attempt("addresses", () => ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept));
   if (faults.length > 0) throw incomplete(faults);
-}
-
-/** The network may have had the ovs datapath before; one that has it now says so if Open vSwitch does not answer. */
-function databaseFor(call: Call): string | undefined {
-  const { database } = bridgeOf(call.config);
-  const isPresent = findProgram("ovs-vsctl", kernelOf(call).searchPath) !== undefined && hasSocket(database);
-  return call.config.datapath === "ovs" || isPresent ? database : undefined;
 }
 
 /** Without a list nothing is provably stale, so nothing is removed. */

@@ -4,14 +4,21 @@ import type { NetworkConfig } from "../config/network.ts";
 import type { OvsPortType, OvsSettings } from "../datapath/datapath.ts";
 import { gatewayMac } from "../datapath/host-side.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { type BridgeName, defaultDatabase, ovsRefused, ovsRows } from "../linux/ovs.ts";
+import { type BridgeName, defaultDatabase, isPresent, ovsRefused, ovsRows } from "../linux/ovs.ts";
 import { textOf } from "../linux/ovs-rows.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
+import { type Call, kernelOf } from "./call.ts";
 
 export const defaultBridge = "podwire0";
 
 export function bridgeOf({ ovs }: Pick<NetworkConfig, "ovs">): BridgeName {
   return { database: ovs?.database ?? defaultDatabase, bridge: ovs?.bridge ?? defaultBridge };
+}
+
+/** Of a node that has Open vSwitch, whatever the network's datapath is now: it may have been another one before. */
+export function presentDatabase(call: Call): string | undefined {
+  const { database } = bridgeOf(call.config);
+  return isPresent(database, kernelOf(call)) ? database : undefined;
 }
 
 /** Throws code 11 if Open vSwitch does not run, 107 if the bridge is not as the configuration says. */

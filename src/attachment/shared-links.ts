@@ -13,6 +13,7 @@ import { ipApply, ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists, hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
 import { endOrphans } from "../linux/orphans.ts";
+import { OvsDownError } from "../linux/ovs.ts";
 import {
   formatIdentity,
   isRunning,
@@ -22,7 +23,7 @@ import {
 } from "../linux/process.ts";
 import { routeProtocol } from "../plan/ip-lines.ts";
 import { type Link, type Plan, sharedLinks } from "../plan/plan.ts";
-import { ownBridges, removeShared } from "../plan/shared.ts";
+import { idleBridges, removeShared } from "../plan/shared.ts";
 import { listDirectory, recordedPlans, stateDirectory } from "./record.ts";
 import { forgetSwitch } from "./switch-stamp.ts";
 
@@ -70,7 +71,11 @@ function patternLinks(): Link[] {
 }
 
 async function bridgeLinks(database: string, kernel: Kernel): Promise<Link[]> {
-  const bridges = await ownBridges(database, kernel);
+  const bridges = await idleBridges(database, kernel).catch((error: unknown) => {
+    // Which GC says when it looks for ports.
+    if (error instanceof OvsDownError) return [];
+    throw error;
+  });
   return bridges.map((bridge) => sharedLink(bridge, { kind: "ovs", bridge: { database, bridge } }));
 }
 

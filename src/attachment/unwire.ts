@@ -14,7 +14,7 @@ import type { BridgeName, Masquerade, Plan } from "../plan/plan.ts";
 import { podLinks, remove } from "../plan/remove.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { hasNetns } from "./liveness.ts";
-import { bridgeOf } from "./ovs-switch.ts";
+import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
 import { abandon, type Claim, claimsOn, seize } from "./ownership.ts";
 import { type AttachmentRecord, removeRecordFile } from "./record.ts";
 import { releaseSharedLinks, releaseUnusedLinks } from "./shared-links.ts";
@@ -57,7 +57,7 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
     throw error;
   }
   removeRecordFile(file, name);
-  if (claim.stored === "torn") return releaseUnusedLinks(kernelOf(call));
+  if (claim.stored === "torn") return releaseUnusedLinks(kernelOf(call), presentDatabase(call));
   await releaseSharedLinks(claim.stored.plan, kernelOf(call));
   const port = claim.stored.plan.find((object) => object.kind === "ovs-port");
   if (port !== undefined) await repairAfterRestart(port, kernelOf(call), call.log);

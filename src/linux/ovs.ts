@@ -4,7 +4,7 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import { runIn } from "./enter.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Row } from "./ovs-rows.ts";
-import type { ProgramName } from "./programs.ts";
+import { findProgram, type ProgramName } from "./programs.ts";
 import type { RunOutcome } from "./run.ts";
 
 export const defaultDatabase = "unix:/var/run/openvswitch/db.sock";
@@ -91,9 +91,10 @@ function switchProcess(database: string): number {
   }
 }
 
-/** Whether somebody serves, or served, the database. */
-export function hasSocket(database: string): boolean {
-  return fs.existsSync(database.replace(/^unix:/, ""));
+/** Whether Open vSwitch is installed and serves, or served, the database: where it does not, it has nothing of ours. */
+export function isPresent(database: string, kernel: Kernel): boolean {
+  const socket = database.replace(/^unix:/, "");
+  return fs.existsSync(socket) && findProgram("ovs-vsctl", kernel.searchPath) !== undefined;
 }
 
 /** Where ovs-vswitchd makes and removes what the bridge is managed by: another one has another socket. */

@@ -3,7 +3,15 @@
 import { toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
-import { changeFlows, listFlows, OvsDownError, ovsRefused, ovsRows, ovsTransact } from "../linux/ovs.ts";
+import {
+  changeFlows,
+  isPresent,
+  listFlows,
+  OvsDownError,
+  ovsRefused,
+  ovsRows,
+  ovsTransact,
+} from "../linux/ovs.ts";
 import { idOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
 import {
   bridgeWords,
@@ -56,7 +64,7 @@ async function applyPorts(
 export async function removeOvs(plan: Plan, kernel: Kernel): Promise<void> {
   const own = plan.filter(isOvsObject).filter((object) => object.kind !== "ovs-bridge");
   const databases = new Set(own.map(({ database }) => database));
-  for (const database of databases) {
+  for (const database of [...databases].filter((each) => isPresent(each, kernel))) {
     const objects = own.filter((object) => object.database === database);
     try {
       await removeFrom(database, objects, kernel);

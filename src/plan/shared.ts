@@ -1,9 +1,9 @@
-// Removes a link that attachments shared, once no one needs it. A bridge goes with the flows and ports that it has, if
-// podwire made it; from anybody else's only podwire's own flows and addresses go.
+// Removes a link that attachments shared, once no one needs it. A bridge goes with its flows if podwire made it and no
+// port is left; from any other only podwire's own flows and addresses go.
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
-import { idOf, labelOf, membersOf } from "../linux/ovs-rows.ts";
+import { changeFlows, isPresent, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
+import { membersOf } from "../linux/ovs-rows.ts";
 import { ownBridge, ownerKey, removingFlowsLine } from "./ovs-lines.ts";
 import type { BridgeName, Link, Plan } from "./plan.ts";
 
@@ -13,8 +13,9 @@ export async function removeShared({ name, type }: Link, plan: Plan, kernel: Ker
     await ipApply("host", [`link delete dev ${name}`], kernel, true);
     return;
   }
+  if (!isPresent(type.bridge.database, kernel)) return;
   try {
-    if (await isOursAlone(type.bridge, kernel)) {
+    if ((await idleBridges(type.bridge.database, kernel)).includes(name)) {
       await ovsTransact(type.bridge.database, [["--if-exists", "del-br", name]], kernel);
     } else {
       await leaveBridge(type.bridge, name, plan, kernel);
@@ -25,27 +26,11 @@ export async function removeShared({ name, type }: Link, plan: Plan, kernel: Ker
   }
 }
 
-/** Whether podwire made the bridge and nobody else has put a port on it. */
-async function isOursAlone({ database, bridge }: BridgeName, kernel: Kernel): Promise<boolean> {
-  const questions = [
-    ["--columns=ports,external_ids", "--if-exists", "list", "Bridge", bridge],
-    ["--columns=_uuid,name", "list", "Port"],
-    ["--columns=name,external_ids", "list", "Interface"],
-  ];
-  const [[row] = [], ports = [], interfaces = []] = await ovsRows(database, questions, kernel);
-  if (row === undefined || labelOf(row, ownerKey) !== ownBridge) return false;
-  const members = new Set(membersOf(row["ports"]));
-  const names = new Set(ports.filter((port) => members.has(idOf(port))).map((port) => port["name"]));
-  return interfaces
-    .filter(({ name }) => names.has(name) && name !== bridge)
-    .every((candidate) => labelOf(candidate, ownerKey) !== undefined);
-}
-
-/** Bridges that podwire made. */
-export async function ownBridges(database: string, kernel: Kernel): Promise<string[]> {
-  const question = ["--columns=name", "find", "Bridge", `external_ids:${ownerKey}=${ownBridge}`];
+/** Bridges that podwire made and that have no port left but their own. */
+export async function idleBridges(database: string, kernel: Kernel): Promise<string[]> {
+  const question = ["--columns=name,ports", "find", "Bridge", `external_ids:${ownerKey}=${ownBridge}`];
   const [rows = []] = await ovsRows(database, [question], kernel);
-  return rows.map((row) => String(row["name"]));
+  return rows.filter((row) => membersOf(row["ports"]).length === 1).map((row) => String(row["name"]));
 }
 
 async function leaveBridge(at: BridgeName, link: string, plan: Plan, kernel: Kernel): Promise<void> {
