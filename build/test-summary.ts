@@ -9,32 +9,49 @@ export interface Report {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly message?: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName?: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
 
-export interface Summary {
+export interface Outcome {
   readonly passed: number;
-  readonly failed: number;
   readonly skipped: number;
+  /** One text each. */
+  readonly failures: readonly string[];
+}
+
+export interface Summary extends Omit<Outcome, "failures"> {
+  readonly failed: number;
 }
 
 /** `report` is undefined if vitest wrote none. */
-export function summarize(report: Report | undefined, failedSteps: readonly string[]): Summary {
+export function outcomeOf(report: Report | undefined, failedSteps: readonly string[] = []): Outcome {
   const files = report?.testResults ?? [];
-  const tests = files.flatMap((file) => file.assertionResults.map(({ status }) => status));
-  const count = (...statuses: string[]) => tests.filter((status) => statuses.includes(status)).length;
+  const tests = files.flatMap(({ assertionResults }) => assertionResults);
+  const failed = tests.filter(({ status }) => status === "failed");
+  const passed = tests.filter(({ status }) => status === "passed").length;
   const brokenFiles = files.filter(
     ({ status, assertionResults }) =>
       status === "failed" && !assertionResults.some((test) => test.status === "failed"),
   );
-  const failed = count("failed") + brokenFiles.length + failedSteps.length;
+  const failures = [
+    ...failedSteps,
+    ...failed.map(({ fullName, failureMessages = [] }) => [fullName, ...failureMessages].join("\n")),
+    ...brokenFiles.map(({ name, message }) => `${name}\n${message}`),
+  ];
   const isBroken = report === undefined || !report.success;
-  return {
-    passed: count("passed"),
-    failed: isBroken ? Math.max(failed, 1) : failed,
-    skipped: tests.length - count("passed", "failed"),
-  };
+  if (isBroken && failures.length === 0) failures.push("The tests failed, but none of them.");
+  return { passed, skipped: tests.length - passed - failed.length, failures };
+}
+
+export function summarize(report: Report | undefined, failedSteps: readonly string[]): Summary {
+  const { failures, ...others } = outcomeOf(report, failedSteps);
+  return { ...others, failed: failures.length };
 }
 
 function readReport(file: string): Report | undefined {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Report, summarize } from "../../build/test-summary.ts";
+import { outcomeOf, type Report, summarize } from "../../build/test-summary.ts";
 
 function report(success: boolean, ...files: [status: string, ...tests: string[]][]): Report {
   return {
@@ -38,4 +38,22 @@ describe("the last line of build/test", () => {
     });
     expect(summarize(undefined, ["npm run build"]).failed).toBe(1);
   });
+});
+
+test("a run's failures are told with the names and words of tests and files", () => {
+  const failure = {
+    status: "failed",
+    fullName: "a pod is wired",
+    failureMessages: ["expected 1", "to be 2"],
+  };
+  const files = [
+    { name: "a.test.ts", status: "failed", assertionResults: [failure, { status: "passed" }] },
+    { name: "b.test.ts", status: "failed", message: "no such module", assertionResults: [] },
+  ];
+  expect(outcomeOf({ success: false, testResults: files })).toEqual({
+    passed: 1,
+    skipped: 0,
+    failures: ["a pod is wired\nexpected 1\nto be 2", "b.test.ts\nno such module"],
+  });
+  expect(outcomeOf(report(false, ["passed", "passed"])).failures).toHaveLength(1);
 });
