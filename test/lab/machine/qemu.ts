@@ -42,7 +42,7 @@ const kernelArguments = [
   "rcupdate.rcu_cpu_stall_timeout=60",
 ];
 
-export function diskOf({ directory, number }: Pick<Guest, "directory" | "number">): string {
+function diskOf({ directory, number }: Pick<Guest, "directory" | "number">): string {
   return path.join(directory, `node${number}.qcow2`);
 }
 
@@ -56,10 +56,7 @@ function qemuLogOf({ directory, number }: Pick<Guest, "directory" | "number">): 
 }
 
 /** Where people attach to the console (socat) or the kernel (gdb). */
-export function socketOf(
-  { sockets, number }: Pick<Guest, "sockets" | "number">,
-  kind: "console" | "gdb",
-): string {
+function socketOf({ sockets, number }: Pick<Guest, "sockets" | "number">, kind: "console" | "gdb"): string {
   return path.join(sockets, `node${number}.${kind}`);
 }
 
