@@ -4,10 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CniAnswer, cni, dualStackIpam, network, succeed } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
 import { startNode, type TestNode } from "../fixture/node.ts";
-import { brokenRoutes } from "./breakages/addresses-and-routes.ts";
+import { shape } from "../fixture/shape/shape.ts";
 import { ipv4, ipv6, restorePod, saveIn } from "./breakages/breakage.ts";
-import { brokenLinks } from "./breakages/links.ts";
-import { brokenSettings } from "./breakages/settings-and-rules.ts";
+import { breakages } from "./breakages/breakages.ts";
 
 const routes = [
   { dst: "0.0.0.0/0" },
@@ -35,16 +34,18 @@ async function wire(): Promise<void> {
     verb: "ADD",
     config: { ...config, runtimeConfig: { ips: [ipv4, ipv6] } },
   }));
-  link = prevResult.interfaces[0]?.name ?? "";
-  mac = prevResult.interfaces[1]?.mac ?? "";
+  link = await shape.hostLink(node);
+  mac = prevResult.interfaces.at(-1)?.mac ?? "";
   await shell("host", saveIn("host", "LINK"));
   await shell("pod", saveIn("pod", "eth0"));
 }
 
 const check = (): Promise<CniAnswer> => cni(node, { verb: "CHECK", config: { ...config, prevResult } });
 
+const named = (text: string): string => text.replaceAll("LINK", link).replaceAll("MAC", mac);
+
 async function shell(where: "host" | "pod", script: string): Promise<void> {
-  const text = script.replaceAll("LINK", link).replaceAll("MAC", mac);
+  const text = named(script);
   await (where === "host" ? node.run("sh", "-ec", text) : node.runIn("pod1", "sh", "-ec", text));
 }
 
@@ -53,21 +54,19 @@ describe("CHECK", () => {
     expect((await check()).stdout).toBe("");
   });
 
-  test.each([...brokenLinks, ...brokenRoutes, ...brokenSettings])(
-    "notices $what, and its repair",
-    async (breakage) => {
-      await shell(breakage.where, breakage.break);
-      const broken = await check();
-      await shell(breakage.where, breakage.restore).catch(() => {});
-      const repaired = await check();
-      if (repaired.exitCode !== 0) {
-        await succeed(node, { verb: "DEL", config });
-        await wire();
-      }
-      expectFailure(broken, 104, ...breakage.words);
-      expect(repaired.stdout, "after the repair").toBe("");
-    },
-  );
+  test.each(breakages)("notices $what, and its repair", async (breakage) => {
+    await shell(breakage.where, breakage.break);
+    const broken = await check();
+    await shell(breakage.where, breakage.restore).catch(() => {});
+    const repaired = await check();
+    if (repaired.exitCode !== 0) {
+      await succeed(node, { verb: "DEL", config });
+      await wire();
+    }
+    const words = breakage.words.map((word) => (typeof word === "string" ? named(word) : word));
+    expectFailure(broken, 104, ...words);
+    expect(repaired.stdout, "after the repair").toBe("");
+  });
 
   test("succeeds without looking when disableCheck is set", async () => {
     await node.runIn("pod1", "ip", "route", "del", "default");

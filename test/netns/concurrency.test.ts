@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type CniAnswer, cni, dualStackIpam, network, succeed } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
 import {
-  hostLinks,
   machineState,
   masqueradedAddresses,
   storedFiles,
@@ -11,6 +10,7 @@ import {
 } from "../fixture/machine-state.ts";
 import { startNode, type TestNode } from "../fixture/node.ts";
 import { locate, podwireWith } from "../fixture/programs.ts";
+import { shape } from "../fixture/shape/shape.ts";
 
 const config = network({ ipMasq: true, ipam: dualStackIpam });
 const names = (count: number) => Array.from({ length: count }, (_, index) => `pod${index + 1}`);
@@ -45,7 +45,7 @@ const addressesOf = (answers: readonly CniAnswer[]): string[] =>
   answers.flatMap(({ json }) => json.ips.map((ip: { address: string }) => ip.address.split("/")[0])).sort();
 
 async function expectNothingLeft(): Promise<void> {
-  expect(await hostLinks(node)).toEqual([]);
+  expect(await shape.hostEnds(node)).toEqual([]);
   expect(await storedFiles(node)).toEqual([]);
   expect(await masqueradedAddresses(node)).toEqual([]);
 }
@@ -60,7 +60,7 @@ describe("50 pods", () => {
     const addresses = addressesOf(answers);
     expect(new Set(addresses).size).toBe(100);
     expect(await masqueradedAddresses(node)).toEqual(addresses);
-    expect(await hostLinks(node)).toHaveLength(50);
+    expect(await shape.hostEnds(node)).toHaveLength(shape.hostEndsOf(50));
     await inParallel(pods, 8, (container) =>
       succeed(node, {
         verb: "CHECK",
@@ -85,7 +85,7 @@ test("a range with too few addresses gives each of them once, and says so to the
   expect(new Set(addressesOf(served)).size).toBe(13);
   for (const answer of answers.filter(({ exitCode }) => exitCode !== 0))
     expectFailure(answer, 103, "10.244.9");
-  expect(await hostLinks(node)).toHaveLength(13);
+  expect(await shape.hostEnds(node)).toHaveLength(shape.hostEndsOf(13));
   await inParallel(pods, 10, (container) => succeed(node, { verb: "DEL", container, config: small }));
   await expectNothingLeft();
 });
@@ -111,7 +111,7 @@ test("ADD and DEL of some pods, and GC at the same time, leave the valid ones wh
   for (const [index, container] of stable.entries()) {
     await succeed(node, { verb: "CHECK", container, config: { ...config, prevResult: kept[index]?.json } });
   }
-  expect(await hostLinks(node)).toHaveLength(3);
+  expect(await shape.hostEnds(node)).toHaveLength(shape.hostEndsOf(3));
   expect(await masqueradedAddresses(node)).toEqual(addressesOf(kept));
 });
 

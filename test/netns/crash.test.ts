@@ -4,7 +4,6 @@ import fs from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type CniCall, cni, dualStackIpam, network, succeed } from "../fixture/calls.ts";
 import {
-  hostLinks,
   machineState,
   masqueradedAddresses,
   processesOf,
@@ -13,6 +12,7 @@ import {
 } from "../fixture/machine-state.ts";
 import { executable, referencePluginDir, startNode, type TestNode } from "../fixture/node.ts";
 import { locate, pluginDirectory, podwireWith } from "../fixture/programs.ts";
+import { shape } from "../fixture/shape/shape.ts";
 
 const config = network({ ipMasq: true, ipam: dualStackIpam });
 
@@ -41,7 +41,7 @@ async function expectRecovery(after: "DEL" | "ADD", moment: string): Promise<voi
   if (after === "ADD") {
     const { json: prevResult } = await succeed(node, { verb: "ADD", config });
     await succeed(node, { verb: "CHECK", config: { ...config, prevResult } });
-    expect(await hostLinks(node), moment).toHaveLength(1);
+    expect(await shape.hostEnds(node), moment).toHaveLength(shape.hostEndsOf(1));
     expect(
       (await storedFiles(node)).filter((file) => file.includes("/networks/")),
       moment,
@@ -121,7 +121,7 @@ describe("ADD killed around each program that it starts", () => {
       `input=$(cat); kill -9 $PPID; sleep 0.3; echo "$input" | ${real(program)}`,
   };
   const cases = Object.entries(moments).flatMap(([moment, script]) =>
-    ["ip", "nsenter", "nft", "tee"].map((program) => [program, moment, script(program)] as const),
+    shape.programs.map((program) => [program, moment, script(program)] as const),
   );
   test.each(cases)("%s, %s, is undone by DEL and by ADD", async (program, moment, body) => {
     for (const after of ["DEL", "ADD"] as const) {
@@ -172,18 +172,15 @@ describe("killed by the clock", () => {
 });
 
 describe("SIGTERM", () => {
-  test.each(["ip", "nsenter", "nft", "tee"])(
-    "while %s hangs makes ADD undo its work and say so",
-    async (program) => {
-      const plugin = podwireWith(node, {
-        [program]: `if [ -e /run/once ]; then exec ${locate(program)} "$@"; fi; touch /run/once; kill -TERM $PPID; exec sleep 1000`,
-      });
-      fs.rmSync(node.file("/run/once"), { force: true });
-      const answer = await cni(node, { verb: "ADD", config, plugin });
-      expect(answer.json).toMatchObject({ code: 11 });
-      expect(withoutForwarding(await machineState(node, "pod1"))).toBe(clean);
-    },
-  );
+  test.each(shape.programs)("while %s hangs makes ADD undo its work and say so", async (program) => {
+    const plugin = podwireWith(node, {
+      [program]: `if [ -e /run/once ]; then exec ${locate(program)} "$@"; fi; touch /run/once; kill -TERM $PPID; exec sleep 1000`,
+    });
+    fs.rmSync(node.file("/run/once"), { force: true });
+    const answer = await cni(node, { verb: "ADD", config, plugin });
+    expect(answer.json).toMatchObject({ code: 11 });
+    expect(withoutForwarding(await machineState(node, "pod1"))).toBe(clean);
+  });
 
   test("while a delegated IPAM hangs makes ADD undo its work and tell the IPAM", async () => {
     const path = pluginDirectory(node, {

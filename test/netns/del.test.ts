@@ -3,9 +3,10 @@ import fs from "node:fs";
 import { describe, expect, test } from "vitest";
 import { cni, dualStackIpam, network, succeed } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
-import { hostLinks, machineState, storedFiles, withoutForwarding } from "../fixture/machine-state.ts";
+import { machineState, storedFiles, withoutForwarding } from "../fixture/machine-state.ts";
 import { hostAddress } from "../fixture/node.ts";
 import { onePod, podnet, recordFile } from "../fixture/one-pod.ts";
+import { shape } from "../fixture/shape/shape.ts";
 
 const pod = onePod();
 
@@ -49,11 +50,7 @@ describe("DEL", () => {
       {},
       `echo '{"format":1,"network":"podnet","containerID":"pod1","ifname":"eth0","plan":[null]}' > ${recordFile}`,
     ],
-    [
-      "with the host's link deleted",
-      {},
-      "ip -o link | sed -n 's/^[0-9]*: \\(pw[0-9a-f]*\\)@.*/\\1/p' | xargs -n1 ip link del",
-    ],
+    ["with the host's end deleted", {}, shape.removeHostEnds],
     ["with the lease deleted", {}, "rm /var/lib/cni/networks/podnet/10.244.1.2"],
     ["with the nftables table deleted", {}, "nft delete table inet podwire"],
   ] as const)("succeeds %s and leaves nothing", async (_, call, script) => {
@@ -69,13 +66,13 @@ describe("DEL", () => {
     await pod.add();
     fs.rmSync(pod.node.file("/var/lib/podwire/podnet"), { recursive: true });
     await pod.del({ netns: "" });
-    expect(await hostLinks(pod.node)).toEqual([]);
+    expect(await shape.hostEnds(pod.node)).toEqual([]);
     expect(await storedFiles(pod.node)).toEqual([]);
   });
 
   test("goes by the record when the datapath, the IPAM or ipMasq of the conflist have changed", async () => {
     for (const change of [
-      { datapath: "ipvlan" },
+      { datapath: shape.name === "ipvlan" ? "veth" : "ipvlan" },
       { ipam: { type: "nowhere" } },
       { ipam: { type: "static", addresses: [] } },
       { ipMasq: false },

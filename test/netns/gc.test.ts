@@ -3,9 +3,10 @@ import fs from "node:fs";
 import { describe, expect, test } from "vitest";
 import { cni, succeed } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
-import { hostLinks, masqueradedAddresses, storedFiles } from "../fixture/machine-state.ts";
+import { masqueradedAddresses, storedFiles } from "../fixture/machine-state.ts";
 import { outsideAddress } from "../fixture/node.ts";
 import { onePod, othernet, podnet, recordFile } from "../fixture/one-pod.ts";
+import { shape } from "../fixture/shape/shape.ts";
 
 const pod = onePod();
 
@@ -21,7 +22,7 @@ describe("GC", () => {
 
   async function expectOnlyFirst(prevResult: object) {
     await succeed(pod.node, { verb: "CHECK", config: { ...podnet, prevResult } });
-    expect(await hostLinks(pod.node)).toHaveLength(1);
+    expect(await shape.hostEnds(pod.node)).toHaveLength(shape.hostEndsOf(1));
     expect(await masqueradedAddresses(pod.node)).toEqual(["10.244.1.2", "fd00:10:244:1::2"]);
     expect(await storedFiles(pod.node)).toEqual([
       "/var/lib/cni/networks/podnet/10.244.1.2",
@@ -51,7 +52,7 @@ describe("GC", () => {
     await addThree();
     fs.rmSync(pod.node.file("/var/lib/podwire/podnet"), { recursive: true });
     await succeed(pod.node, { verb: "GC", config: { ...podnet, "cni.dev/valid-attachments": valid } });
-    expect(await hostLinks(pod.node)).toHaveLength(1);
+    expect(await shape.hostEnds(pod.node)).toHaveLength(shape.hostEndsOf(1));
     expect(await masqueradedAddresses(pod.node)).toEqual(["10.244.1.2", "fd00:10:244:1::2"]);
     await pod.node.runIn("pod1", "ping", "-c", "1", "-W", "2", outsideAddress);
   });
@@ -75,7 +76,7 @@ describe("GC", () => {
     await addThree();
     await succeed(pod.node, { verb: "GC", config: { ...podnet, ...lists } });
     await succeed(pod.node, { verb: "CHECK", ifname: "net1", config: { ...othernet, prevResult } });
-    expect(await hostLinks(pod.node)).toHaveLength(1);
+    expect(await shape.hostEnds(pod.node)).toHaveLength(shape.hostEndsOf(1));
     expect(fs.existsSync(pod.node.file("/var/lib/podwire/podnet"))).toBe(false);
     expect(await pod.node.run("nft", "list", "table", "inet", "podwire")).not.toContain("-podnet");
   });
@@ -103,7 +104,7 @@ describe("GC", () => {
     fs.writeFileSync(pod.node.file("/var/lib/podwire/podnet/pod2:eth0.json"), JSON.stringify(broken));
     expectFailure(await cni(pod.node, { verb: "GC", config: delegated }), 105, "pod2", "nowhere");
     expect(fs.existsSync(pod.node.file("/var/lib/podwire/podnet/pod3:net1.json"))).toBe(false);
-    expect(await hostLinks(pod.node)).toHaveLength(1);
+    expect(await shape.hostEnds(pod.node)).toHaveLength(shape.hostEndsOf(1));
     await succeed(pod.node, { verb: "CHECK", config: { ...podnet, prevResult: kept } });
   });
 

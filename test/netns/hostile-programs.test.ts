@@ -5,12 +5,14 @@ import { cni, dualStackIpam, network, succeed } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
 import { masqueradedAddresses, storedFiles } from "../fixture/machine-state.ts";
 import { podwireWith } from "../fixture/programs.ts";
+import { shape } from "../fixture/shape/shape.ts";
 import { untouchedNode } from "../fixture/untouched-node.ts";
 
 const untouched = untouchedNode();
 
 describe("programs", () => {
-  const all = ["ip", "nsenter", "nft", "tee", "cat"];
+  const all = [...shape.programs, "cat"];
+  const needed = shape.programs.filter((program) => program !== "tee");
   const without = (name: string) =>
     podwireWith(
       untouched.node,
@@ -18,7 +20,7 @@ describe("programs", () => {
       all.filter((program) => program !== name),
     );
 
-  test.each(["ip", "nsenter", "nft"])("that are missing are named with code 102: %s", async (name) => {
+  test.each(needed)("that are missing are named with code 102: %s", async (name) => {
     await untouched.refuse({ plugin: without(name) }, 102, name);
   });
 
@@ -58,17 +60,14 @@ describe("programs", () => {
     await untouched.cleanUp();
   });
 
-  test.each(["ip", "nsenter", "nft", "tee"])(
-    "%s that hangs is ended at the deadline, with code 11",
-    async (program) => {
-      const plugin = podwireWith(untouched.node, { [program]: "sleep 1000" });
-      const config = network({ ipMasq: true, ipam: dualStackIpam, timeout: 2 });
-      const answer = await cni(untouched.node, { verb: "ADD", config, plugin });
-      // With a program that hangs in undoing as well, DEL has to finish the work.
-      await succeed(untouched.node, { verb: "DEL", config });
-      expectFailure(answer, 11, program === "tee" ? /tee|nsenter/ : program);
-    },
-  );
+  test.each(shape.programs)("%s that hangs is ended at the deadline, with code 11", async (program) => {
+    const plugin = podwireWith(untouched.node, { [program]: "sleep 1000" });
+    const config = network({ ipMasq: true, ipam: dualStackIpam, timeout: 2 });
+    const answer = await cni(untouched.node, { verb: "ADD", config, plugin });
+    // With a program that hangs in undoing as well, DEL has to finish the work.
+    await succeed(untouched.node, { verb: "DEL", config });
+    expectFailure(answer, 11, program === "tee" ? /tee|nsenter/ : program);
+  });
 
   test.each([1, 2, 3, 4])("ip that hangs at its run %i only is rolled back at the deadline", async (run) => {
     fs.rmSync(untouched.node.file("/run/runs"), { force: true });

@@ -14,6 +14,7 @@ import {
   startNode,
   type TestNode,
 } from "../fixture/node.ts";
+import { shape } from "../fixture/shape/shape.ts";
 
 let node: TestNode;
 const running: ChildProcess[] = [];
@@ -145,7 +146,7 @@ describe("a pod sees", () => {
   });
 });
 
-test("several MB arrive whole, with the offloads left on at both ends", async () => {
+test("several MB arrive whole, with the offloads left on at both ends where there are any", async () => {
   const bytes = 8_000_000;
   const first = await addPod("pod1", { ipMasq: true });
   const second = await addPod("pod2", { ipMasq: true });
@@ -155,11 +156,10 @@ test("several MB arrive whole, with the offloads left on at both ends", async ()
     expect((await connect("pod1", address, 9000, bytes)).size).toBe(bytes);
   }
   expect(first).toHaveLength(2);
+  if (!shape.hasOffloads) return;
   const { exitCode } = await node.attempt("ethtool", ["--version"]);
   if (exitCode !== 0) return console.warn("ethtool is missing: offloads are not looked at");
-  const hostLink = (
-    await node.run("sh", "-c", "ip -o link | sed -n 's/^[0-9]*: \\(pw[0-9a-f]*\\)@.*/\\1/p' | head -1")
-  ).trim();
+  const hostLink = await shape.hostLink(node);
   const ends = [await node.runIn("pod1", "ethtool", "-k", "eth0"), await node.run("ethtool", "-k", hostLink)];
   for (const end of ends) {
     expect(end).toMatch(/^tcp-segmentation-offload: on/m);

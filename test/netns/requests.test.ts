@@ -3,29 +3,58 @@ import fs from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type CniAnswer, cni, dualStackIpam, network } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
+import { shape } from "../fixture/shape/shape.ts";
 import { sharedPod } from "../fixture/shared-pod.ts";
 
 const pod = sharedPod();
 
-describe("the MAC", () => {
-  const mac = "0a:58:0a:f4:01:07";
+const mac = "0a:58:0a:f4:01:07";
+
+const ofItsOwn = () => {
   test("is that of the runtime's capability, also in capitals", async () => {
     await pod.wired(network({ runtimeConfig: { mac: mac.toUpperCase() } }), async ({ json }) => {
-      expect(json.interfaces[1].mac.toLowerCase()).toBe(mac);
+      expect(json.interfaces.at(-1).mac.toLowerCase()).toBe(mac);
       expect((await pod.ip("link", "show", "dev", "eth0"))[0].address).toBe(mac);
     });
   });
 
   test("is that of CNI_ARGS, unless the capability says otherwise", async () => {
     const args = `MAC=${mac}`;
-    await pod.wired(network(), ({ json }) => expect(json.interfaces[1].mac).toBe(mac), { args });
+    await pod.wired(network(), ({ json }) => expect(json.interfaces.at(-1).mac).toBe(mac), { args });
     const runtimeConfig = { mac: "0a:00:00:00:00:01" };
     const expected = expect.objectContaining({ mac: runtimeConfig.mac });
-    await pod.wired(network({ runtimeConfig }), ({ json }) => expect(json.interfaces[1]).toEqual(expected), {
-      args,
-    });
+    await pod.wired(
+      network({ runtimeConfig }),
+      ({ json }) => expect(json.interfaces.at(-1)).toEqual(expected),
+      {
+        args,
+      },
+    );
+  });
+};
+
+const ofItsNode = () => {
+  test("is refused with code 2 if it is another one, and the error says whose it has", async () => {
+    const [uplink] = JSON.parse(await pod.node.run("ip", "-json", "link", "show", "dev", "uplink"));
+    const config = network({ runtimeConfig: { mac } });
+    const words = [mac, "uplink", uplink.address];
+    expectFailure(await cni(pod.node, { verb: "ADD", config }), 2, ...words);
+    expectFailure(await cni(pod.node, { verb: "ADD", config: network(), args: `MAC=${mac}` }), 2, ...words);
   });
 
+  test("may be asked for", async () => {
+    const [uplink] = JSON.parse(await pod.node.run("ip", "-json", "link", "show", "dev", "uplink"));
+    await pod.wired(network({ runtimeConfig: { mac: uplink.address.toUpperCase() } }), async ({ json }) => {
+      expect(json.interfaces.at(-1).mac).toBe(uplink.address);
+      expect((await pod.ip("link", "show", "dev", "eth0"))[0].address).toBe(uplink.address);
+    });
+  });
+};
+
+if (shape.hasOwnMac) describe("the MAC of a pod that has one of its own", ofItsOwn);
+else describe("the MAC of a pod that has its node's", ofItsNode);
+
+describe("a MAC that is none of a pod", () => {
   test.each(["01:00:5e:00:00:01", "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "0a:58", "x", 7])(
     "is refused with code 7: %j",
     async (bad) => {

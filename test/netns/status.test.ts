@@ -5,6 +5,7 @@ import { expectFailure } from "../fixture/failure.ts";
 import { machineState } from "../fixture/machine-state.ts";
 import { onePod, podnet } from "../fixture/one-pod.ts";
 import { pluginDirectory, podwireWith } from "../fixture/programs.ts";
+import { shape } from "../fixture/shape/shape.ts";
 
 const pod = onePod();
 
@@ -30,8 +31,8 @@ describe("STATUS", () => {
     await succeed(pod.node, { verb: "STATUS", config: full });
   });
 
-  test.each(["ip", "nsenter", "nft"])("is 50 without %s", async (name) => {
-    const programs = ["ip", "nsenter", "nft", "tee", "cat"].filter((program) => program !== name);
+  test.each(shape.programs)("is 50 without %s", async (name) => {
+    const programs = [...shape.programs, "cat"].filter((program) => program !== name);
     const plugin = podwireWith(pod.node, {}, programs);
     expectFailure(await cni(pod.node, { verb: "STATUS", config: podnet, plugin }), 50, name);
   });

@@ -1,5 +1,6 @@
-// Breakages of addresses, routes and neighbour entries, on both sides.
-import { type Breakage, ipv4, ipv6, podNeighbours, restoreHost, restorePod } from "./breakage.ts";
+// Breakages of addresses and routes, on both sides.
+import { shape } from "../../fixture/shape/shape.ts";
+import { type Breakage, ipv4, ipv6, onward, restoreHost, restorePod } from "./breakage.ts";
 
 export const brokenRoutes: Breakage[] = [
   {
@@ -24,23 +25,16 @@ export const brokenRoutes: Breakage[] = [
     words: [`${ipv4}/32`, `${ipv4}/24`],
   },
   {
-    what: "the host's gateway address of IPv6",
-    where: "host",
-    break: "ip address del fe80::1/64 dev LINK",
-    restore: restoreHost,
-    words: ["fe80::1/64"],
-  },
-  {
     what: "the host's IPv4 route",
     where: "host",
-    break: `ip route del ${ipv4}/32 dev LINK`,
+    break: `ip route flush ${ipv4}/32 dev LINK`,
     restore: restoreHost,
     words: [`route ${ipv4}/32`, "no such route"],
   },
   {
     what: "the host's IPv6 route",
     where: "host",
-    break: `ip -6 route del ${ipv6}/128 dev LINK`,
+    break: `ip -6 route flush ${ipv6}/128 dev LINK`,
     restore: restoreHost,
     words: [`route ${ipv6}/128`, "no such route"],
   },
@@ -77,59 +71,34 @@ export const brokenRoutes: Breakage[] = [
     where: "pod",
     break: "ip route replace default via 169.254.1.2 dev eth0 onlink",
     restore: `ip route del default; ${restorePod}`,
-    words: ["route 0.0.0.0/0", "169.254.1.1", "169.254.1.2"],
+    words: ["route 0.0.0.0/0", shape.gateway?.ipv4 ?? "no gateway", "169.254.1.2"],
   },
   {
     what: "the MTU of a route",
     where: "pod",
-    break: "ip route replace 10.50.0.0/16 via 169.254.1.1 dev eth0 onlink metric 77 mtu 1299 advmss 1200",
+    break: `ip route replace 10.50.0.0/16 ${onward} metric 77 mtu 1299 advmss 1200`,
     restore: `ip route del 10.50.0.0/16; ${restorePod}`,
     words: ["route 10.50.0.0/16", "1300", "1299"],
   },
   {
     what: "the MSS of a route",
     where: "pod",
-    break: "ip route replace 10.50.0.0/16 via 169.254.1.1 dev eth0 onlink metric 77 mtu 1300",
+    break: `ip route replace 10.50.0.0/16 ${onward} metric 77 mtu 1300`,
     restore: `ip route del 10.50.0.0/16; ${restorePod}`,
     words: ["route 10.50.0.0/16", "1200", "no advmss"],
   },
   {
     what: "the metric of a route",
     where: "pod",
-    break:
-      "ip route del 10.50.0.0/16; ip route add 10.50.0.0/16 via 169.254.1.1 dev eth0 onlink metric 78 mtu 1300 advmss 1200",
+    break: `ip route del 10.50.0.0/16; ip route add 10.50.0.0/16 ${onward} metric 78 mtu 1300 advmss 1200`,
     restore: `ip route del 10.50.0.0/16; ${restorePod}`,
     words: ["route 10.50.0.0/16", "77", "78"],
   },
   {
     what: "the table of a route",
     where: "pod",
-    break:
-      "ip route del 10.60.0.0/16 table 200; ip route add 10.60.0.0/16 via 169.254.1.1 dev eth0 onlink table 201",
+    break: `ip route del 10.60.0.0/16 table 200; ip route add 10.60.0.0/16 ${onward} table 201`,
     restore: `ip route del 10.60.0.0/16 table 201; ${restorePod}`,
     words: ["route 10.60.0.0/16", "no such route"],
   },
-  ...["169.254.1.1", "fe80::1"].flatMap((gateway): Breakage[] => [
-    {
-      what: `the neighbour entry of ${gateway}`,
-      where: "pod",
-      break: `ip neigh del ${gateway} dev eth0`,
-      restore: podNeighbours(gateway),
-      words: [`neighbour ${gateway}`, "ee:70:77:00:00:01", "nothing"],
-    },
-    {
-      what: `the MAC of the neighbour ${gateway}`,
-      where: "pod",
-      break: `ip neigh replace ${gateway} dev eth0 lladdr 0a:00:00:00:00:03 nud permanent`,
-      restore: podNeighbours(gateway),
-      words: [`neighbour ${gateway}`, "ee:70:77:00:00:01", "0a:00:00:00:00:03"],
-    },
-    {
-      what: `the permanence of the neighbour ${gateway}`,
-      where: "pod",
-      break: `ip neigh replace ${gateway} dev eth0 lladdr ee:70:77:00:00:01 nud stale`,
-      restore: podNeighbours(gateway),
-      words: [`neighbour ${gateway}`],
-    },
-  ]),
 ];

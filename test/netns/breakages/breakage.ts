@@ -1,5 +1,6 @@
 // One thing broken in the kernel, how it is repaired, and what CHECK must say of it. The scripts run in the host's or
-// the pod's netns; LINK and MAC in them stand for the host's end of the pair and the pod's MAC.
+// the pod's netns; LINK and MAC in them and in the words stand for the host's link to its pods and for the pod's MAC.
+import { shape } from "../../fixture/shape/shape.ts";
 
 export const ipv4 = "10.244.1.2";
 export const ipv6 = "fd00:10:244:1::2";
@@ -22,6 +23,16 @@ export const saveIn = (name: string, link: string) =>
   `ip address save dev ${link} > /run/${name}.address; ` +
   `for family in 4 6; do ip -$family route save table all dev ${link} > /run/${name}.route$family; done`;
 export const restoreHost = restoreIn("host");
-export const podNeighbours = (gateway: string) =>
-  `ip neigh replace ${gateway} dev eth0 lladdr ee:70:77:00:00:01 nud permanent`;
-export const restorePod = `${restoreIn("pod")}; ${podNeighbours("169.254.1.1")}; ${podNeighbours("fe80::1")}`;
+
+const { gateway } = shape;
+/** Script that gives the pod its neighbour entries of gateways back. */
+export const podNeighbours =
+  gateway === undefined
+    ? "true"
+    : [gateway.ipv4, gateway.ipv6]
+        .map((address) => `ip neigh replace ${address} dev eth0 lladdr ${gateway.mac} nud permanent`)
+        .join("; ");
+export const restorePod = `${restoreIn("pod")}; ${podNeighbours}`;
+
+/** Where the pod's routes lead, as words for `ip route`. */
+export const onward = gateway === undefined ? "dev eth0" : `via ${gateway.ipv4} dev eth0 onlink`;

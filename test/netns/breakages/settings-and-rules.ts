@@ -1,31 +1,26 @@
 // Breakages of kernel settings, of the nftables objects of ipMasq, and of leases.
 import { type Breakage, ipv4, ipv6, restorePod } from "./breakage.ts";
 
+/** Host-wide switches carry those of the links with them. */
+const forwarding = ["net/ipv4/conf/LINK/forwarding", "net/ipv6/conf/LINK/forwarding"];
+
+export function brokenSetting(where: Breakage["where"], key: string, good: string, bad: string): Breakage {
+  const others = where === "host" ? forwarding.map((name) => `; echo 1 > /proc/sys/${name}`) : [];
+  return {
+    what: `the setting ${key}`,
+    where,
+    break: `echo ${bad} > /proc/sys/${key}`,
+    restore: `echo ${good} > /proc/sys/${key}${others.join("")}`,
+    words: [key, good, bad],
+  };
+}
+
 export const brokenSettings: Breakage[] = [
-  ...(
-    [
-      ["host", "net/ipv4/ip_forward", "1", "0"],
-      ["host", "net/ipv6/conf/all/forwarding", "1", "0"],
-      ["host", "net/ipv4/conf/LINK/forwarding", "1", "0"],
-      ["host", "net/ipv6/conf/LINK/forwarding", "1", "0"],
-      ["host", "net/ipv4/conf/LINK/proxy_arp", "1", "0"],
-      ["host", "net/ipv4/neigh/LINK/proxy_delay", "0", "80"],
-      ["host", "net/ipv6/conf/LINK/accept_ra", "0", "1"],
-      ["pod", "net/ipv6/conf/eth0/accept_ra", "0", "1"],
-    ] as const
-  ).map(
-    ([where, key, good, bad]): Breakage => ({
-      what: `the setting ${key}`,
-      where,
-      break: `echo ${bad} > /proc/sys/${key}`,
-      // The host-wide switches carry those of the links with them.
-      restore: [key, "net/ipv4/conf/LINK/forwarding", "net/ipv6/conf/LINK/forwarding"]
-        .slice(0, where === "host" ? 3 : 1)
-        .map((name, index) => `echo ${index === 0 ? good : 1} > /proc/sys/${name}`)
-        .join("; "),
-      words: [key.replace("LINK", ""), good, bad].filter((word) => !word.includes("//")),
-    }),
-  ),
+  brokenSetting("host", "net/ipv4/ip_forward", "1", "0"),
+  brokenSetting("host", "net/ipv6/conf/all/forwarding", "1", "0"),
+  brokenSetting("host", "net/ipv4/conf/LINK/forwarding", "1", "0"),
+  brokenSetting("host", "net/ipv6/conf/LINK/forwarding", "1", "0"),
+  brokenSetting("pod", "net/ipv6/conf/eth0/accept_ra", "0", "1"),
   {
     what: "IPv6 switched off in the pod",
     where: "pod",
