@@ -31,8 +31,8 @@ describe("STATUS", () => {
     await succeed(pod.node, { verb: "STATUS", config: full });
   });
 
-  test.each(shape.programs)("is 50 without %s", async (name) => {
-    const programs = [...shape.programs, "cat"].filter((program) => program !== name);
+  test.each(shape.statusPrograms)("is 50 without %s", async (name) => {
+    const programs = shape.statusPrograms.filter((program) => program !== name);
     const plugin = podwireWith(pod.node, {}, programs);
     expectFailure(await cni(pod.node, { verb: "STATUS", config: podnet, plugin }), 50, name);
   });

@@ -9,7 +9,8 @@ export interface Breakage {
   readonly what: string;
   readonly where: "host" | "pod";
   readonly break: string;
-  readonly restore: string;
+  /** Absent where nothing but a new ADD can repair it. */
+  readonly restore?: string;
   /** What the error must say: the object, then what was expected and found where there is a value. */
   readonly words: readonly (string | RegExp)[];
 }
@@ -22,7 +23,10 @@ const restoreIn = (name: string) =>
 export const saveIn = (name: string, link: string) =>
   `ip address save dev ${link} > /run/${name}.address; ` +
   `for family in 4 6; do ip -$family route save table all dev ${link} > /run/${name}.route$family; done`;
-export const restoreHost = restoreIn("host");
+const hostNeighbours = [ipv4, ipv6]
+  .map((address) => `; ip neigh replace ${address} dev LINK lladdr MAC nud permanent`)
+  .join("");
+export const restoreHost = `${restoreIn("host")}${shape.knowsPodsByMac ? hostNeighbours : ""}`;
 
 const { gateway } = shape;
 /** Script that gives the pod its neighbour entries of gateways back. */

@@ -5,13 +5,14 @@ import type { Breakage } from "./breakage.ts";
 import { brokenGateway, brokenMac } from "./gateway.ts";
 import { brokenIpvlan } from "./ipvlan.ts";
 import { brokenLinks } from "./links.ts";
+import { brokenOvs } from "./ovs.ts";
 import { brokenSettings } from "./settings-and-rules.ts";
 import { brokenVeth } from "./veth.ts";
 
 const own: Readonly<Record<DatapathName, readonly Breakage[]>> = {
   veth: brokenVeth,
   ipvlan: brokenIpvlan,
-  ovs: [],
+  ovs: brokenOvs,
 };
 
 export const breakages: readonly Breakage[] = [

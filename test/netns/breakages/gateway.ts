@@ -1,4 +1,4 @@
-// Breakages of what leads a pod to the host that is its gateway, and of MACs: for datapaths that have them.
+// Breakages of what leads a pod to the host that is its gateway, and of the pod's MAC: for datapaths that have them.
 import { type Breakage, podNeighbours, restoreHost, restorePod } from "./breakage.ts";
 
 interface Gateway {
@@ -15,13 +15,6 @@ export function brokenGateway({ ipv4, ipv6, mac }: Gateway): Breakage[] {
       break: `ip address del ${ipv6}/64 dev LINK`,
       restore: restoreHost,
       words: [`${ipv6}/64`],
-    },
-    {
-      what: "the host's MAC",
-      where: "host",
-      break: "ip link set LINK address ee:70:77:00:00:02",
-      restore: `ip link set LINK address ${mac}`,
-      words: ["link LINK", mac, "ee:70:77:00:00:02"],
     },
     ...[ipv4, ipv6].flatMap((address) => brokenNeighbour(address, mac)),
   ];

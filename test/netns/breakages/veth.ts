@@ -4,6 +4,13 @@ import { brokenSetting } from "./settings-and-rules.ts";
 
 export const brokenVeth: Breakage[] = [
   {
+    what: "the host's MAC",
+    where: "host",
+    break: "ip link set LINK address ee:70:77:00:00:02",
+    restore: "ip link set LINK address ee:70:77:00:00:01",
+    words: ["link LINK", "ee:70:77:00:00:01", "ee:70:77:00:00:02"],
+  },
+  {
     what: "the host's MTU",
     where: "host",
     break: "ip link set LINK mtu 1399",
