@@ -18,7 +18,7 @@ import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
 import { type DatapathSettings, datapathSettings } from "./datapath-settings.ts";
 import { hostFacts, podMtu } from "./host-facts.ts";
 import { refuseOtherPods } from "./ipvlan-master.ts";
-import { hasHostLinks, hasNetns } from "./liveness.ts";
+import { hasHostLinks, hasNetns, hasPorts } from "./liveness.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
@@ -54,7 +54,8 @@ export async function add(call: Call): Promise<Result> {
 
 /** Makes the attachment ours, after clearing away what a dead one of the same name left. */
 async function claim(record: AttachmentRecord, call: Call): Promise<void> {
-  const policy = { busy: async (process: number) => refuseWhileBusy(record, process), judge: refuseIfAlive };
+  const judge = (existing: AttachmentRecord) => refuseIfAlive(existing, kernelOf(call));
+  const policy = { busy: async (process: number) => refuseWhileBusy(record, process), judge };
   while (!createRecord(record)) await unwireRecorded(record, call, policy);
   await outlastRemovals(record, call);
   if (!isHeld(record)) refuseWhileBusy(record);
@@ -79,8 +80,9 @@ function refuseWhileBusy(name: AttachmentName, process?: number): never {
   );
 }
 
-function refuseIfAlive(existing: AttachmentRecord): void {
+async function refuseIfAlive(existing: AttachmentRecord, kernel: Kernel): Promise<void> {
   if (existing.state !== "ready" || !hasNetns(existing) || !hasHostLinks(existing.plan)) return;
+  if (!(await hasPorts(existing.plan, kernel))) return;
   throw new CniError(
     ErrorCode.attachmentExists,
     "the attachment exists",

@@ -24,6 +24,7 @@ import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
 export async function gc(call: Call): Promise<void> {
   const valid = validAttachments(call);
   const network = call.config.name;
+  const listed = valid.map(({ containerID, ifname }) => ({ network, containerID, ifname }));
   const faults: string[] = [];
   const attempt = async (what: string, work: () => Promise<void>) => {
     try {
@@ -55,11 +56,11 @@ export async function gc(call: Call): Promise<void> {
     await attempt("ports of Open vSwitch", async () =>
       unwireUnlisted(await portAttachments(database, kernelOf(call))),
     );
-    await attempt("flows of Open vSwitch", () => removeStrayFlows(database, kernelOf(call)));
+    await attempt("flows of Open vSwitch", () => removeStrayFlows(database, listed, kernelOf(call)));
   }
   const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
   // Of a valid attachment without a record nobody knows what it needs.
-  if (withoutRecord(valid.map((key) => ({ network, ...key }))).length === 0) {
+  if (withoutRecord(listed).length === 0) {
     await attempt("shared links", () => releaseUnusedLinks(kernelOf(call), database));
   }
   if (call.config.datapath === "ovs") {

@@ -2,6 +2,7 @@
 
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { hostLinkPattern, parseLinkAlias } from "../datapath/names.ts";
+import { baseCookie, podCookie } from "../datapath/ovs.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { changeFlows, listFlows, ovsRows } from "../linux/ovs.ts";
@@ -19,8 +20,12 @@ export async function portAttachments(database: string, kernel: Kernel): Promise
   });
 }
 
-/** Removes flows of podwire's that belong to no attachment's plan. */
-export async function removeStrayFlows(database: string, kernel: Kernel): Promise<void> {
+/** Removes flows of podwire's that belong to no attachment's plan, and to none that has a port or is listed. */
+export async function removeStrayFlows(
+  database: string,
+  listed: readonly AttachmentName[],
+  kernel: Kernel,
+): Promise<void> {
   const [bridges = []] = await ovsRows(database, [["--columns=name", "list", "Bridge"]], kernel);
   for (const { name } of bridges) {
     const at = { database, bridge: String(name) };
@@ -28,14 +33,16 @@ export async function removeStrayFlows(database: string, kernel: Kernel): Promis
     // Read after the flows were: an ADD writes its record before it makes them.
     const plans = recordedPlans();
     if (plans === undefined) return;
-    const planned = new Set(
-      plans
-        .flat()
-        .filter((object) => object.kind === "ovs-flows")
-        .map(({ cookie }) => BigInt(cookie)),
-    );
+    const known = [...listed, ...(await portAttachments(database, kernel))].map(podCookie);
+    const planned = plans
+      .flat()
+      .filter((object) => object.kind === "ovs-flows")
+      .map(({ cookie }) => cookie);
+    // The base flows are there for as long as any pod is.
+    const base = known.length > 0 ? [baseCookie] : [];
+    const needed = new Set([...known, ...planned, ...base].map(BigInt));
     const stray = new Set(
-      present.map(({ cookie }) => cookie).filter((cookie) => !planned.has(BigInt(cookie))),
+      present.map(({ cookie }) => cookie).filter((cookie) => !needed.has(BigInt(cookie))),
     );
     if (stray.size > 0) await changeFlows(at, [...stray].map(removingFlowsLine), kernel);
   }

@@ -1,9 +1,11 @@
 // Whether what a record says still exists.
 
 import { defaultTimeoutSeconds } from "../config/network.ts";
+import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { netnsStillAt } from "../linux/netns.ts";
 import { bootId, isRunning } from "../linux/process.ts";
+import { readOvs } from "../plan/ovs.ts";
 import { movesToPod, type Plan } from "../plan/plan.ts";
 import type { AttachmentRecord } from "./record.ts";
 
@@ -24,6 +26,13 @@ const marginSeconds = 5;
 /** Whether the pod's netns still exists, in this boot and as the same namespace. */
 export function hasNetns(record: AttachmentRecord): boolean {
   return record.bootId === bootId() && netnsStillAt(record.netns.path, record.netns.identity);
+}
+
+/** Whether Open vSwitch still has the ports; where it cannot be asked, it is taken to have them. */
+export async function hasPorts(plan: Plan, kernel: Kernel): Promise<boolean> {
+  const ports = plan.filter((object) => object.kind === "ovs-port");
+  const observed = await readOvs(ports, kernel);
+  return observed.down !== undefined || ports.every((port) => observed.port(port, port.name) !== undefined);
 }
 
 /** Whether the links on the host are still there. */

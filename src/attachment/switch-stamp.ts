@@ -5,8 +5,10 @@ import { makeDirectory, replaceFile } from "../linux/files.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type BridgeName, managementSocket } from "../linux/ovs.ts";
 import type { Log } from "../log.ts";
-import { stateDirectory } from "./record.ts";
 import { liveAttachments, repairAttachments } from "./repair.ts";
+
+/** A process of before the last boot is of no interest. */
+const directory = "/run/podwire";
 
 /**
  * For a verb that had to do with the bridge: repairs its pods if its ovs-vswitchd is another one than the last time that somebody looked. A file says which
@@ -28,7 +30,7 @@ export async function repairAfterRestart(at: BridgeName, kernel: Kernel, log: Lo
     log.warn(`after a restart of Open vSwitch: container ${name.containerID}, ${name.ifname}: ${what}`);
   }
   if (repairs.some(({ fault }) => fault !== undefined)) return;
-  makeDirectory(stateDirectory, 0o700);
+  makeDirectory(directory, 0o700);
   replaceFile(fileOf(at), seen);
 }
 
@@ -37,9 +39,8 @@ export function forgetSwitch(at: BridgeName): void {
   fs.rmSync(fileOf(at), { force: true });
 }
 
-/** Its name is none that a network can have. */
 function fileOf({ bridge }: BridgeName): string {
-  return path.join(stateDirectory, `.switch-${bridge}`);
+  return path.join(directory, `switch-${bridge}`);
 }
 
 /** ovs-vswitchd makes its sockets anew when it starts. */

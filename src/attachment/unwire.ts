@@ -24,7 +24,7 @@ export interface RemovalPolicy {
   /** Told of a live process that is adding or removing the attachment: waits, throws, or answers "leave". */
   busy(process: number): Promise<"look again" | "leave">;
   /** Throws if the attachment must stay. */
-  judge?(record: AttachmentRecord): void;
+  judge?(record: AttachmentRecord): Promise<void>;
 }
 
 /** Takes away all that is recorded of an attachment. Returns whether there was anything. */
@@ -40,7 +40,7 @@ export async function unwireRecorded(
       if ((await policy.busy(claim.busyProcess)) === "leave") return true;
       continue;
     }
-    if (claim.stored !== "torn") policy.judge?.(claim.stored);
+    if (claim.stored !== "torn") await policy.judge?.(claim.stored);
     await unwireClaim(name, claim, call);
   }
 }

@@ -91,7 +91,7 @@ function hostObjects(
   const isSegment = mode === "l2";
   return [
     // First, so that nothing was made before it if another pod's ADD makes it in the same moment.
-    { kind: "link", where: "host", name: link, shared: true, noAutomaticAddress: true, type },
+    { kind: "link", where: "host", name: link, shared: true, noAutomaticAddress: wiring.host.ipv6, type },
     ...(has(addresses, 6) && wiring.host.ipv6OffByDefault
       ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")]
       : []),

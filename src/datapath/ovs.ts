@@ -75,7 +75,7 @@ function hostLinkOf({ at, vlan }: OvsSettings): string {
 function podLinks(wiring: Wiring, { at, portType }: OvsSettings, mac: string): { host: Link; pod: Link } {
   if (portType === "veth") {
     const { host, pod } = vethPair(wiring, mac, wiring.mtu);
-    return { host: { ...host, noAutomaticAddress: true }, pod };
+    return { host: { ...host, noAutomaticAddress: wiring.host.ipv6 }, pod };
   }
   const alias = linkAlias(wiring);
   const type = { kind: "ovs", bridge: at } as const;
@@ -134,9 +134,9 @@ function bridgeObjects(
   ];
 }
 
-const baseCookie = `${ownCookies.prefix}000000000000`;
+export const baseCookie = `${ownCookies.prefix}000000000000`;
 
-function podCookie(name: AttachmentName): string {
+export function podCookie(name: AttachmentName): string {
   return `${ownCookies.prefix}${cookieOf(name)}`;
 }
 
@@ -148,7 +148,7 @@ function hostObjects(
 ): PlanObject[] {
   const { at, localMac, vlan } = settings;
   const link = hostLinkOf(settings);
-  const shared = { kind: "link", where: "host", shared: true, noAutomaticAddress: true } as const;
+  const shared = { kind: "link", where: "host", shared: true, noAutomaticAddress: wiring.host.ipv6 } as const;
   return [
     { ...shared, name: at.bridge, mac: localMac, type: { kind: "ovs", bridge: at } },
     ...(vlan === 0

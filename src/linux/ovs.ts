@@ -82,6 +82,17 @@ export async function requireSwitch(database: string, kernel: Kernel): Promise<v
   await run("ovs-appctl", database, [`--timeout=${answerSeconds}`, target, "version"], "", kernel);
 }
 
+/** Whether it is worth waiting for ovs-vswitchd. */
+export async function isAnswering(database: string, kernel: Kernel): Promise<boolean> {
+  try {
+    await requireSwitch(database, kernel);
+    return true;
+  } catch (error) {
+    if (error instanceof OvsDownError) return false;
+    throw error;
+  }
+}
+
 function switchProcess(database: string): number {
   const file = `${directoryOf(database)}/ovs-vswitchd.pid`;
   try {

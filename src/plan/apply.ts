@@ -4,7 +4,7 @@ import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { writeHostSysctl, writePodSysctls } from "../linux/sysctl.ts";
-import { type IpObject, makingLines, upLine } from "./ip-lines.ts";
+import { type IpObject, makingLines, upLines } from "./ip-lines.ts";
 import { applyMasquerade, removeMasquerade } from "./masquerade.ts";
 import { applyOvs } from "./ovs.ts";
 import {
@@ -109,7 +109,7 @@ async function applyMasquerades(
 /** A shared link that exists only gets what makes it usable. */
 function linesFor(object: IpObject): string[] {
   return object.kind === "link" && object.shared && hostLinkExists(object.name)
-    ? [upLine(object)]
+    ? upLines(object)
     : makingLines(object);
 }
 

@@ -85,20 +85,21 @@ function linkLines(link: Link): string[] {
     case "ipvlan":
       return ipvlanLines(link, type);
     case "veth":
-      return type.makesPair ? [vethLine(link, type), upLine(link)] : [upLine(link)];
+      return type.makesPair ? [vethLine(link, type), ...upLines(link)] : upLines(link);
     case "vlan":
-      return [`link add link ${type.master} name ${link.name} type vlan id ${type.id}`, upLine(link)];
+      return [`link add link ${type.master} name ${link.name} type vlan id ${type.id}`, ...upLines(link)];
     case "ovs":
-      return type.movesToPodAs === undefined ? [upLine(link)] : movingLines(link, type.movesToPodAs);
+      return type.movesToPodAs === undefined ? upLines(link) : movingLines(link, type.movesToPodAs);
   }
 }
 
 /** What makes a link usable that exists. */
-export function upLine(link: Link): string {
+export function upLines(link: Link): string[] {
   const alias = link.alias === undefined || link.where === "pod" ? "" : ` alias ${link.alias}`;
-  const addresses = link.noAutomaticAddress ? " addrgenmode none" : "";
   const mtu = link.where === "pod" && link.type.kind === "ipvlan" && link.mtu ? ` mtu ${link.mtu}` : "";
-  return `link set dev ${link.name}${alias}${addresses}${mtu} up`;
+  const up = `link set dev ${link.name}${alias}${mtu} up`;
+  // In one line the kernel brings the link up, and gives it an address, before it looks at the mode.
+  return link.noAutomaticAddress ? [`link set dev ${link.name} addrgenmode none`, up] : [up];
 }
 
 function vethLine(link: Link, { peer }: VethEnd): string {
@@ -110,8 +111,8 @@ function vethLine(link: Link, { peer }: VethEnd): string {
 /** The kernel refuses to make a link in the pod by a name that the host has too (eth0), so it is renamed on the way. */
 function ipvlanLines(link: Link, { master, mode, flag, movesToPodAs }: Ipvlan): string[] {
   const add = `link add link ${master} name ${link.name} type ipvlan mode ${mode} ${flag}`;
-  if (link.where === "pod") return [upLine(link)];
-  if (movesToPodAs === undefined) return [add, upLine(link)];
+  if (link.where === "pod") return upLines(link);
+  if (movesToPodAs === undefined) return [add, ...upLines(link)];
   return [add, ...movingLines(link, movesToPodAs)];
 }
 

@@ -4,10 +4,10 @@ import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { applySysctls, refused } from "./apply.ts";
-import { type IpObject, isIpObject, linkOf, makingLines, mendingLines, upLine } from "./ip-lines.ts";
+import { type IpObject, isIpObject, linkOf, makingLines, mendingLines, upLines } from "./ip-lines.ts";
 import { applyMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
-import { applyOvs } from "./ovs.ts";
+import { setOvs } from "./ovs.ts";
 import { describeObject, type Link, movesToPod, type Plan, type PlanObject } from "./plan.ts";
 import { removePodLinks } from "./remove.ts";
 import { type Step, stepsOf } from "./steps.ts";
@@ -80,7 +80,7 @@ async function mendStep(step: Step, isLost: (object: PlanObject) => boolean, ker
       for (const object of step.objects) await applyMasquerade(object, kernel);
       return;
     case "ovs":
-      return applyOvs(step.objects, kernel);
+      return setOvs(step.objects, kernel, "any");
   }
 }
 
@@ -92,7 +92,7 @@ async function mendIp(
   const linesOf = (object: IpObject) => {
     if (!isLost(object)) return mendingLines(object);
     return object.kind === "link" && object.shared && hostLinkExists(object.name)
-      ? [upLine(object)]
+      ? upLines(object)
       : makingLines(object);
   };
   const lines = objects.flatMap((object) => linesOf(object).map((text) => ({ object, text })));

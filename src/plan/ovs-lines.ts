@@ -35,7 +35,7 @@ export function bridgeWords({ bridge, datapathType, mac }: OvsBridge): string[][
  */
 export const noVlan = 4095;
 
-export function portWords(port: OvsPort): string[][] {
+export function portWords(port: OvsPort, ports: "new" | "any"): string[][] {
   const { bridge, name, type, trunk, ingress, externalIds } = port;
   const ids = Object.entries(externalIds).map(([key, value]) => `external_ids:${key}=${quoted(value)}`);
   const device =
@@ -46,7 +46,7 @@ export function portWords(port: OvsPort): string[][] {
       : [`ingress_policing_rate=${ingress.rate}`, `ingress_policing_burst=${ingress.burst}`];
   const trunks = trunk.length === 0 ? [] : ["vlan_mode=native-untagged", `trunks=${trunk.join(",")}`];
   return [
-    ["--may-exist", "add-port", bridge, name],
+    [...(ports === "any" ? ["--may-exist"] : []), "add-port", bridge, name],
     ["set", "Port", name, `tag=${noVlan}`, ...trunks],
     ["set", "Interface", name, ...device, ...policing, ...ids],
   ];

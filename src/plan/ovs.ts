@@ -27,18 +27,37 @@ import {
 } from "./ovs-lines.ts";
 import type { BridgeName, OvsBridge, OvsFlows, OvsPort, Plan } from "./plan.ts";
 
-/** The objects are of one bridge. */
+/** Makes objects of one bridge that are not there. */
 export async function applyOvs(objects: readonly OvsObject[], kernel: Kernel): Promise<void> {
+  const ports = objects.filter((object) => object.kind === "ovs-port");
+  try {
+    await setOvs(objects, kernel);
+  } catch (error) {
+    // A DEL that found nobody has left a row, of which nothing may stay.
+    if (!/port named .* already exists/.test(toCniError(error).details)) throw error;
+    for (const { database, name } of ports) await ovsTransact(database, [removingPortWords(name)], kernel);
+    await setOvs(objects, kernel);
+  }
+}
+
+/** `ports`: whether those may be there. */
+export async function setOvs(
+  objects: readonly OvsObject[],
+  kernel: Kernel,
+  ports: "new" | "any" = "new",
+): Promise<void> {
   const [first] = objects;
   if (first === undefined) return;
-  const ports = objects.filter((object) => object.kind === "ovs-port").flatMap(portWords);
+  const words = objects
+    .filter((object) => object.kind === "ovs-port")
+    .flatMap((port) => portWords(port, ports));
   const bridges = objects.filter((object) => object.kind === "ovs-bridge");
-  if (ports.length > 0 || bridges.length > 0) await applyPorts(bridges, ports, first.database, kernel);
+  if (words.length > 0 || bridges.length > 0) await setPorts(bridges, words, first.database, kernel);
   const flows = objects.filter((object) => object.kind === "ovs-flows").flatMap(flowLines);
   if (flows.length > 0) await changeFlows(first, flows, kernel);
 }
 
-async function applyPorts(
+async function setPorts(
   bridges: readonly OvsBridge[],
   ports: readonly string[][],
   database: string,
@@ -90,9 +109,8 @@ async function removeFlows(objects: readonly OvsFlows[], kernel: Kernel): Promis
     }
     return true;
   } catch (error) {
-    if (!(error instanceof OvsDownError)) throw error;
-    // A bridge that is gone has no flows, and one whose switch is dead gets none back.
-    return false;
+    // A bridge that is gone has no flows, one whose switch is dead gets none back, and the rest GC finds.
+    return !(error instanceof OvsDownError);
   }
 }
 
@@ -149,11 +167,16 @@ export async function readOvs(plan: Plan, kernel: Kernel): Promise<ObservedOvs> 
 async function read(objects: readonly OvsObject[], kernel: Kernel): Promise<ObservedOvs> {
   const databases = [...new Set(objects.map(({ database }) => database))];
   const bridges = [...byBridge(objects)];
-  const [tables, flows] = await Promise.all([
-    Promise.all(databases.map((database) => readTables(database, objects, kernel))),
-    Promise.all(bridges.map(([at, own]) => readFlows(at, own, kernel))),
-  ]);
+  const reading = Promise.all(bridges.map(([at, own]) => readFlows(at, own, kernel).catch(faultOf)));
+  const tables = await Promise.all(databases.map((database) => readTables(database, objects, kernel)));
   const tablesOf = ({ database }: BridgeName) => tables[databases.indexOf(database)];
+  const flows = (await reading).map((found, index) => {
+    if (!(found instanceof Error)) return found;
+    const at = bridges[index]?.[0];
+    // Without a bridge nobody answers for it.
+    if (at === undefined || tablesOf(at)?.bridges.has(at.bridge)) throw found;
+    return new Map<bigint, Set<string>>();
+  });
   const flowsOf = ({ database, bridge }: BridgeName) =>
     flows[bridges.findIndex(([at]) => at.database === database && at.bridge === bridge)];
   return {
@@ -161,6 +184,10 @@ async function read(objects: readonly OvsObject[], kernel: Kernel): Promise<Obse
     port: (at, name) => tablesOf(at)?.ports.get(name),
     flows: (at, cookie) => flowsOf(at)?.get(BigInt(cookie)) ?? new Set(),
   };
+}
+
+function faultOf(error: unknown): Error {
+  return toCniError(error);
 }
 
 interface Tables {

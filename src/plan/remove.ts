@@ -1,7 +1,7 @@
 // Takes a plan's objects away, whatever of them is still there. Settings of the kernel stay: those of
 // links go with them, and the host-wide ones (ip_forward) may be in use by others. So do links that attachments share:
 // only what this one had on them goes.
-import { CniError, ErrorCode } from "../cni/error.ts";
+import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { ipApply, ipAsk, type LineFault } from "../linux/ip.ts";
 import type { Kernel, Where } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
@@ -21,10 +21,17 @@ export async function remove(plan: Plan, kernel: Kernel): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
+/** One after the other, and each also if one before it fails. */
 async function removeLinks(plan: Plan, kernel: Kernel): Promise<void> {
-  await removeOvs(plan, kernel);
-  await removePodLinks(plan, kernel);
-  await removeLines("host", linesOf(plan), kernel);
+  const failures: unknown[] = [];
+  for (const step of [removeOvs, removePodLinks, removeHostLinks]) {
+    await step(plan, kernel).catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+function removeHostLinks(plan: Plan, kernel: Kernel): Promise<void> {
+  return removeLines("host", linesOf(plan), kernel);
 }
 
 async function removeLines(where: Where, lines: readonly string[], kernel: Kernel): Promise<void> {
@@ -55,8 +62,18 @@ function linesOf(plan: Plan): string[] {
  * they are found; what the pod has besides is not ours.
  */
 export async function removePodLinks(plan: Plan, kernel: Kernel): Promise<void> {
-  const aliases = new Set(podLinks(plan).flatMap(({ alias }) => alias ?? []));
-  if (aliases.size === 0 || kernel.pod === undefined) return;
+  const links = podLinks(plan);
+  if (links.length === 0 || kernel.pod === undefined) return;
+  try {
+    await removeByAlias(new Set(links.flatMap(({ alias }) => alias ?? [])), kernel);
+  } catch (error) {
+    // Nothing is in a namespace that cannot be entered, and Open vSwitch's own links have gone with their ports.
+    const isElsewhere = toCniError(error).code === ErrorCode.invalidNetns;
+    if (!isElsewhere && links.some(({ type }) => type.kind !== "ovs")) throw error;
+  }
+}
+
+async function removeByAlias(aliases: ReadonlySet<string>, kernel: Kernel): Promise<void> {
   const [present] = await ipAsk("pod", ["link show"], kernel);
   const found = (present ?? []) as { ifname?: string; ifalias?: string }[];
   const names = found.flatMap(({ ifname, ifalias }) => (aliases.has(ifalias ?? "") ? (ifname ?? []) : []));

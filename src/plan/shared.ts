@@ -2,7 +2,7 @@
 // port is left; from any other only podwire's own flows and addresses go.
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, isPresent, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
+import { changeFlows, isAnswering, isPresent, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
 import { membersOf } from "../linux/ovs-rows.ts";
 import { ownBridge, ownerKey, removingFlowsLine } from "./ovs-lines.ts";
 import type { BridgeName, Link, Plan } from "./plan.ts";
@@ -16,7 +16,8 @@ export async function removeShared({ name, type }: Link, plan: Plan, kernel: Ker
   if (!isPresent(type.bridge.database, kernel)) return;
   try {
     if ((await idleBridges(type.bridge.database, kernel)).includes(name)) {
-      await ovsTransact(type.bridge.database, [["--if-exists", "del-br", name]], kernel);
+      const answers = await isAnswering(type.bridge.database, kernel);
+      await ovsTransact(type.bridge.database, [["--if-exists", "del-br", name]], kernel, answers);
     } else {
       await leaveBridge(type.bridge, name, plan, kernel);
     }

@@ -24,10 +24,11 @@ const inPod: Link = { kind: "link", where: "pod", name: "eth0", alias, type };
 const route: Route = { kind: "route", where: "host", link: hostSlave.name, dst: "10.244.1.7/32", scope: 253 };
 
 describe("what is made", () => {
-  test("the host's slave: its second line alone makes one usable that is there already", () => {
+  test("the host's slave: the other lines alone make one usable that is there already", () => {
     expect(makingLines(hostSlave)).toEqual([
       "link add link ens3 name pwisb914a7c60 type ipvlan mode l3s bridge",
-      "link set dev pwisb914a7c60 addrgenmode none up",
+      "link set dev pwisb914a7c60 addrgenmode none",
+      "link set dev pwisb914a7c60 up",
     ]);
   });
 

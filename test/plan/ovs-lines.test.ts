@@ -37,8 +37,8 @@ test("a bridge is made to drop what no flow takes, with the gateway's MAC, and i
 
 describe("a port", () => {
   test("of a veth pair is added as it is", () => {
-    expect(portWords(port)).toEqual([
-      ["--may-exist", "add-port", "podwire0", "pw1"],
+    expect(portWords(port, "new")).toEqual([
+      ["add-port", "podwire0", "pw1"],
       ["set", "Port", "pw1", "tag=4095"],
       ["set", "Interface", "pw1"],
     ]);
@@ -46,7 +46,7 @@ describe("a port", () => {
 
   test("that Open vSwitch makes gets its MAC and MTU from it", () => {
     const type = { kind: "internal", mac: "0a:00:00:00:00:07", mtu: 1450 } as const;
-    expect(portWords({ ...port, type })[2]).toEqual([
+    expect(portWords({ ...port, type }, "new")[2]).toEqual([
       "set",
       "Interface",
       "pw1",
@@ -57,7 +57,7 @@ describe("a port", () => {
   });
 
   test("can have a trunk and a limit", () => {
-    const words = portWords({ ...port, trunk: [200, 300], ingress: { rate: 10000, burst: 1000 } });
+    const words = portWords({ ...port, trunk: [200, 300], ingress: { rate: 10000, burst: 1000 } }, "new");
     expect(words[1]).toEqual([
       "set",
       "Port",
@@ -75,7 +75,7 @@ describe("a port", () => {
     [String.raw`back\slash`, String.raw`"back\\slash"`],
     ["-- del-br podwire0", '"-- del-br podwire0"'],
   ])("is labelled with %s as one string", (label, quoted) => {
-    const [, , words] = portWords({ ...port, externalIds: { "pod-name": label } });
+    const [, , words] = portWords({ ...port, externalIds: { "pod-name": label } }, "new");
     expect(words?.[3]).toBe(`external_ids:pod-name=${quoted}`);
   });
 });
