@@ -32,7 +32,20 @@ describe("programs", () => {
   });
 
   const old = 'echo "Option \\"-batch\\" is unknown, try \\"ip -help\\"." >&2; exit 255';
+  const ofOpenVswitch = [
+    ["ovs-vsctl", "fails", "exit 1", [107]],
+    ["ovs-vsctl", "is killed", "kill -9 $$", [11, 107]],
+    [
+      "ovs-vsctl",
+      "cannot reach its database",
+      "echo 'ovs-vsctl: unix:/x: database connection failed ()' >&2; exit 1",
+      [11],
+    ],
+    ["ovs-ofctl", "fails with words", "echo 'ovs-ofctl: bad flow' >&2; exit 1", [107]],
+    ["ovs-ofctl", "is too old", "echo \"ovs-ofctl: unrecognized option '--bundle'\" >&2; exit 1", [107]],
+  ] as const;
   test.each([
+    ...(shape.name === "ovs" ? ofOpenVswitch : []),
     ["ip", "fails", "exit 1", [100]],
     ["ip", "fails with words", "echo broken >&2; exit 2", [100]],
     ["ip", "is killed", "kill -9 $$", [100]],

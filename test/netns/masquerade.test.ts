@@ -246,9 +246,10 @@ describe.skipIf(!fs.existsSync(portmap))("a published port of portmap behind pod
     const answer = await cni(node, { verb: "ADD", plugin: portmap, config: mapped });
     if (answer.exitCode !== 0) return console.warn(`portmap cannot work here: ${answer.stdout}`);
     await serve("pod1");
-    await addPod("pod2", { cniVersion: "1.0.0", ipMasq: true });
+    const [other] = await addPod("pod2", { cniVersion: "1.0.0", ipMasq: true });
     expect((await connect("outside", hostAddress, 8080)).from).toBe(outsideAddress);
-    expect((await connect("pod2", hostAddress, 8080)).from).toMatch(/^10\.244\.1\./);
+    const seen = shape.hasShortcut ? hostAddress : other;
+    expect((await connect("pod2", hostAddress, 8080)).from).toBe(seen);
     expect((await connect("pod1", hostAddress, 8080)).size).toBe(0);
     const fromHost = await node.run(process.execPath, "-e", client, hostAddress, "8080", "0");
     expect(JSON.parse(fromHost)).toHaveProperty("from");

@@ -50,9 +50,9 @@ export const brokenOvs: Breakage[] = [
   {
     what: "the VLAN of the pod's port",
     where: "host",
-    break: `ovs-vsctl set Port ${port} tag=7`,
-    restore: `ovs-vsctl set Port ${port} tag=0`,
-    words: ["port pw", "tag 0", "tag 7"],
+    break: `ovs-vsctl get Port ${port} tag > /run/tag; ovs-vsctl set Port ${port} tag=7`,
+    restore: `ovs-vsctl set Port ${port} tag=$(cat /run/tag)`,
+    words: ["port pw", "tag 7"],
   },
   {
     what: "the loss of the pod's port",
