@@ -19,6 +19,11 @@ export function planOfAnyChain(plan: Plan): Plan {
   return adapt(plan, {}, true);
 }
 
+/** The same, but for what podwire can put back without disturbing them. */
+export function planToKeep(plan: Plan): Plan {
+  return adapt(plan, {}, false);
+}
+
 type Changes = Pick<Link, "mac" | "mtu">;
 
 function podLink(plan: Plan): Link | undefined {

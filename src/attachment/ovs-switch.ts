@@ -5,7 +5,8 @@ import type { OvsPortType, OvsSettings } from "../datapath/datapath.ts";
 import { gatewayMac } from "../datapath/host-side.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type BridgeName, defaultDatabase, isPresent, ovsRefused, ovsRows } from "../linux/ovs.ts";
-import { textOf } from "../linux/ovs-rows.ts";
+import { labelOf, textOf } from "../linux/ovs-rows.ts";
+import { ownBridge, ownerKey } from "../plan/ovs-lines.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
 
@@ -80,14 +81,15 @@ async function readBridge(
   kernel: Kernel,
 ): Promise<PresentBridge | undefined> {
   const questions = [
-    ["--columns=datapath_type", "--if-exists", "list", "Bridge", bridge],
+    ["--columns=datapath_type,external_ids", "--if-exists", "list", "Bridge", bridge],
     ["--columns=mac_in_use", "--if-exists", "list", "Interface", bridge],
   ];
   const [[row] = [], [local] = []] = await ovsRows(database, questions, kernel);
   if (row === undefined) return undefined;
   return {
     datapathType: row["datapath_type"] === "netdev" ? "netdev" : "system",
-    localMac: textOf(local?.["mac_in_use"]),
+    // One of podwire's own may not have its MAC yet.
+    localMac: labelOf(row, ownerKey) === ownBridge ? gatewayMac : textOf(local?.["mac_in_use"]),
   };
 }
 

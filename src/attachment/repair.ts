@@ -5,7 +5,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { closeNetns, openNetns } from "../linux/netns.ts";
 import { mend } from "../plan/mend.ts";
 import { remove } from "../plan/remove.ts";
-import { planOfAnyChain } from "./chained-changes.ts";
+import { planToKeep } from "./chained-changes.ts";
 import { hasNetns } from "./liveness.ts";
 import { type AttachmentRecord, allRecords, readRecord, wholeRecords } from "./record.ts";
 
@@ -48,7 +48,7 @@ async function repair(record: AttachmentRecord, kernel: Kernel): Promise<Repair>
     const pod = openNetns(record.netns.path);
     const inside = { ...kernel, pod };
     try {
-      const mended = await mend(record.plan, planOfAnyChain(record.plan), inside);
+      const mended = await mend(record.plan, planToKeep(record.plan), inside);
       // A DEL of the same moment must not leave what this made.
       if (mended.length > 0 && !isStillThere(record)) await remove(record.plan, inside);
       return { name, mended };

@@ -1,16 +1,21 @@
-// The flows of a bridge, in three tables: what may come in by which port, answers to neighbour discovery, and where
-// packets go. Written as Open vSwitch prints them, so that the two can be compared.
+// The flows of a bridge, in two tables: what may come in by which port, and where packets go. Written as Open vSwitch
+// prints them, so that the two can be compared.
+//
+// ARP is answered by flow. A neighbour solicitation cannot be turned into an advertisement by the kernel's datapath (it
+// cannot change the type of an option), so it goes to the one that has the address, and to nobody else.
 import type { OvsFlow } from "../plan/plan.ts";
 import { gatewayMac } from "./host-side.ts";
 import { gateways } from "./routing.ts";
 
-/** On a bridge that others use too, admission is their first table as well; the others are ours alone. */
-const tables = { admission: 0, answer: 70, delivery: 71 };
+/** On a bridge that others use too, admission is their first table as well; the other is ours alone. */
+const tables = { admission: 0, delivery: 71 };
 
 export interface PodPort {
   /** Name of its port. */
   readonly port: string;
   readonly mac: string;
+  /** MAC of the bridge's local port. */
+  readonly localMac: string;
   readonly ips: readonly string[];
   /** 0: none. */
   readonly vlan: number;
@@ -23,19 +28,19 @@ export interface PodPort {
 /** What all pods of a bridge need: the host is the way to everything else. */
 export function baseFlows(localMac: string): OvsFlow[] {
   return [
-    answer(gateways[6], gatewayMac),
     delivery(100, "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00", "drop"),
-    delivery(1, "", `set_field:${localMac}->eth_dst,LOCAL`),
+    delivery(1, "", toHost(localMac)),
   ];
 }
 
 export function podFlows(pod: PodPort): OvsFlow[] {
-  return [...admissionFlows(pod), ...answersToHost(pod), ...deliveryFlows(pod)];
+  return [...admissionFlows(pod), ...hostsQuestions(pod), ...deliveryFlows(pod)];
 }
 
 function admissionFlows(pod: PodPort): OvsFlow[] {
   const from = `in_port=${pod.port}`;
-  const admit = `${pod.vlan === 0 ? "" : `${tagging(pod.vlan)},`}resubmit(,${tables.delivery})`;
+  const tag = pod.vlan === 0 ? "" : `${tagging(pod.vlan)},`;
+  const admit = `${tag}resubmit(,${tables.delivery})`;
   const family = (ip: string) => (ip.includes(":") ? `ipv6,${from}` : `ip,${from}`);
   const source = (ip: string) => (ip.includes(":") ? `ipv6_src=${ip}` : `nw_src=${ip}`);
   const ipv4 = pod.ips.filter((ip) => !ip.includes(":"));
@@ -50,7 +55,7 @@ function admissionFlows(pod: PodPort): OvsFlow[] {
           admission(
             300,
             `icmp6,${from},icmp_type=135,icmp_code=0,nd_target=${gateways[6]}`,
-            advertisement(gatewayMac),
+            `${tag}${toHost(pod.localMac)}`,
           ),
         ]),
     ...pod.trunk.map((vlan) => admission(250, `${from},dl_vlan=${vlan},dl_src=${pod.mac}`, "NORMAL")),
@@ -64,19 +69,17 @@ function admissionFlows(pod: PodPort): OvsFlow[] {
 }
 
 /** The host knows its pods by permanent neighbour entries, which the kernel drops when a link goes down. */
-function answersToHost({ ips, mac, vlan }: PodPort): OvsFlow[] {
+function hostsQuestions({ port, ips, mac, vlan }: PodPort): OvsFlow[] {
   const tag = vlan === 0 ? "vlan_tci=0x0000/0x1fff" : `dl_vlan=${vlan}`;
-  return ips.flatMap((ip) =>
+  const untag = vlan === 0 ? "" : "pop_vlan,";
+  return ips.map((ip) =>
     ip.includes(":")
-      ? [
-          admission(
-            300,
-            `icmp6,in_port=LOCAL,${tag},icmp_type=135,icmp_code=0,nd_target=${ip}`,
-            advertisement(mac),
-          ),
-          answer(ip, mac),
-        ]
-      : [admission(300, `arp,in_port=LOCAL,${tag},arp_tpa=${ip},arp_op=1`, arpReply(mac))],
+      ? admission(
+          300,
+          `icmp6,in_port=LOCAL,${tag},icmp_type=135,icmp_code=0,nd_target=${ip}`,
+          `${untag}output:${port}`,
+        )
+      : admission(300, `arp,in_port=LOCAL,${tag},arp_tpa=${ip},arp_op=1`, arpReply(mac)),
   );
 }
 
@@ -99,6 +102,10 @@ function deliveryFlows({ port, mac, ips, vlan }: PodPort): OvsFlow[] {
   ];
 }
 
+function toHost(localMac: string): string {
+  return `set_field:${localMac}->eth_dst,LOCAL`;
+}
+
 function tagging(vlan: number): string {
   // The CFI bit says that there is a tag (ovs-fields(7), vlan_vid).
   return `push_vlan:0x8100,set_field:${4096 + vlan}->vlan_vid`;
@@ -117,28 +124,6 @@ function arpReply(mac: string): string {
     "move:NXM_NX_REG0[]->NXM_OF_ARP_TPA[]",
     "IN_PORT",
   ].join(",");
-}
-
-/**
- * Turns a neighbour solicitation into an advertisement, as far as it can be before its type has changed: only a flow
- * that matches advertisements may set their option. Router, solicited, override (RFC 4861 section 4.4).
- */
-function advertisement(mac: string): string {
-  return [
-    "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]",
-    `set_field:${mac}->eth_src`,
-    "move:NXM_NX_IPV6_SRC[]->NXM_NX_IPV6_DST[]",
-    "move:NXM_NX_ND_TARGET[]->NXM_NX_IPV6_SRC[]",
-    "set_field:136->icmpv6_type",
-    "set_field:2->nd_options_type",
-    `set_field:${0xe0000000}->nd_reserved`,
-    `resubmit(,${tables.answer})`,
-  ].join(",");
-}
-
-function answer(target: string, mac: string): OvsFlow {
-  const match = `icmp6,icmp_type=136,icmp_code=0,nd_target=${target}`;
-  return { table: tables.answer, priority: 100, match, actions: `set_field:${mac}->nd_tll,IN_PORT` };
 }
 
 function admission(priority: number, match: string, actions: string): OvsFlow {

@@ -125,7 +125,7 @@ function bridgeObjects(
     flows: baseFlows(localMac),
   };
   const { antiSpoofing } = settings;
-  const flows = podFlows({ port: port.name, mac, ips, vlan, trunk, antiSpoofing, answersAll });
+  const flows = podFlows({ port: port.name, mac, localMac, ips, vlan, trunk, antiSpoofing, answersAll });
   return [
     { kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac },
     port,

@@ -82,14 +82,13 @@ export async function requireSwitch(database: string, kernel: Kernel): Promise<v
   await run("ovs-appctl", database, [`--timeout=${answerSeconds}`, target, "version"], "", kernel);
 }
 
-/** Whether it is worth waiting for ovs-vswitchd. */
+/** Whether it is worth waiting for ovs-vswitchd: it is if nobody knows. */
 export async function isAnswering(database: string, kernel: Kernel): Promise<boolean> {
   try {
     await requireSwitch(database, kernel);
     return true;
   } catch (error) {
-    if (error instanceof OvsDownError) return false;
-    throw error;
+    return !(error instanceof OvsDownError);
   }
 }
 
@@ -137,7 +136,9 @@ async function run(
   if (outcome.exitCode === 0) return outcome;
   const words = wordsOf(outcome.stderr);
   if (outcome.exitCode === null) throw down(database, `${name} got no answer for ${answerSeconds} s`);
-  if (/connection failed|connecting to|cannot connect|not a bridge or a socket/i.test(words)) {
+  if (
+    /connection failed|connecting to|failed to connect|cannot connect|not a bridge or a socket/i.test(words)
+  ) {
     throw down(database, words);
   }
   throw ovsRefused(`${name}: ${words}`);

@@ -12,7 +12,7 @@ import {
   ovsRows,
   ovsTransact,
 } from "../linux/ovs.ts";
-import { idOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
+import { idOf, labelOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
 import {
   bridgeWords,
   flowKey,
@@ -20,6 +20,7 @@ import {
   isOvsObject,
   type OvsObject,
   ownCookies,
+  ownerKey,
   parseFlow,
   portWords,
   removingFlowsLine,
@@ -35,9 +36,18 @@ export async function applyOvs(objects: readonly OvsObject[], kernel: Kernel): P
   } catch (error) {
     // A DEL that found nobody has left a row, of which nothing may stay.
     if (!/port named .* already exists/.test(toCniError(error).details)) throw error;
-    for (const { database, name } of ports) await ovsTransact(database, [removingPortWords(name)], kernel);
+    for (const port of ports) if (!(await removeOwnPort(port, kernel))) throw error;
     await setOvs(objects, kernel);
   }
+}
+
+/** Returns false if the port is not of this attachment. */
+async function removeOwnPort({ database, name, externalIds }: OvsPort, kernel: Kernel): Promise<boolean> {
+  const question = ["--columns=external_ids", "--if-exists", "list", "Interface", name];
+  const [[row] = []] = await ovsRows(database, [question], kernel);
+  if (row === undefined || labelOf(row, ownerKey) !== externalIds[ownerKey]) return false;
+  await ovsTransact(database, [removingPortWords(name)], kernel);
+  return true;
 }
 
 /** `ports`: whether those may be there. */

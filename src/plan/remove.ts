@@ -4,7 +4,7 @@
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { ipApply, ipAsk, type LineFault } from "../linux/ip.ts";
 import type { Kernel, Where } from "../linux/kernel.ts";
-import { hostLinkExists } from "../linux/links.ts";
+import { hostLinkExists, linksWithHostRoutes } from "../linux/links.ts";
 import { detachingLines, isIpObject, linkOf, removingLines } from "./ip-lines.ts";
 import { removeMasquerade } from "./masquerade.ts";
 import { removeOvs } from "./ovs.ts";
@@ -51,9 +51,13 @@ function linesOf(plan: Plan): string[] {
   const present = plan
     .filter(isIpObject)
     .filter((object) => object.where === "host" && hostLinkExists(linkOf(object)));
-  const lines = present
-    .toReversed()
-    .flatMap((object) => (shared.has(linkOf(object)) ? detachingLines(object) : removingLines(object)));
+  const routed = linksWithHostRoutes();
+  const lines = present.toReversed().flatMap((object) => {
+    const link = linkOf(object);
+    if (!shared.has(link)) return removingLines(object);
+    // Where no pod has a route there is nothing to take from the others.
+    return routed.has(link) ? detachingLines(object) : [];
+  });
   return [...new Set(lines)];
 }
 

@@ -5,6 +5,7 @@ import { baseFlows, podFlows } from "../../src/datapath/ovs-flows.ts";
 const pod = {
   port: "pw1",
   mac: "0a:00:00:00:00:07",
+  localMac: "02:00:00:00:00:01",
   ips: ["10.1.0.7"],
   vlan: 0,
   trunk: [],
@@ -35,13 +36,12 @@ test("a pod may send from its own MAC and address alone, and gets what is for it
   ]);
 });
 
-test("with IPv6, neighbour solicitations are answered in two steps", () => {
+test("neighbour solicitations of IPv6 go to the one that has the address", () => {
   expect(lines(podFlows({ ...pod, ips: ["fd00::7"] }))).toEqual([
-    "0 300 icmp6,in_port=pw1,icmp_type=135,icmp_code=0,nd_target=fe80::1 answer",
+    "0 300 icmp6,in_port=pw1,icmp_type=135,icmp_code=0,nd_target=fe80::1 set_field:02:00:00:00:00:01->eth_dst,LOCAL",
     `0 200 ipv6,in_port=pw1,${untagged},dl_src=${pod.mac},ipv6_src=fd00::7 resubmit(,71)`,
     "0 190 in_port=pw1 drop",
-    `0 300 icmp6,in_port=LOCAL,${untagged},icmp_type=135,icmp_code=0,nd_target=fd00::7 answer`,
-    `70 100 icmp6,icmp_type=136,icmp_code=0,nd_target=fd00::7 set_field:${pod.mac}->nd_tll,IN_PORT`,
+    `0 300 icmp6,in_port=LOCAL,${untagged},icmp_type=135,icmp_code=0,nd_target=fd00::7 output:pw1`,
     `0 180 ${untagged},dl_dst=${pod.mac} output:pw1`,
     `71 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
     `71 60 ipv6,${untagged},ipv6_dst=fd00::7 set_field:${gatewayMac}->eth_src,set_field:${pod.mac}->eth_dst,output:pw1`,
@@ -83,7 +83,6 @@ test("a pod with routes straight onto its link is told that the host has every a
 
 test("what is for no pod goes to the host, and nothing is flooded", () => {
   expect(lines(baseFlows("02:00:00:00:00:01"))).toEqual([
-    `70 100 icmp6,icmp_type=136,icmp_code=0,nd_target=fe80::1 set_field:${gatewayMac}->nd_tll,IN_PORT`,
     "71 100 dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 drop",
     "71 1  set_field:02:00:00:00:00:01->eth_dst,LOCAL",
   ]);
