@@ -8,7 +8,9 @@ import type { Link, Plan } from "../plan/plan.ts";
  */
 export function planAfterChain(plan: Plan, result: Result, macWasSet: boolean): Plan {
   const own = podLink(plan);
-  const reported = result.interfaces.find(({ name, sandbox }) => name === own?.name && sandbox !== undefined);
+  const reported = result.interfaces.find(
+    ({ name, sandbox }) => name === (own?.altName ?? own?.name) && sandbox !== undefined,
+  );
   if (own === undefined || reported === undefined) return plan;
   const isMacChanged = macWasSet || (reported.mac !== undefined && reported.mac.toLowerCase() !== own.mac);
   return adapt(plan, changesOf(reported, own), isMacChanged);

@@ -72,22 +72,26 @@ function hostLinkOf({ at, vlan }: OvsSettings): string {
   return vlan === 0 ? at.bridge : hostVlanName(at.bridge, vlan);
 }
 
-function podLinks(wiring: Wiring, { at, portType }: OvsSettings, mac: string): { host: Link; pod: Link } {
+/**
+ * The kernel's datapath knows an internal port by its link's name: renamed, it is lost to Open vSwitch at once. So it
+ * keeps its name in the pod, and has the interface's as a second one.
+ */
+function podLinks(
+  wiring: Wiring,
+  { at, datapathType, portType }: OvsSettings,
+  mac: string,
+): { host: Link; pod: Link } {
   if (portType === "veth") {
     const { host, pod } = vethPair(wiring, mac, wiring.mtu);
     return { host: { ...host, noAutomaticAddress: wiring.host.ipv6 }, pod };
   }
   const alias = linkAlias(wiring);
   const type = { kind: "ovs", bridge: at } as const;
+  const name = hostLinkName(wiring);
+  const inPod = datapathType === "system" ? { name, altName: wiring.ifname } : { name: wiring.ifname };
   return {
-    host: {
-      kind: "link",
-      where: "host",
-      name: hostLinkName(wiring),
-      alias,
-      type: { ...type, movesToPodAs: wiring.ifname },
-    },
-    pod: { kind: "link", where: "pod", name: wiring.ifname, mac, mtu: wiring.mtu, type },
+    host: { kind: "link", where: "host", name, alias, type: { ...type, movesToPodAs: inPod.name } },
+    pod: { kind: "link", where: "pod", ...inPod, mac, mtu: wiring.mtu, type },
   };
 }
 

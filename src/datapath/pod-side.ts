@@ -12,24 +12,25 @@ export function routedPodObjects(
   routes: readonly ResultRoute[],
 ): PlanObject[] {
   const link = podLink.name;
+  const known = podLink.altName ?? link;
   const families = ([4, 6] as const).filter((family) => has(addresses, family));
   return [
     ...(has(addresses, 6) ? podIpv6Settings(link) : []),
     podLink,
     ...addresses.map(({ ip }) => ({ kind: "address", where: "pod", link, address: hostPrefix(ip) }) as const),
-    ...(has(addresses, 4) ? [gatewayRoute(link)] : []),
+    ...(has(addresses, 4) ? [gatewayRoute(link, known)] : []),
     ...families.map(
       (family) =>
         ({ kind: "neighbour", where: "pod", link, address: gateways[family], mac: gatewayMac }) as const,
     ),
-    ...routes.map((route) => podRoute(link, route)),
+    ...routes.map((route) => podRoute(link, route, known)),
   ];
 }
 
 /** Our own routes need no such thing, being onlink; those that other plugins add (sbr) do. */
-function gatewayRoute(link: string): Route {
+function gatewayRoute(link: string, known: string): Route {
   const dst = `${gateways[4]}/32`;
-  return { kind: "route", where: "pod", link, dst, scope: scopeLink, priority: defaultPriority(link, dst) };
+  return { kind: "route", where: "pod", link, dst, scope: scopeLink, priority: defaultPriority(known, dst) };
 }
 
 /** Runtimes turn IPv6 off in new netns; duplicate address detection would delay the link-local address. */
@@ -42,14 +43,19 @@ export function podIpv6Settings(link: string): PlanObject[] {
   }));
 }
 
-export function podRoute(link: string, { gw, dst, priority, ...attributes }: ResultRoute): Route {
+/** `known`: the interface's name to the runtime. */
+export function podRoute(
+  link: string,
+  { gw, dst, priority, ...attributes }: ResultRoute,
+  known = link,
+): Route {
   return {
     kind: "route",
     where: "pod",
     link,
     dst,
     ...(gw === undefined ? {} : { gateway: gw }),
-    priority: priority ?? defaultPriority(link, dst),
+    priority: priority ?? defaultPriority(known, dst),
     ...attributes,
   };
 }

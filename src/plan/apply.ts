@@ -150,15 +150,15 @@ function masterInUse(master: string, details: string): CniError {
 }
 
 /** The name in the pod of a link that is made here. */
-function podNameOf({ type }: Link): string | undefined {
+function podNameOf({ type, altName }: Link): string | undefined {
   if (type.kind === "veth") return type.makesPair ? type.peer.name : undefined;
-  return "movesToPodAs" in type ? type.movesToPodAs : undefined;
+  return altName ?? ("movesToPodAs" in type ? type.movesToPodAs : undefined);
 }
 
 function takenName(link: Link): CniError | undefined {
   const podName = podNameOf(link);
   if (podName === undefined) return undefined;
-  return nameTaken(hostLinkExists(link.name) ? link.name : podName, link);
+  return nameTaken(link.where === "host" && hostLinkExists(link.name) ? link.name : podName, link);
 }
 
 function nameTaken(name: string, { name: hostLink }: Link): CniError {

@@ -89,7 +89,9 @@ function linkLines(link: Link): string[] {
     case "vlan":
       return [`link add link ${type.master} name ${link.name} type vlan id ${type.id}`, ...upLines(link)];
     case "ovs":
-      return type.movesToPodAs === undefined ? upLines(link) : movingLines(link, type.movesToPodAs);
+      return type.movesToPodAs === undefined
+        ? [...altNameLines(link), ...upLines(link)]
+        : movingLines(link, type.movesToPodAs);
   }
 }
 
@@ -114,6 +116,10 @@ function ipvlanLines(link: Link, { master, mode, flag, movesToPodAs }: Ipvlan): 
   if (link.where === "pod") return upLines(link);
   if (movesToPodAs === undefined) return [add, ...upLines(link)];
   return [add, ...movingLines(link, movesToPodAs)];
+}
+
+function altNameLines({ name, altName }: Link): string[] {
+  return altName === undefined ? [] : [`link property add dev ${name} altname ${altName}`];
 }
 
 function movingLines(link: Link, podName: string): string[] {

@@ -11,6 +11,7 @@ import type { Plan, Where } from "./plan.ts";
 export interface ObservedLink {
   readonly ifname: string;
   readonly ifindex: number;
+  readonly altnames?: readonly string[];
   /** Name of the link that it stands on, if that is in the same netns, and its index in any case. */
   readonly link?: string;
   readonly link_index?: number;

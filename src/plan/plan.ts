@@ -37,6 +37,8 @@ export interface Link {
   readonly kind: "link";
   readonly where: Where;
   readonly name: string;
+  /** A second name, by which the kernel and iproute2 find it too (`ip link property`). */
+  readonly altName?: string;
   /** Absent: whatever it has. */
   readonly mac?: string | undefined;
   readonly mtu?: number | undefined;

@@ -67,6 +67,9 @@ function linkFault(wanted: Link, observed: Observed): Fault | undefined {
   return (
     kindFault(wanted.type.kind, link.linkinfo?.info_kind) ??
     (wanted.type.kind === "ipvlan" ? ipvlanFault(wanted.type, link, observed) : undefined) ??
+    (wanted.altName === undefined || link.altnames?.includes(wanted.altName)
+      ? undefined
+      : { expected: `altname ${wanted.altName}`, found: link.altnames?.join(", ") || "none" }) ??
     (wanted.mac === undefined ? undefined : unequal(`mac ${wanted.mac}`, `mac ${link.address}`)) ??
     (wanted.mtu === undefined ? undefined : unequal(`mtu ${wanted.mtu}`, `mtu ${link.mtu}`)) ??
     (link.flags.includes("UP") ? undefined : { expected: "up", found: "down" }) ??

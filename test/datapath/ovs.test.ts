@@ -138,6 +138,33 @@ describe("the plan of a pod", () => {
     expect(interfaces[0]).toEqual({ name: "podwire0", mac: gatewayMac });
   });
 
+  test("by an internal port of the kernel's datapath: it keeps its name, eth0 is a second one", () => {
+    const { plan, interfaces } = ovs.wire(onSwitch({ portType: "internal" }));
+    const type = { kind: "ovs", bridge: at };
+    expect(plan).toContainEqual({
+      kind: "link",
+      where: "host",
+      name: port,
+      alias,
+      type: { ...type, movesToPodAs: port },
+    });
+    expect(plan).toContainEqual({
+      kind: "link",
+      where: "pod",
+      name: port,
+      altName: "eth0",
+      mac,
+      mtu: 1450,
+      type,
+    });
+    const inPod = plan.filter(
+      ({ kind, where }) => where === "pod" && (kind === "route" || kind === "address"),
+    );
+    expect(inPod).toEqual(inPod.map((object) => ({ ...object, link: port })));
+    expect(plan).toContainEqual(expect.objectContaining({ dst: "0.0.0.0/0", priority: 0 }));
+    expect(interfaces[1]).toMatchObject({ name: "eth0" });
+  });
+
   test("in a VLAN: the host reaches it by a link of that VLAN alone", () => {
     const { plan } = ovs.wire(onSwitch({ vlan: 100 }, { ips: [ipv4, ipv6], ipMasq: true }));
     const [link] = plan.flatMap((object) =>

@@ -41,7 +41,11 @@ function kernelModule(check: string, { datapathType }: OvsSettings): Finding[] {
 
 function portType(check: string, { portType: type, datapathType }: OvsSettings): Finding[] {
   if (type === "veth") return [];
-  const fix = datapathType === "netdev" ? "" : "set ovs.portType to veth";
-  const breaks = "a restart of ovs-vswitchd cuts pods off until the next ADD, DEL, GC or podwire apply";
+  const breaks =
+    datapathType === "netdev"
+      ? "a restart of ovs-vswitchd cuts pods off until the next ADD, DEL, GC or podwire apply"
+      : "in pods the interface's name is a second one, which /sys/class/net and /proc/sys/net do not have";
+  const fix =
+    datapathType === "netdev" ? "use a bridge of the kernel's datapath" : "set ovs.portType to veth";
   return [warning(`${check}: ports`, "internal", breaks, fix)];
 }
