@@ -3,7 +3,7 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Result } from "../cni/result.ts";
 import { decodeResult } from "../cni/result-versions.ts";
 import { datapathOf } from "../datapath/choice.ts";
-import type { AttachmentName, Wired } from "../datapath/datapath.ts";
+import type { AttachmentName, OvsSettings, Wired } from "../datapath/datapath.ts";
 import type { IpamResult } from "../ipam/ipam.ts";
 import { ipamOf } from "../ipam/registry.ts";
 import { dismiss, startAhead } from "../linux/enter.ts";
@@ -23,7 +23,7 @@ import { requirePrograms, requireUnderlay } from "./needs.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
 import { outlastLinkRemovals, releaseSharedLinks } from "./shared-links.ts";
-import { repairAfterRestart } from "./switch-stamp.ts";
+import { rememberSwitch, repairAfterRestart } from "./switch-stamp.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
 
@@ -44,12 +44,18 @@ export async function add(call: Call): Promise<Result> {
     const record = newRecord(call, netns);
     await claim(record, call);
     const result = await wire(record, { ...kernel, standby }, previous, call, settings);
-    if (settings.ovs !== undefined) await repairAfterRestart(settings.ovs.at, kernelOf(call), call.log);
+    if (settings.ovs !== undefined) await attendToSwitch(settings.ovs, call);
     return result;
   } finally {
     await dismiss(standby);
     closeNetns(netns);
   }
+}
+
+/** A bridge that was not there has no pods that could have lost anything. */
+async function attendToSwitch({ at, isNew }: OvsSettings, call: Call): Promise<void> {
+  if (isNew) rememberSwitch(at);
+  else await repairAfterRestart(at, kernelOf(call), call.log);
 }
 
 /** Makes the attachment ours, after clearing away what a dead one of the same name left. */

@@ -41,6 +41,7 @@ export async function ovsSettings(config: NetworkConfig, kernel: Kernel): Promis
     at,
     datapathType,
     portType,
+    isNew: present === undefined,
     localMac: present?.localMac ?? gatewayMac,
     antiSpoofing: wanted.antiSpoofing ?? true,
     vlan: wanted.vlan ?? 0,

@@ -30,8 +30,13 @@ export async function repairAfterRestart(at: BridgeName, kernel: Kernel, log: Lo
     log.warn(`after a restart of Open vSwitch: container ${name.containerID}, ${name.ifname}: ${what}`);
   }
   if (repairs.some(({ fault }) => fault !== undefined)) return;
+  rememberSwitch(at, seen);
+}
+
+export function rememberSwitch(at: BridgeName, identity = identityOf(managementSocket(at))): void {
+  if (identity === undefined) return;
   makeDirectory(directory, 0o700);
-  replaceFile(fileOf(at), seen);
+  replaceFile(fileOf(at), identity);
 }
 
 /** For when the bridge has no pods any more. */

@@ -56,6 +56,8 @@ export interface OvsSettings {
   readonly datapathType: OvsDatapathType;
   /** "internal": Open vSwitch makes the pod's link; "veth": the bridge has one end of a pair. */
   readonly portType: OvsPortType;
+  /** Whether the bridge was not there when somebody looked. */
+  readonly isNew: boolean;
   /** MAC of the bridge's local port. */
   readonly localMac: string;
   /** Whether pods may send from their own addresses alone. */

@@ -39,6 +39,8 @@ export function makingLines(object: IpObject): string[] {
 export function mendingLines(object: IpObject): string[] {
   switch (object.kind) {
     case "link": {
+      // The MAC of a bridge's port is Open vSwitch's to say.
+      if (object.shared) return upLines(object);
       const mac = object.mac === undefined ? "" : ` address ${object.mac}`;
       const mtu = object.mtu === undefined ? "" : ` mtu ${object.mtu}`;
       return [`link set dev ${object.name}${mac}${mtu} up`];

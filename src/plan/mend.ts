@@ -7,7 +7,7 @@ import { applySysctls, refused } from "./apply.ts";
 import { type IpObject, isIpObject, linkOf, makingLines, mendingLines, upLines } from "./ip-lines.ts";
 import { applyMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
-import { setOvs } from "./ovs.ts";
+import { applyOvs } from "./ovs.ts";
 import { describeObject, type Link, movesToPod, type Plan, type PlanObject } from "./plan.ts";
 import { removePodLinks } from "./remove.ts";
 import { type Step, stepsOf } from "./steps.ts";
@@ -80,7 +80,7 @@ async function mendStep(step: Step, isLost: (object: PlanObject) => boolean, ker
       for (const object of step.objects) await applyMasquerade(object, kernel);
       return;
     case "ovs":
-      return setOvs(step.objects, kernel, "any");
+      return applyOvs(step.objects, kernel, "any");
   }
 }
 

@@ -28,16 +28,20 @@ import {
 } from "./ovs-lines.ts";
 import type { BridgeName, OvsBridge, OvsFlows, OvsPort, Plan } from "./plan.ts";
 
-/** Makes objects of one bridge that are not there. */
-export async function applyOvs(objects: readonly OvsObject[], kernel: Kernel): Promise<void> {
-  const ports = objects.filter((object) => object.kind === "ovs-port");
+/** Makes objects of one bridge. `ports`: whether those may be there. */
+export async function applyOvs(
+  objects: readonly OvsObject[],
+  kernel: Kernel,
+  ports: "new" | "any" = "new",
+): Promise<void> {
   try {
-    await setOvs(objects, kernel);
+    await setOvs(objects, ports, kernel);
   } catch (error) {
-    // A DEL that found nobody has left a row, of which nothing may stay.
-    if (!/port named .* already exists/.test(toCniError(error).details)) throw error;
-    for (const port of ports) if (!(await removeOwnPort(port, kernel))) throw error;
-    await setOvs(objects, kernel);
+    // A DEL that found nobody has left a row, of which nothing may stay; or somebody has moved the port.
+    if (!/port named .* already exists|actually attached to/.test(toCniError(error).details)) throw error;
+    const own = objects.filter((object) => object.kind === "ovs-port");
+    for (const port of own) if (!(await removeOwnPort(port, kernel))) throw error;
+    await setOvs(objects, ports, kernel);
   }
 }
 
@@ -50,12 +54,7 @@ async function removeOwnPort({ database, name, externalIds }: OvsPort, kernel: K
   return true;
 }
 
-/** `ports`: whether those may be there. */
-export async function setOvs(
-  objects: readonly OvsObject[],
-  kernel: Kernel,
-  ports: "new" | "any" = "new",
-): Promise<void> {
+async function setOvs(objects: readonly OvsObject[], ports: "new" | "any", kernel: Kernel): Promise<void> {
   const [first] = objects;
   if (first === undefined) return;
   const words = objects
@@ -209,9 +208,8 @@ async function readTables(database: string, objects: readonly OvsObject[], kerne
   const names = objects
     .filter((object): object is OvsPort => object.kind === "ovs-port" && object.database === database)
     .map(({ name }) => name);
-  const bridgeNames = new Set(objects.map(({ bridge }) => bridge));
   const questions = [
-    ["--columns=name,datapath_type,ports", "--if-exists", "list", "Bridge", ...bridgeNames],
+    ["--columns=name,datapath_type,ports", "list", "Bridge"],
     ["--columns=_uuid,name,tag,trunks", "--if-exists", "list", "Port", ...names],
     ["--columns=name,ofport,error,type,ingress_policing_rate", "--if-exists", "list", "Interface", ...names],
   ];

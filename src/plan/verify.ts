@@ -60,9 +60,9 @@ function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
 }
 
 function linkFault(wanted: Link, observed: Observed): Fault | undefined {
-  // It is the pod's by now, where it is verified.
-  if (movesToPod(wanted)) return undefined;
   const link = observed.link(wanted.where, wanted.name);
+  // It is the pod's by now, where it is verified.
+  if (movesToPod(wanted)) return link && { expected: "no such link: it is the pod's", found: "one" };
   if (link === undefined) return { expected: `a ${wanted.type.kind} link`, found: "no such link" };
   return (
     kindFault(wanted.type.kind, link.linkinfo?.info_kind) ??

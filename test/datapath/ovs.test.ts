@@ -19,6 +19,7 @@ function onSwitch(settings: Partial<OvsSettings> = {}, changes: Partial<Wiring> 
     at,
     datapathType: "system",
     portType: "veth",
+    isNew: false,
     localMac: gatewayMac,
     antiSpoofing: true,
     vlan: 0,
