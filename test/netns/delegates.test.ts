@@ -7,7 +7,6 @@ import { storedFiles } from "../fixture/machine-state.ts";
 import { hostAddress, referencePluginDir } from "../fixture/node.ts";
 import { onePod, podnet } from "../fixture/one-pod.ts";
 import { pluginDirectory } from "../fixture/programs.ts";
-import { shape } from "../fixture/shape/shape.ts";
 
 const pod = onePod();
 
@@ -59,7 +58,6 @@ describe.skipIf(!reference)("the reference plugins as delegates", () => {
     expect(await storedFiles(pod.node)).toEqual([
       `${leases}/podnet/10.244.1.3`,
       `${leases}/podnet/fd00:10:244:1::3`,
-      ...shape.nodeFiles,
       "/var/lib/podwire/podnet/pod2:eth0.json",
     ]);
   });

@@ -27,7 +27,6 @@ describe("GC", () => {
     expect(await storedFiles(pod.node)).toEqual([
       "/var/lib/cni/networks/podnet/10.244.1.2",
       "/var/lib/cni/networks/podnet/fd00:10:244:1::2",
-      ...shape.nodeFiles,
       recordFile,
     ]);
   }
