@@ -1,0 +1,197 @@
+// The bridge that podwire makes, and the one of somebody else that it is told to use: of that, nothing but podwire's own
+// ports and flows may ever change.
+import { describe, expect, test } from "vitest";
+import { hostAddress } from "../fixture/node.ts";
+import { datapathTypeHere, hasOpenVswitch } from "../fixture/open-vswitch.ts";
+import { ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
+
+const dump = ["dump-flows", "br-other"];
+const settings =
+  "--columns=datapath_type,fail_mode,external_ids,other_config,controller,mirrors,netflow,protocols,stp_enable";
+
+describe.skipIf(!hasOpenVswitch)("podwire's own bridge", () => {
+  const own = ovsNode();
+
+  test("is made by the first pod and goes with the last one", async () => {
+    expect(await own.bridges()).toEqual([]);
+    await own.pod("pod1");
+    await own.pod("pod2");
+    expect(await own.bridges()).toEqual(["podwire0"]);
+    expect(await own.ports()).toHaveLength(2);
+    await own.del("pod1");
+    expect(await own.bridges()).toEqual(["podwire0"]);
+    expect(await own.flows()).not.toEqual([]);
+    await own.del("pod2");
+    await own.expectNothingLeft();
+  });
+
+  test("drops what no flow takes and gives every pod's flows a cookie of podwire's", async () => {
+    await own.pod("pod1");
+    expect(await own.get("Bridge", "podwire0", "fail_mode")).toBe("secure");
+    const cookies = (await own.flows()).map((flow) => /cookie=(0x[0-9a-f]+)/.exec(flow)?.[1] ?? flow);
+    for (const cookie of cookies) expect(cookie).toMatch(/^0x7077[0-9a-f]{12}$/);
+    expect((await own.flows()).join("\n")).not.toMatch(/NORMAL|FLOOD|ALL|ct\(|nat/);
+  });
+
+  test("that lost its last pod to GC goes too", async () => {
+    await own.pod("pod1");
+    expect((await own.gc([])).exitCode).toBe(0);
+    await own.expectNothingLeft();
+  });
+
+  test("stays, with all in it, when somebody else put a port on it, until that is gone", async () => {
+    await own.pod("pod1");
+    await own.ovs.run(
+      "ovs-vsctl",
+      "add-port",
+      "podwire0",
+      "theirs",
+      "--",
+      "set",
+      "Interface",
+      "theirs",
+      "type=internal",
+    );
+    await own.del("pod1");
+    expect(await own.ports()).toEqual(["theirs"]);
+  });
+});
+
+describe.skipIf(!hasOpenVswitch)("somebody else's bridge", () => {
+  const own = ovsNode();
+  const config = ovsNetwork({ bridge: "br-other" });
+  const other = `datapath_type=${datapathTypeHere()}`;
+
+  /** With whatever a bridge can have; a port of it is in a netns of its own, like a machine on the segment. */
+  async function makeOther(): Promise<void> {
+    const vsctl = (...words: string[]) => own.ovs.run("ovs-vsctl", "--timeout=10", ...words);
+    await vsctl(
+      "add-br",
+      "br-other",
+      "--",
+      "set",
+      "Bridge",
+      "br-other",
+      other,
+      "fail_mode=standalone",
+      "external_ids:made-by=them",
+      "other_config:mac-aging-time=77",
+      "other_config:hwaddr=02:00:00:00:00:77",
+      "protocols=OpenFlow10,OpenFlow13",
+    );
+    await vsctl(
+      "add-port",
+      "br-other",
+      "theirs",
+      "--",
+      "set",
+      "Interface",
+      "theirs",
+      "type=internal",
+      "external_ids:x=y",
+    );
+    await own.ovs.run("ovs-ofctl", "add-flow", "br-other", "cookie=0x1234,priority=5,actions=NORMAL");
+    await own.ovs.run(
+      "ovs-ofctl",
+      "add-flow",
+      "br-other",
+      "cookie=0x707,table=71,priority=7,ip,nw_dst=10.9.9.9,actions=drop",
+    );
+    await own.node.addPod("segment");
+    const script = `ip link set theirs netns segment; ip -n segment address add 198.51.100.9/24 dev theirs;
+      ip -n segment link set theirs up; ip address add 198.51.100.1/24 dev br-other; ip link set br-other up`;
+    await own.node.run("sh", "-ec", script);
+  }
+
+  /** All of it that is not podwire's. */
+  async function stateOfOther(): Promise<string> {
+    const flows = (await own.ovs.run("ovs-ofctl", "--no-stats", ...dump))
+      .split("\n")
+      .filter((line) => !/cookie=0x7077/.test(line));
+    const bridge = await own.ovs.run("ovs-vsctl", settings, "list", "Bridge", "br-other");
+    const ports = await own.ovs.run("ovs-vsctl", "list", "Port", "theirs", "br-other");
+    const interfaces = await own.ovs.run(
+      "ovs-vsctl",
+      "--columns=name,type,external_ids,mac,mtu_request,options,ofport,ingress_policing_rate",
+      "list",
+      "Interface",
+      "theirs",
+      "br-other",
+    );
+    const groups = await own.ovs.run("ovs-ofctl", "-O", "OpenFlow13", "dump-groups", "br-other");
+    const link = await own.node.run(
+      "sh",
+      "-c",
+      "ip -o link show br-other; ip -o -4 address show br-other | grep -v 169.254.1.1; ip route show dev br-other | grep -v '^10.244'",
+    );
+    return [flows.join("\n"), bridge, ports, interfaces, groups.replaceAll(/xid=\S+/g, ""), link].join("\n");
+  }
+
+  test("is used and left as it was by ADD, CHECK, DEL and GC", async () => {
+    await makeOther();
+    const before = await stateOfOther();
+    const pods = [await own.pod("pod1", config), await own.pod("pod2", config)] as const;
+    expect(await stateOfOther(), "after ADD").toBe(before);
+    expect((await own.check(pods[0], config)).stdout).toBe("");
+    await own.node.runIn("pod1", "ping", "-c", "1", "-W", "3", pods[1].addresses[0]);
+    await own.node.runIn("pod1", "ping", "-c", "1", "-W", "3", hostAddress);
+    await own.node.run("ping", "-c", "1", "-W", "3", "198.51.100.9");
+    expect((await own.gc(["pod1"], config)).exitCode).toBe(0);
+    expect(await stateOfOther(), "after GC").toBe(before);
+    expect((await own.del("pod1", config)).exitCode).toBe(0);
+    expect(await stateOfOther(), "after DEL").toBe(before);
+    expect(await own.bridges()).toEqual(["br-other"]);
+    expect(await own.ports("br-other")).toEqual(["theirs"]);
+    expect((await own.flows("br-other")).filter((flow) => /cookie=0x7077/.test(flow))).toEqual([]);
+    expect(await own.node.run("ip", "address", "show", "br-other")).not.toContain("169.254.1.1");
+    expect((await own.gc([], config)).exitCode).toBe(0);
+    expect(await stateOfOther(), "after the last GC").toBe(before);
+    await own.node.run("ping", "-c", "1", "-W", "3", "198.51.100.9");
+  });
+
+  test("with a local port of another MAC is the gateway of its pods all the same", async () => {
+    await makeOther();
+    const pod1 = await own.pod("pod1", config);
+    await own.node.runIn("pod1", "ip", "neighbour", "flush", "all", "nud", "permanent");
+    await own.node.runIn("pod1", "ping", "-c", "1", "-W", "3", hostAddress);
+    expect(await own.node.run("ip", "-o", "link", "show", "br-other")).toContain("02:00:00:00:00:77");
+    expect((await own.check(pod1, config)).stdout).not.toContain("lladdr 02:");
+  });
+
+  test("floods nothing of its segment to pods, and pods nothing to its segment", async () => {
+    await makeOther();
+    await own.pod("pod1", config);
+    const count = (device: string) =>
+      [
+        "sh",
+        "-ec",
+        `nft add table netdev seen; nft 'add chain netdev seen in { type filter hook ingress device ${device} priority 0; }'; nft add rule netdev seen in counter`,
+      ] as const;
+    await own.node.runIn("pod1", ...count("eth0"));
+    await own.node.runIn("segment", ...count("theirs"));
+    // Asks the whole segment for somebody who is not there.
+    await own.node.attempt("ping", ["-c", "1", "-W", "1", "198.51.100.77"]);
+    const arping =
+      "busybox arping -q -c 1 -w 1 -I theirs 198.51.100.77; ping -c 1 -W 1 -b 198.51.100.255; true";
+    await own.node.runIn("segment", "sh", "-c", arping);
+    expect(await own.node.runIn("pod1", "nft", "list", "table", "netdev", "seen")).toContain("packets 0 ");
+    await own.node.runIn("segment", "nft", "flush", "table", "netdev", "seen");
+    await own.node.runIn("segment", "sh", "-c", "nft add rule netdev seen in counter");
+    await own.node.runIn(
+      "pod1",
+      "sh",
+      "-c",
+      "busybox arping -q -c 1 -w 1 -I eth0 169.254.1.1; ping -c 1 -W 1 10.244.1.200; true",
+    );
+    expect(await own.node.runIn("segment", "nft", "list", "table", "netdev", "seen")).toContain("packets 0 ");
+  });
+
+  test("of another datapathType is refused", async () => {
+    const wanted = datapathTypeHere() === "netdev" ? "system" : "netdev";
+    await makeOther();
+    await own.node.addPod("pod1");
+    await expect(own.pod("pod1", ovsNetwork({ bridge: "br-other", datapathType: wanted }))).rejects.toThrow(
+      /datapath_type|datapathType/,
+    );
+  });
+});

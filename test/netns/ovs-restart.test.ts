@@ -1,0 +1,148 @@
+// Open vSwitch's daemons end and begin again under running pods, as at an upgrade or after a crash: what pods keep by
+// themselves, and who gives back what they lost.
+import { beforeEach, describe, expect, test } from "vitest";
+import { ask, serve } from "../chain/traffic.ts";
+import { executable, hostAddress, hostAddress6 } from "../fixture/node.ts";
+import { hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
+import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
+
+describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
+  const own = ovsNode();
+  let pods: readonly [OvsPod, OvsPod];
+  beforeEach(async () => {
+    pods = [await own.pod("pod1"), await own.pod("pod2")];
+  });
+
+  const pings = (to: string) => ["ping", "-c", "1", "-W", "3", to] as const;
+
+  async function expectWhole(): Promise<void> {
+    const [one, two] = pods;
+    for (const to of [...two.addresses, hostAddress, hostAddress6])
+      await own.node.runIn("pod1", ...pings(to));
+    for (const to of [...one.addresses, ...two.addresses]) await own.node.run(...pings(to));
+    for (const pod of pods) expect((await own.check(pod)).stdout).toBe("");
+  }
+
+  async function restart(daemons: readonly OvsDaemon[], signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    for (const daemon of daemons) await own.ovs.end(daemon, signal);
+    for (const daemon of daemons.toReversed()) await own.ovs.begin(daemon);
+  }
+
+  const apply = () => own.node.attempt(executable, ["apply"]);
+
+  test.each(["SIGTERM", "SIGKILL"] as const)(
+    "lose nothing when ovsdb-server is restarted by %s",
+    async (signal) => {
+      await restart(["ovsdb-server"], signal);
+      await expectWhole();
+      expect((await apply()).stdout).toContain("all as they were made");
+    },
+  );
+
+  test("whose both daemons are restarted are made whole by an ADD of another pod", async () => {
+    await restart(["ovs-vswitchd", "ovsdb-server"], "SIGKILL");
+    await own.pod("pod3");
+    await expectWhole();
+  });
+
+  describe("after a restart of ovs-vswitchd", () => {
+    const daemons = ["ovs-vswitchd"] as const;
+
+    test.each(["SIGTERM", "SIGKILL"] as const)("by %s are made whole by podwire apply", async (signal) => {
+      await restart(daemons, signal);
+      const { exitCode, stdout, stderr } = await apply();
+      expect(exitCode, stdout + stderr).toBe(0);
+      expect(stdout).toContain("pod1");
+      await expectWhole();
+      expect((await apply()).stdout).toContain("all as they were made");
+    });
+
+    test.each([
+      ["an ADD of another pod", async () => void (await own.pod("pod3"))],
+      ["a GC that keeps them", async () => expect((await own.gc(["pod1", "pod2"])).stdout).toBe("")],
+    ])("are made whole by %s", async (_what, verb) => {
+      await restart(daemons, "SIGKILL");
+      await verb();
+      await expectWhole();
+    });
+
+    test("are made whole by a DEL of another pod", async () => {
+      await own.pod("pod3");
+      await restart(daemons, "SIGKILL");
+      expect((await own.del("pod3")).stdout).toBe("");
+      await expectWhole();
+    });
+
+    test("can be deleted without anything before, and leave nothing", async () => {
+      await restart(daemons, "SIGKILL");
+      for (const { name } of pods) expect((await own.del(name)).stdout).toBe("");
+      await own.expectNothingLeft();
+    });
+
+    test("can be collected without anything before, and leave nothing", async () => {
+      await restart(daemons, "SIGKILL");
+      expect((await own.gc([])).stdout).toBe("");
+      await own.expectNothingLeft();
+    });
+
+    test("whose netns is gone leave nothing after GC, and the others are whole", async () => {
+      await own.pod("pod3");
+      await own.node.run("ip", "netns", "delete", "pod3");
+      await restart(daemons, "SIGKILL");
+      expect((await own.gc(["pod1", "pod2"])).stdout).toBe("");
+      await expectWhole();
+      expect(await own.ports()).toHaveLength(2);
+    });
+  });
+
+  test("are noticed as broken by CHECK after a restart that lost them, until they are mended", async () => {
+    await restart(["ovs-vswitchd"], "SIGKILL");
+    const answer = await own.check(pods[0]);
+    expect(answer.json?.code).toBe(104);
+    await apply();
+    expect((await own.check(pods[0])).stdout).toBe("");
+  });
+
+  test("carry a whole transfer and their masquerading again after a restart and podwire apply", async () => {
+    await restart(["ovs-vswitchd"], "SIGTERM");
+    await apply();
+    const server = await serve(own.node, "outside", 7000, "outside");
+    const answer = await ask(own.node, { from: "pod1", to: "192.0.2.2", port: 7000, bytes: 5_000_000 });
+    await server.stop();
+    expect(answer).toMatchObject({ received: 5_000_000, caller: hostAddress });
+  });
+
+  test("of several restarts in a row are made whole each time", async () => {
+    for (let round = 0; round < 3; round++) {
+      await restart(["ovs-vswitchd"], round % 2 === 0 ? "SIGKILL" : "SIGTERM");
+      await own.pod(`extra${round}`);
+      await expectWhole();
+    }
+  });
+
+  test("of somebody else's bridge are made whole too, and its own flows are theirs", async () => {
+    const config = ovsNetwork({ bridge: "br-other" }, { name: "othernet" });
+    await own.ovs.run(
+      "ovs-vsctl",
+      "add-br",
+      "br-other",
+      "--",
+      "set",
+      "Bridge",
+      "br-other",
+      `datapath_type=${own.ovs.datapathType}`,
+    );
+    const ipam = {
+      type: "host-local",
+      ranges: [[{ subnet: "10.245.1.0/24" }], [{ subnet: "fd00:10:245:1::/64" }]],
+      routes: [{ dst: "0.0.0.0/0" }],
+    };
+    const pod3 = await own.pod("pod3", { ...config, ipam });
+    await restart(["ovs-vswitchd"], "SIGKILL");
+    expect((await apply()).exitCode).toBe(0);
+    await own.node.runIn("pod3", ...pings(hostAddress));
+    await own.node.run(...pings(pod3.addresses[0]));
+    expect((await own.check(pod3, { ...config, ipam })).stdout).toBe("");
+    await expectWhole();
+  });
+});
