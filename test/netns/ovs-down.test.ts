@@ -1,0 +1,125 @@
+// Open vSwitch is down, or hangs: what cannot be done is refused in time and leaves nothing, what can be done is done,
+// and GC makes up for the rest once it runs again.
+import { beforeEach, describe, expect, test } from "vitest";
+import { cni } from "../fixture/calls.ts";
+import { expectFailure } from "../fixture/failure.ts";
+import { masqueradedAddresses, storedFiles } from "../fixture/machine-state.ts";
+import { executable } from "../fixture/node.ts";
+import { hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
+import { ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
+
+const both = ["ovs-vswitchd", "ovsdb-server"] as const;
+
+describe.skipIf(!hasOpenVswitch)("without an Open vSwitch that answers", () => {
+  const own = ovsNode();
+  const config = ovsNetwork({}, { timeout: 25 });
+  beforeEach(async () => {
+    await own.node.addPod("pod2");
+  });
+
+  interface Outage {
+    readonly what: string;
+    begin(): Promise<void>;
+    end(): Promise<void>;
+  }
+
+  const gone = (...daemons: readonly OvsDaemon[]): Outage => ({
+    what: `${daemons.join(" and ")} gone`,
+    begin: async () => {
+      for (const daemon of daemons) await own.ovs.end(daemon, "SIGKILL");
+    },
+    end: async () => {
+      for (const daemon of daemons.toReversed()) await own.ovs.begin(daemon);
+    },
+  });
+  const hung = (daemon: OvsDaemon): Outage => ({
+    what: `${daemon} hung`,
+    begin: async () => void process.kill(own.ovs.pid(daemon) ?? 0, "SIGSTOP"),
+    end: async () => void process.kill(own.ovs.pid(daemon) ?? 0, "SIGCONT"),
+  });
+  const outages = [
+    gone("ovs-vswitchd"),
+    gone("ovsdb-server"),
+    gone(...both),
+    hung("ovs-vswitchd"),
+    hung("ovsdb-server"),
+  ];
+
+  /** Whatever a test says, the daemons must go on, so that the node can be stopped. */
+  async function during(outage: Outage, work: () => Promise<void>): Promise<void> {
+    await outage.begin();
+    try {
+      await work();
+    } finally {
+      await outage.end();
+    }
+  }
+
+  describe.each(outages)("$what", (outage) => {
+    test("ADD is refused in time and leaves nothing, and STATUS says so, until it is over", async () => {
+      await during(outage, async () => {
+        expectFailure(await cni(own.node, { verb: "ADD", config, container: "pod2" }), 11);
+        expectFailure(await cni(own.node, { verb: "STATUS", config }), 50);
+        expect(await storedFiles(own.node)).toEqual([]);
+        expect(await masqueradedAddresses(own.node)).toEqual([]);
+      });
+      expect((await cni(own.node, { verb: "STATUS", config })).stdout).toBe("");
+      expect((await own.gc([], config)).stdout).toBe("");
+      await own.expectNothingLeft();
+      await own.pod("pod2", config);
+    });
+
+    test("DEL succeeds, and GC takes the port and flows away later", async () => {
+      const kept = await own.pod("pod1", config);
+      await own.pod("pod2", config);
+      await during(outage, async () => {
+        const answer = await own.del("pod2", config);
+        expect(answer.stdout + (answer.exitCode ?? "killed")).toBe("0");
+        expect((await storedFiles(own.node)).filter((file) => file.includes("pod2"))).toEqual([]);
+        expect((await own.del("pod2", config)).exitCode, "DEL again").toBe(0);
+      });
+      expect((await own.gc(["pod1"], config)).stdout).toBe("");
+      expect(await own.ports()).toHaveLength(1);
+      expect((await own.flows()).join("\n")).not.toContain("10.244.1.3");
+      expect((await own.check(kept, config)).stdout).toBe("");
+      await own.del("pod1", config);
+      await own.expectNothingLeft();
+    });
+
+    test("the same pod can be added again after a DEL that found nobody", async () => {
+      await own.pod("pod2", config);
+      await during(outage, async () => {
+        expect((await own.del("pod2", config)).exitCode).toBe(0);
+      });
+      const pod2 = await own.pod("pod2", config);
+      expect((await own.check(pod2, config)).stdout).toBe("");
+      await own.del("pod2", config);
+      await own.expectNothingLeft();
+    });
+
+    test("status, gc and apply of the command line end and say so", async () => {
+      const pod2 = await own.pod("pod2", config);
+      await during(outage, async () => {
+        const shown = await own.node.attempt(executable, ["status"]);
+        expect(shown.stdout).toMatch(/pod2/);
+        expect(shown.exitCode).toBe(1);
+        expect((await own.node.attempt(executable, ["gc", "--dry-run"])).exitCode).toBe(0);
+        const applied = await own.node.attempt(executable, ["apply"]);
+        expect(applied.exitCode, applied.stdout).toBe(1);
+        expect(applied.stdout + applied.stderr).not.toMatch(/\n\s+at /);
+      });
+      expect((await own.node.attempt(executable, ["apply"])).exitCode).toBe(0);
+      expect((await own.check(pod2, config)).stdout).toBe("");
+    });
+  });
+
+  test("GC reports that it could not look, and does the rest", async () => {
+    await own.pod("pod2", config);
+    await during(gone(...both), async () => {
+      expectFailure(await own.gc([], config), [11, 100, 102, 105, 106, 107, 108, 109], /ovs|Open vSwitch/i);
+      expect(await storedFiles(own.node)).toEqual([]);
+    });
+    expect((await own.gc([], config)).stdout).toBe("");
+    await own.expectNothingLeft();
+  });
+});
