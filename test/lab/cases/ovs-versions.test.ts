@@ -126,7 +126,16 @@ describe.skipIf(cannotRunLab("other versions of Open vSwitch"))("Open vSwitch", 
 function everyFlow(vlan: number, flag: boolean): OvsFlow[] {
   const mac = "0a:00:00:00:00:01";
   const ips = ["10.1.1.1", "fd00::1"];
-  const pod = { port: "pwevery", mac, ips, vlan, trunk: [100], antiSpoofing: flag, answersAll: flag };
+  const pod = {
+    port: "pwevery",
+    mac,
+    localMac: mac,
+    ips,
+    vlan,
+    trunk: [100],
+    antiSpoofing: flag,
+    answersAll: flag,
+  };
   return [...baseFlows(mac), ...podFlows(pod)];
 }
 
