@@ -87,7 +87,7 @@ describe("programs", () => {
     const count =
       'echo >> /run/runs; if [ $(wc -l < /run/runs) = RUN ]; then sleep 1000; fi; exec /usr/sbin/ip "$@"';
     const plugin = podwireWith(untouched.node, { ip: count.replace("RUN", String(run)) });
-    const config = network({ ipMasq: true, ipam: dualStackIpam, timeout: 2 });
+    const config = network({ ipMasq: true, ipam: dualStackIpam, timeout: shape.undoableTimeout });
     const answer = await cni(untouched.node, { verb: "ADD", config, plugin });
     if (answer.exitCode !== 0) return void expectFailure(answer, 11, /ip|nsenter/);
     await succeed(untouched.node, { verb: "DEL", config });
