@@ -8,7 +8,7 @@ import { executable } from "../../fixture/node.ts";
 import { LabError } from "../failure.ts";
 import { type Lab, startLab } from "../lab.ts";
 import type { Timing } from "../machine/qemu.ts";
-import type { Ends, Measurement, Plan, Report, Run, Variant } from "./plan.ts";
+import type { Ends, Measurement, Plan, Report, Run, Sampling, Variant } from "./plan.ts";
 import { figuresOf, orderOf } from "./statistics.ts";
 
 /** `say` hears of the progress. */
@@ -44,7 +44,7 @@ interface RunPlan {
   readonly plan: Plan;
   readonly rounds: number;
   readonly timing: Timing;
-  readonly measurements: readonly Measurement[];
+  readonly measurements: readonly (Measurement | Sampling)[];
   readonly say: (text: string) => void;
 }
 
@@ -74,31 +74,50 @@ async function runOf(run: RunPlan): Promise<Run> {
   }
 }
 
-type Samples = Map<Measurement, Map<Variant, number[]>>;
+type Samples = Map<Sampling["figures"][number], Map<Variant, number[]>>;
 
 async function sampleRounds(lab: Lab, { plan, rounds, measurements, say }: RunPlan): Promise<Samples> {
   const { variants } = plan;
+  const samplings = measurements.map(asSampling);
+  await named("preparing the guests", async () => plan.prepare?.(lab));
   const ends = new Map<Variant, Ends>();
   for (const variant of variants) {
     say(`preparing ${variant.name}`);
     ends.set(variant, await named(`preparing ${variant.name}`, () => variant.prepare(lab)));
   }
   const samples: Samples = new Map(
-    measurements.map((measurement) => [measurement, new Map(variants.map((variant) => [variant, []]))]),
+    samplings
+      .flatMap(({ figures }) => figures)
+      .map((figure) => [figure, new Map(variants.map((variant) => [variant, []]))]),
   );
   // Round 0 fills caches, resolves neighbours and loads modules, and does not count.
   for (let round = 0; round <= rounds; round++) {
     say(round === 0 ? "a round that does not count" : `round ${round} of ${rounds}`);
     for (const variant of orderOf(round, variants)) {
-      for (const measurement of measurements) {
-        const sample = await named(`measuring ${measurement.name} by ${variant.name}`, () =>
-          measurement.sample(ends.get(variant) as Ends),
+      for (const sampling of samplings) {
+        const numbers = await named(`measuring ${namesOf(sampling)} by ${variant.name}`, () =>
+          sampling.sample(ends.get(variant) as Ends),
         );
-        if (round > 0) samples.get(measurement)?.get(variant)?.push(sample);
+        if (round === 0) continue;
+        for (const [index, figure] of sampling.figures.entries()) {
+          samples
+            .get(figure)
+            ?.get(variant)
+            ?.push(numbers[index] as number);
+        }
       }
     }
   }
   return samples;
+}
+
+function asSampling(measurement: Measurement | Sampling): Sampling {
+  if ("figures" in measurement) return measurement;
+  return { figures: [measurement], sample: async (ends) => [await measurement.sample(ends)] };
+}
+
+function namesOf({ figures }: Sampling): string {
+  return figures.map(({ name }) => name).join(", ");
 }
 
 /** A failure says what it belongs to: a script that failed looks alike in all variants. */

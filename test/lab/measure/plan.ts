@@ -23,6 +23,13 @@ export interface Measurement {
   sample(ends: Ends): Promise<number>;
 }
 
+/** Several figures of the same traffic. */
+export interface Sampling {
+  readonly figures: readonly Pick<Measurement, "name" | "unit">[];
+  /** One number for each figure. */
+  sample(ends: Ends): Promise<readonly number[]>;
+}
+
 export interface Plan {
   /** Of the report; its JSON file is called so too. */
   readonly name: string;
@@ -34,10 +41,12 @@ export interface Plan {
   readonly rounds?: number;
   /** The first is what the others are compared with. */
   readonly variants: readonly Variant[];
+  /** What all of them need of the guests, the first one too. */
+  readonly prepare?: (lab: Lab) => Promise<void>;
   /** Measured while guest time is instructions: what depends on one guest's work alone. */
-  readonly deterministic?: readonly Measurement[];
+  readonly deterministic?: readonly (Measurement | Sampling)[];
   /** Measured in a lab of its own, to be seen beside those and never to be judged by. */
-  readonly wallClock?: readonly Measurement[];
+  readonly wallClock?: readonly (Measurement | Sampling)[];
 }
 
 export interface Report {

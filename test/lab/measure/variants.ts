@@ -1,12 +1,14 @@
 // Ready variants. A datapath or an overlay that is to be measured is one more line here: pods by an entry of the
 // conflist, and what connects the nodes.
-import { conflistFor, pod } from "../fixture/pod.ts";
+import type { Conflist } from "../../fixture/conflist.ts";
+import { conflistFor, type Pod, pod } from "../fixture/pod.ts";
+import { ping } from "../fixture/traffic.ts";
 import type { Lab } from "../lab.ts";
 import type { Endpoint, LabNode } from "../machine/node.ts";
-import type { Variant } from "./plan.ts";
+import type { Ends, Variant } from "./plan.ts";
 
-/** Keys of podwire's entry in the conflist. */
-type Entry = Readonly<Record<string, unknown>>;
+/** Keys of podwire's entry in the conflist, or where these do not do, a node's whole conflist. */
+export type Network = Readonly<Record<string, unknown>> | ((node: LabNode) => Conflist);
 
 export const hostToHost: Variant = {
   name: "host",
@@ -40,27 +42,41 @@ export const vethOnOneNode = podsOnOneNode("veth, one node", {});
 export const vethByHostRoutes = podsOnTwoNodes("veth, host-gw", {}, routeBetweenHosts);
 
 /** Two pods of one node. */
-export function podsOnOneNode(name: string, entry: Entry): Variant {
+export function podsOnOneNode(name: string, network: Network): Variant {
   return {
     name,
-    prepare: async ({ node1 }) => ({
-      from: await pod(node1, conflistFor(node1, entry)),
-      to: await pod(node1, conflistFor(node1, entry)),
-    }),
+    prepare: async ({ node1 }) => {
+      const from = await pod(node1, conflistOf(node1, network));
+      return inReach(from, await pod(node1, conflistOf(node1, network)));
+    },
   };
 }
 
 /** One pod each of two nodes, which `connect` joins. */
-export function podsOnTwoNodes(name: string, entry: Entry, connect: (lab: Lab) => Promise<void>): Variant {
+export function podsOnTwoNodes(
+  name: string,
+  network: Network,
+  connect: (lab: Lab) => Promise<void>,
+): Variant {
   return {
     name,
     prepare: async (lab) => {
-      const from = await pod(lab.node1, conflistFor(lab.node1, entry));
-      const to = await pod(lab.node2, conflistFor(lab.node2, entry));
+      const from = await pod(lab.node1, conflistOf(lab.node1, network));
+      const to = await pod(lab.node2, conflistOf(lab.node2, network));
       await connect(lab);
-      return { from, to };
+      return inReach(from, to);
     },
   };
+}
+
+function conflistOf(node: LabNode, network: Network): Conflist {
+  return typeof network === "function" ? network(node) : conflistFor(node, network);
+}
+
+/** The first packet is the one that resolves neighbours and asks Open vSwitch for its flow. */
+async function inReach(from: Pod, to: Pod): Promise<Ends> {
+  await ping(from, to, { count: 1 });
+  return { from, to };
 }
 
 /** A route to each other node's pods, as an administrator would set it. */

@@ -1,0 +1,118 @@
+// Several figures from the same traffic: what a way does for small messages and for bulk, and what it costs both ends.
+import { parseQperf, type QperfFigures, type QperfTest, withServer } from "../fixture/traffic.ts";
+import type { Ends, Sampling } from "./plan.ts";
+import { nanosecondsPerInstruction, workDuring } from "./work.ts";
+
+const tests: readonly QperfTest[] = ["tcp_lat", "udp_lat", "tcp_bw", "udp_bw"];
+
+const megainstructions = "million instructions";
+
+const smallFigures = [
+  { name: "tcp_lat", unit: "us" },
+  { name: "udp_lat", unit: "us" },
+  { name: "tcp_bw", unit: "kB/s" },
+];
+
+/** qperf's four tests with messages of one byte. Of datagrams, those that arrive. */
+export const smallMessages: Sampling = {
+  figures: [...smallFigures, { name: "udp_bw", unit: "kB/s received" }],
+  sample: (ends) => sampleSmall(ends, ({ receiveBandwidth }) => receiveBandwidth),
+};
+
+/** The same, with the rate at which datagrams are sent. */
+export const smallMessagesSent: Sampling = {
+  figures: [...smallFigures, { name: "udp_bw", unit: "kB/s sent" }],
+  sample: (ends) => sampleSmall(ends, ({ sendBandwidth }) => sendBandwidth),
+};
+
+async function sampleSmall(
+  { from, to }: Ends,
+  datagrams: (figures: QperfFigures) => number | undefined,
+): Promise<number[]> {
+  const printed = await withServer(to, "qperf", 19765, () =>
+    from.sh(`qperf ${to.address} -uu -t 1 -m 1 ${tests.join(" ")}`),
+  );
+  const of = (test: QperfTest) =>
+    parseQperf(new RegExp(`^${test}:\n( .*\n?)+`, "m").exec(printed)?.[0] ?? "");
+  const rate = of("udp_bw");
+  // A path that loses everything would be a fast one.
+  const arrives = (rate.receiveBandwidth ?? 0) > 0 ? datagrams(rate) : undefined;
+  const kilobytes = (bytes: number | undefined) => (bytes === undefined ? undefined : bytes / 1000);
+  const figures = [
+    of("tcp_lat").latency,
+    of("udp_lat").latency,
+    kilobytes(of("tcp_bw").bandwidth),
+    kilobytes(arrives),
+  ];
+  return figures.map((figure) => positive(figure, printed));
+}
+
+/** The sender is busy all the time, so its rate is its work; of the receiver the work is counted. */
+export const datagramWork: Sampling = {
+  figures: [
+    { name: "udp_bw", unit: "kB/s sent" },
+    { name: "CPU to send 100k datagrams", unit: megainstructions },
+    { name: "CPU to receive 100k datagrams", unit: megainstructions },
+  ],
+  sample: ({ from, to }) =>
+    withServer(to, "qperf", 19765, async () => {
+      let printed = "";
+      const [work] = await workDuring([to], async () => {
+        printed = await from.sh(`qperf ${to.address} -uu -t 2 -m 1 udp_bw`);
+      });
+      const sent = positive(parseQperf(printed).sendBandwidth, printed);
+      const instructionsEach = 1e9 / nanosecondsPerInstruction / sent;
+      const received = positive(work?.datagrams, printed);
+      return [sent / 1000, instructionsEach / 10, (work?.instructions ?? 0) / received / 10];
+    }),
+};
+
+const transferredGbit = 0.5;
+const transferred = `-n ${(transferredGbit * 1e9) / 8}`;
+
+/** Between two guests, where throughput itself is up to the host. */
+export const bulkWork: Sampling = {
+  figures: [
+    { name: "CPU to send 1 Gbit by TCP", unit: megainstructions },
+    { name: "CPU to receive 1 Gbit by TCP", unit: megainstructions },
+  ],
+  sample: async ({ from, to }) => {
+    const work = await withServer(to, "iperf3 -s -1", 5201, () =>
+      workDuring([from, to], () => iperf3({ from, to }, transferred)),
+    );
+    return work.map(({ instructions }) => instructions / 1e6 / transferredGbit);
+  },
+};
+
+/** Inside of one guest. */
+export const bulkOnOneNode: Sampling = {
+  figures: [
+    { name: "iperf3", unit: "Mbit/s" },
+    { name: "CPU for 1 Gbit by TCP", unit: megainstructions },
+  ],
+  sample: ({ from, to }) =>
+    withServer(to, "iperf3 -s -1", 5201, async () => {
+      let rate = 0;
+      const [work] = await workDuring([from], async () => {
+        rate = await iperf3({ from, to }, transferred);
+      });
+      return [rate, (work?.instructions ?? 0) / 1e6 / transferredGbit];
+    }),
+};
+
+/** By the clock. */
+export const bulk: Sampling = {
+  figures: [{ name: "iperf3", unit: "Mbit/s" }],
+  sample: (ends) => withServer(ends.to, "iperf3 -s -1", 5201, async () => [await iperf3(ends, "-t 3")]),
+};
+
+/** What arrived, in Mbit/s. */
+async function iperf3({ from, to }: Ends, amount: string): Promise<number> {
+  const printed = await from.sh(`iperf3 --json --connect-timeout 10000 -c ${to.address} ${amount}`);
+  return positive(JSON.parse(printed).end.sum_received?.bits_per_second, printed) / 1e6;
+}
+
+function positive(figure: number | undefined, printed: string): number {
+  if (figure === undefined || !(figure > 0)) throw new Error(`no traffic arrived:\n${printed}`);
+  return figure;
+}
