@@ -75,8 +75,7 @@ function withAvailability(row: Row): Row {
   if (choices !== undefined) return { ...row, value: describeChoices(choices) };
   const isLater =
     unusedKeys.some((name) => isAtOrBelow(row.key, name)) ||
-    unavailableDatapaths().some((name) => isAtOrBelow(row.key, name)) ||
-    (isAtOrBelow(row.key, "overlay.") && !/^overlay\.(type|underlay)$/.test(row.key));
+    unavailableDatapaths().some((name) => isAtOrBelow(row.key, name));
   return isLater ? { ...row, meaning: ["*later*", row.meaning].filter(Boolean).join("; ") } : row;
 }
 

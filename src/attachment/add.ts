@@ -20,6 +20,7 @@ import { hostFacts, podMtu } from "./host-facts.ts";
 import { refuseOtherPods } from "./ipvlan-master.ts";
 import { hasHostLinks, hasNetns, hasPorts } from "./liveness.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
+import { ensureOverlay } from "./overlay.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
 import { outlastLinkRemovals, releaseSharedLinks } from "./shared-links.ts";
@@ -27,10 +28,18 @@ import { rememberSwitch, repairAfterRestart } from "./switch-stamp.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
 
+/** What was found on the host before the attachment was claimed. */
+interface Surroundings {
+  readonly settings: DatapathSettings;
+  readonly overlayMtu: number | undefined;
+}
+
 export async function add(call: Call): Promise<Result> {
   const previous = previousResult(call);
   requirePrograms(call);
   requireUnderlay(call.config);
+  datapathOf(call.config);
+  const overlayMtu = await ensureOverlay(call);
   const settings = await datapathSettings(call, kernelOf(call));
   if (settings.ipvlan !== undefined && settings.ipvlan.mode !== "l3s") {
     call.log.warn(
@@ -43,7 +52,7 @@ export async function add(call: Call): Promise<Result> {
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    const result = await wire(record, { ...kernel, standby }, previous, call, settings);
+    const result = await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu });
     if (settings.ovs !== undefined) await attendToSwitch(settings.ovs, call);
     return result;
   } finally {
@@ -105,7 +114,7 @@ async function wire(
   kernel: Kernel,
   previous: Result | undefined,
   call: Call,
-  settings: DatapathSettings,
+  surroundings: Surroundings,
 ): Promise<Result> {
   const ipam = ipamOf(call.config.ipam.type);
   const undoKernel = undoKernelOf(call, kernel.pod);
@@ -114,10 +123,11 @@ async function wire(
     () => releaseSharedLinks(planned, undoKernel),
     async () => removeRecord(claimed),
   ];
+  const { settings } = surroundings;
   try {
     const addresses = await ipam.add(call);
     undo.push(() => ipam.del({ ...call, deadline: call.undoDeadline }));
-    const wired = planOf(claimed, addresses, call, settings);
+    const wired = planOf(claimed, addresses, call, surroundings);
     const { plan, interfaces, ips } = wired;
     planned = plan;
     const record = { ...claimed, plan, interfaces, ips, leased: addresses.ips };
@@ -150,7 +160,12 @@ async function rollBack(undo: readonly (() => Promise<void>)[], call: Call): Pro
   }
 }
 
-function planOf(name: AttachmentName, addresses: IpamResult, call: Call, settings: DatapathSettings): Wired {
+function planOf(
+  name: AttachmentName,
+  addresses: IpamResult,
+  call: Call,
+  { settings, overlayMtu }: Surroundings,
+): Wired {
   const mac = requestedMac(call);
   const wantsIpv6 = addresses.ips.some(({ address }) => address.includes(":"));
   return datapathOf(call.config).wire({
@@ -159,7 +174,7 @@ function planOf(name: AttachmentName, addresses: IpamResult, call: Call, setting
     ifname: name.ifname,
     sandbox: call.environment.netns,
     ...(mac === undefined ? {} : { mac }),
-    mtu: podMtu(call.config),
+    mtu: podMtu(call.config, overlayMtu),
     ips: addresses.ips,
     routes: addresses.routes,
     ipMasq: call.config.ipMasq ?? false,

@@ -1,9 +1,11 @@
 // Reads from procfs what plans need to know of the host. No program is started, and unlike sysfs,
 // procfs always shows the caller's own netns.
 import fs from "node:fs";
+import { parseIp } from "../address/ip.ts";
 import { maxMtu, type NetworkConfig } from "../config/network.ts";
 import type { HostFacts } from "../datapath/datapath.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
+import { overlayMaster } from "../overlay/fit.ts";
 
 const fallbackMtu = 1500;
 
@@ -16,9 +18,10 @@ export function hostFacts(wantsIpv6: boolean): HostFacts {
   };
 }
 
-/** The configured MTU, else the underlay's, else Ethernet's. */
-export function podMtu(config: NetworkConfig): number {
+/** The configured MTU, else the overlay's, else the underlay's, else Ethernet's. */
+export function podMtu(config: NetworkConfig, overlayMtu?: number): number {
   if (config.mtu !== undefined && config.mtu !== 0) return config.mtu;
+  if (overlayMtu !== undefined) return Math.min(overlayMtu, maxMtu);
   const underlay = podUnderlay(config);
   const mtu = (underlay === undefined ? undefined : linkMtu(underlay)) ?? fallbackMtu;
   return Math.min(mtu, maxMtu);
@@ -26,8 +29,11 @@ export function podMtu(config: NetworkConfig): number {
 
 /** The link by which pods' packets leave the node. */
 export function podUnderlay(config: NetworkConfig): string | undefined {
-  const master = config.datapath === "ipvlan" ? config.ipvlan?.master : undefined;
-  return master ?? config.overlay?.underlay ?? defaultRouteLink();
+  const master = config.datapath === "ipvlan" ? (config.ipvlan?.master ?? overlayMaster(config)) : undefined;
+  const { underlay } = config.overlay ?? {};
+  // Given by an address, it is the overlay's to find.
+  const link = underlay !== undefined && parseIp(underlay) === undefined ? underlay : undefined;
+  return master ?? link ?? defaultRouteLink();
 }
 
 /** The link of the default route with the best metric, IPv4 first. */
@@ -52,7 +58,7 @@ export function linkMtu(link: string): number | undefined {
 /** RTF_ADDRCONF, include/uapi/linux/ipv6_route.h: learnt from a router advertisement. */
 const learntFromAdvertisement = 0x00040000;
 
-function advertisedLinks(): string[] {
+export function advertisedLinks(): string[] {
   if (readHostSysctl("net/ipv6/conf/all/forwarding") !== "0") return [];
   const links = defaultRoutesIpv6()
     .filter((route) => (route.flags & learntFromAdvertisement) !== 0)

@@ -1,4 +1,5 @@
 // What an ADD needs of the machine, asked for before anything is changed, and by STATUS.
+import { parseIp } from "../address/ip.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import { hostLinkExists } from "../linux/links.ts";
@@ -19,7 +20,7 @@ export function requirePrograms({ config, environment }: Call): void {
 /** Throws code 7 if the underlay that the configuration names does not exist. */
 export function requireUnderlay(config: NetworkConfig): void {
   const underlay = config.overlay?.underlay;
-  if (underlay === undefined || hostLinkExists(underlay)) return;
+  if (underlay === undefined || parseIp(underlay) !== undefined || hostLinkExists(underlay)) return;
   throw new CniError(
     ErrorCode.invalidConfig,
     "the underlay does not exist",

@@ -1,15 +1,23 @@
-// `podwire apply`: makes the node what its configuration and its records say. Exits with 1 if something cannot be.
+// `podwire apply`: makes the node what its configuration and its records say: the overlay first, then what attachments lost. Exits
+// with 1 if something cannot be.
 import { liveAttachments, type Repair, repairAttachments } from "../attachment/repair.ts";
+import { applyNode } from "../node/overlay.ts";
+import { overlayReport, printOverlay, readDeclaration } from "./apply-overlay.ts";
 import type { Run } from "./command.ts";
 import { commandKernel } from "./command-kernel.ts";
 import { printable } from "./table.ts";
 import { printJson, type Terminal } from "./terminal.ts";
 
 export const apply: Run = async (words, terminal) => {
+  const { declared, networks } = readDeclaration(words.text("conf-dir") ?? "");
+  const overlay = overlayReport(declared, await applyNode(declared, networks, commandKernel()));
   const records = liveAttachments();
   const repairs = await repairAttachments(records, commandKernel());
-  if (words.flag("json")) printJson({ attachments: records.length, repairs }, terminal);
-  else print(records.length, repairs, terminal);
+  if (words.flag("json")) printJson({ ...overlay, attachments: records.length, repairs }, terminal);
+  else {
+    printOverlay(overlay, terminal);
+    print(records.length, repairs, terminal);
+  }
   return repairs.some(({ fault }) => fault !== undefined) ? 1 : 0;
 };
 

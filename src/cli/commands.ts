@@ -40,9 +40,10 @@ export const commands: readonly Command[] = [
     name: "apply",
     summary: "make the node what its configuration and its attachments' records say",
     about:
-      "Makes again what restarts of daemons or other programs took from pods that live, and changes nothing\n" +
-      "else. Exits with 1 if something cannot be made again.",
-    options: { json },
+      "Makes the overlay what the networks in the configuration directory and /etc/podwire/node.json declare; nothing of\n" +
+      "it is changed if something declared is not valid. Then makes again what restarts of daemons or other programs\n" +
+      "took from pods that live. Exits with 1 if something cannot be made.",
+    options: { "conf-dir": confDir, json },
     load: async () => (await import("./apply.ts")).apply,
   },
   {

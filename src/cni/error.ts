@@ -21,6 +21,7 @@ export const ErrorCode = {
   incomplete: 105,
   masterUnusable: 106,
   ovsRefused: 107,
+  overlayUnusable: 108,
   internal: 199,
 } as const;
 

@@ -1,6 +1,7 @@
 // The schema of podwire's entry in a conflist, as a runtime hands it over on stdin. The keys that
 // node.json may give as defaults are those of `nodeSchema`; docs/configuration.md is generated from here.
 import * as z from "zod/mini";
+import { overlaySchema } from "./overlay.ts";
 import { absolutePath, ip, linkName, mac, prefix, wholeNumber } from "./primitives.ts";
 
 /** Of a call. */
@@ -29,8 +30,6 @@ const database = z
   .check(
     z.regex(/^unix:\/[^\0]+$/, { error: "expected unix: and the absolute path of the database's socket" }),
   );
-
-const peer = z.strictObject({ node: z.string(), address: ip, podCIDRs: z.array(prefix) });
 
 /** Keys that may also stand in /etc/podwire/node.json; the conflist wins, key by key. */
 const nodeKeys = {
@@ -109,22 +108,7 @@ const nodeKeys = {
         ),
     })
     .check(z.describe("settings of the ovs datapath")),
-  overlay: z
-    .strictObject({
-      type: z
-        .enum(["none", "host-gw", "vxlan", "geneve", "stt"])
-        .check(z.describe("how packets travel between nodes")),
-      vni: z.optional(wholeNumber(1, 16777215)),
-      port: z.optional(wholeNumber(1, 65535)),
-      underlay: z
-        .optional(linkName)
-        .check(
-          z.describe("link to the other nodes, and whose MTU counts; default that of the default route"),
-        ),
-      directRouting: z.optional(z.boolean()),
-      peers: z.optional(z.array(peer)),
-    })
-    .check(z.describe("how other nodes are reached; default none")),
+  overlay: overlaySchema.check(z.describe("how other nodes are reached; default none")),
   bypass: z
     .strictObject({ mode: z.enum(["auto", "off"]) })
     .check(z.describe("use of the netfilter-bypass kernel module; auto: where it is loaded")),

@@ -70,9 +70,12 @@ function parseFaults(stderr: string): LineFault[] {
   return faults;
 }
 
+/** A route with a tunnel has "src" and "dst" twice: its own, and in the middle those of the outer header. */
+const encapKeys = /("encap":"ip6?","id":[0-9]+,")src(":"[^"]*",")dst(":)/g;
+
 function parseAnswer(text: string | undefined): Record<string, unknown>[] {
   try {
-    const parsed: unknown = JSON.parse(text ?? "");
+    const parsed: unknown = JSON.parse((text ?? "").replaceAll(encapKeys, "$1encap_src$2encap_dst$3"));
     // iproute2 prints an empty object for each link that a filter left out.
     if (Array.isArray(parsed)) return parsed.filter((entry) => Object.keys(entry).length > 0);
   } catch {

@@ -11,6 +11,8 @@ const packages = {
   "ovs-vsctl": "openvswitch-switch",
   "ovs-ofctl": "openvswitch-switch",
   "ovs-appctl": "openvswitch-switch",
+  flock: "util-linux",
+  setpriv: "util-linux",
 };
 
 export type ProgramName = keyof typeof packages;

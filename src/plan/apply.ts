@@ -7,10 +7,12 @@ import { writeHostSysctl, writePodSysctls } from "../linux/sysctl.ts";
 import { type IpObject, makingLines, upLines } from "./ip-lines.ts";
 import { applyMasquerade, removeMasquerade } from "./masquerade.ts";
 import { applyOvs } from "./ovs.ts";
+import { replacePeerSets } from "./peer-sets.ts";
 import {
   describeObject,
   type Link,
   type Masquerade,
+  type PeerSets,
   type Plan,
   type PlanObject,
   type Sysctl,
@@ -62,6 +64,8 @@ async function applyStep(step: Step, kernel: Kernel, made: PlanObject[]): Promis
       // What was written to its database is there also if ovs-vswitchd could not do it.
       made.push(...step.objects);
       return applyOvs(step.objects, kernel);
+    case "peer-sets":
+      return applyPeerSets(step.objects, kernel);
   }
 }
 
@@ -104,6 +108,11 @@ async function applyMasquerades(
       throw error;
     }
   }
+}
+
+/** One for a node: nothing of it is any single attachment's to take back. */
+async function applyPeerSets(objects: readonly PeerSets[], kernel: Kernel): Promise<void> {
+  for (const object of objects) await replacePeerSets(object, kernel);
 }
 
 /** A shared link that exists only gets what makes it usable. */

@@ -1,9 +1,11 @@
 // Plan objects as lines for `ip -batch`. All words come from checked values, so nothing needs quoting.
 import { podNetnsPath } from "../linux/enter.ts";
-import type { Address, Ipvlan, Link, Neighbour, PlanObject, Route, VethEnd } from "./plan.ts";
+import type { Address, Encap, Ipvlan, Link, Neighbour, PlanObject, Route, Tunnel, VethEnd } from "./plan.ts";
 
 /** Number of podwire's routes (rtm_protocol; 119 is "w" and nobody else's in iproute2's rt_protos). */
 export const routeProtocol = 119;
+/** Of routes to other nodes' pods: a number of their own, so that stale ones are found without any record. */
+export const peerRouteProtocol = 120;
 
 export type IpObject = Link | Address | Route | Neighbour;
 
@@ -94,6 +96,8 @@ function linkLines(link: Link): string[] {
       return type.movesToPodAs === undefined
         ? [...altNameLines(link), ...upLines(link)]
         : movingLines(link, type.movesToPodAs);
+    case "tunnel":
+      return [tunnelLine(link, type), ...upLines(link)];
   }
 }
 
@@ -131,10 +135,18 @@ function movingLines(link: Link, podName: string): string[] {
   ];
 }
 
-function routeLine(route: Route, verb: "add" | "replace" = "add"): string {
+function tunnelLine(link: Link, { driver, port, sourcePorts }: Tunnel): string {
+  const mtu = link.mtu === undefined ? "" : ` mtu ${link.mtu}`;
+  const mac = link.mac === undefined ? "" : ` address ${link.mac}`;
+  const range = sourcePorts === undefined ? "" : ` srcport ${sourcePorts[0]} ${sourcePorts[1]}`;
+  return `link add ${link.name}${mtu}${mac} type ${driver} external dstport ${port}${range}`;
+}
+
+export function routeLine(route: Route, verb: "add" | "replace" | "delete" = "add"): string {
   const words = [`route ${verb} ${route.dst}`];
-  if (route.gateway !== undefined) words.push(`via ${route.gateway}`);
-  words.push(`dev ${route.link} proto ${routeProtocol}`);
+  if (route.encap !== undefined) words.push(encapWords(route.encap));
+  if (route.gateway !== undefined) words.push(`via ${viaWords(route.dst, route.gateway)}`);
+  words.push(`dev ${route.link} proto ${route.protocol ?? routeProtocol}`);
   if (route.gateway !== undefined) words.push("onlink");
   if (route.source !== undefined) words.push(`src ${route.source}`);
   if (route.scope !== undefined) words.push(`scope ${route.scope}`);
@@ -142,5 +154,19 @@ function routeLine(route: Route, verb: "add" | "replace" = "add"): string {
   if (route.priority !== undefined) words.push(`metric ${route.priority}`);
   if (route.mtu !== undefined) words.push(`mtu ${route.mtu}`);
   if (route.advmss !== undefined) words.push(`advmss ${route.advmss}`);
+  return words.join(" ");
+}
+
+/** IPv4 packets may have a next hop that is known by an IPv6 address. */
+function viaWords(dst: string, gateway: string): string {
+  return gateway.includes(":") && !dst.includes(":") ? `inet6 ${gateway}` : gateway;
+}
+
+function encapWords({ id, remote, checksum, tos, ttl }: Encap): string {
+  const isIpv6 = remote.includes(":");
+  const words = [`encap ${isIpv6 ? "ip6" : "ip"} id ${id} dst ${remote}`];
+  if (tos !== undefined) words.push(`${isIpv6 ? "tc" : "tos"} ${tos}`);
+  if (ttl !== undefined) words.push(`${isIpv6 ? "hoplimit" : "ttl"} ${ttl}`);
+  if (checksum) words.push("csum");
   return words.join(" ");
 }

@@ -6,6 +6,7 @@
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { isNftGone, nftApply, nftRefused, nftTable } from "../linux/nft.ts";
+import { prefixSet, prefixSetLines } from "./peer-sets.ts";
 import type { Masquerade } from "./plan.ts";
 
 const table = "podwire";
@@ -145,7 +146,7 @@ function addingScript({ network, sources, direct, shortcuts }: Masquerade): stri
 
 function makingScript({ network, sources, direct, shortcuts }: Masquerade): string {
   const chain = `inet ${table} ${chainName(network)}`;
-  const lines = [`add table inet ${table}`];
+  const lines = [`add table inet ${table}`, ...prefixSetLines()];
   for (const { number, type } of families) {
     lines.push(
       `add set inet ${table} ${setName(network, "pods", number)} { type ${type}; }`,
@@ -162,7 +163,7 @@ function makingScript({ network, sources, direct, shortcuts }: Masquerade): stri
     const direct = `@${setName(network, "direct", number)}`;
     lines.push(
       `add rule ${chain} ${keyword} saddr ${pods} ${keyword} daddr != ${pods} ` +
-        `${keyword} daddr != ${direct} masquerade fully-random`,
+        `${keyword} daddr != ${direct} ${keyword} daddr != @${prefixSet(number)} masquerade fully-random`,
       `add rule ${hairpin} oifname @${shortcutSet(network)} ${keyword} saddr ${pods} ${keyword} daddr ${pods} ct status dnat ` +
         "masquerade fully-random",
     );

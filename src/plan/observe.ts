@@ -6,6 +6,7 @@ import { readHostSysctl, readPodSysctls } from "../linux/sysctl.ts";
 import { isIpObject, linkOf } from "./ip-lines.ts";
 import { type MasqueradeReader, readMasquerades } from "./masquerade.ts";
 import { type ObservedOvs, readOvs } from "./ovs.ts";
+import { type PeerSetsState, readPeerSets } from "./peer-sets.ts";
 import type { Plan, Where } from "./plan.ts";
 
 export interface ObservedLink {
@@ -20,13 +21,20 @@ export interface ObservedLink {
   readonly flags: readonly string[];
   readonly linkinfo?: {
     readonly info_kind?: string;
-    readonly info_data?: IpvlanData;
+    readonly info_data?: IpvlanData & TunnelData;
   };
   readonly addr_info: readonly {
     readonly local: string;
     readonly prefixlen: number;
     readonly tentative?: boolean;
   }[];
+}
+
+/** Of vxlan and geneve. */
+export interface TunnelData {
+  readonly external?: boolean;
+  readonly port?: number;
+  readonly port_range?: { readonly low: number; readonly high: number };
 }
 
 /** iproute2 says {"mode":"l3s","bridge":true}. */
@@ -40,6 +48,19 @@ export interface ObservedRoute {
   readonly dst: string;
   readonly dev?: string;
   readonly gateway?: string;
+  /** A gateway of the other family. */
+  readonly via?: { readonly host: string };
+  /** "ip" or "ip6", with what follows; the remote's key is renamed on reading (linux/ip.ts). */
+  readonly encap?: string;
+  readonly id?: number;
+  readonly encap_dst?: string;
+  readonly csum?: boolean;
+  readonly tos?: number;
+  readonly ttl?: number;
+  readonly tc?: number;
+  readonly hoplimit?: number;
+  /** Absent in an answer that is limited to one. */
+  readonly protocol?: string;
   readonly prefsrc?: string;
   /** Absent for the main table. */
   readonly table?: string;
@@ -64,6 +85,8 @@ export interface Observed {
   sysctl(where: Where, key: string): string | undefined;
   readonly masquerade: MasqueradeReader;
   readonly ovs: ObservedOvs;
+  /** Read where a plan asks for it. */
+  readonly peerSets?: PeerSetsState;
 }
 
 interface LinkState {
@@ -74,12 +97,13 @@ interface LinkState {
 
 /** Without a pod netns in `kernel` the pod's objects are seen as missing. */
 export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
-  const [host, pod, podSysctls, masquerade, ovs] = await Promise.all([
+  const [host, pod, podSysctls, masquerade, ovs, peerSets] = await Promise.all([
     readLinks(plan, "host", kernel),
     kernel.pod === undefined ? new Map<string, LinkState>() : readLinks(plan, "pod", kernel),
     kernel.pod === undefined ? new Map<string, string | undefined>() : readPodKeys(plan, kernel),
     plan.some((object) => object.kind === "masquerade") ? readMasquerades(kernel) : noMasquerade,
     readOvs(plan, kernel),
+    plan.some((object) => object.kind === "peer-sets") ? readPeerSets(kernel) : undefined,
   ]);
   const links = (where: Where) => (where === "host" ? host : pod);
   return {
@@ -89,10 +113,15 @@ export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
     sysctl: (where, key) => (where === "host" ? readHostSysctl(key) : podSysctls.get(key)),
     masquerade,
     ovs,
+    ...(peerSets === undefined ? {} : { peerSets }),
   };
 }
 
-const noMasquerade: MasqueradeReader = () => ({ active: false, sources: new Set(), direct: new Set() });
+export const noMasquerade: MasqueradeReader = () => ({
+  active: false,
+  sources: new Set(),
+  direct: new Set(),
+});
 
 async function readLinks(plan: Plan, where: Where, kernel: Kernel): Promise<Map<string, LinkState>> {
   const objects = plan.filter(isIpObject).filter((object) => object.where === where);

@@ -17,6 +17,7 @@ export type PlanObject =
   | Neighbour
   | Sysctl
   | Masquerade
+  | PeerSets
   | OvsBridge
   | OvsPort
   | OvsFlows;
@@ -31,6 +32,7 @@ export const objectKinds = [
   "ovs-bridge",
   "ovs-port",
   "ovs-flows",
+  "peer-sets",
 ] as const;
 
 export interface Link {
@@ -48,7 +50,7 @@ export interface Link {
   readonly noAutomaticAddress?: boolean;
   /** Many attachments use it: made by the first and kept while one of them is left. */
   readonly shared?: boolean;
-  readonly type: VethEnd | Ipvlan | OvsLink | Vlan;
+  readonly type: VethEnd | Ipvlan | OvsLink | Vlan | Tunnel;
 }
 
 /** A pair is made by its first end in the plan, which must be on the host; the other end comes with it. */
@@ -94,6 +96,16 @@ export interface Vlan {
   readonly id: number;
 }
 
+/** An overlay's device for all of its peers: where a packet goes is said by the route that it takes (Encap). */
+export interface Tunnel {
+  readonly kind: "tunnel";
+  readonly driver: "vxlan" | "geneve";
+  /** UDP port on every node. */
+  readonly port: number;
+  /** First and last source port; absent: the kernel's choice. */
+  readonly sourcePorts?: readonly [number, number];
+}
+
 export interface Address {
   readonly kind: "address";
   readonly where: Where;
@@ -118,6 +130,20 @@ export interface Route {
   readonly priority?: number;
   readonly table?: number;
   readonly scope?: number;
+  /** rtm_protocol; absent: that of pods' routes. */
+  readonly protocol?: number;
+  readonly encap?: Encap;
+}
+
+/** What a tunnel's device puts around packets that take this route. */
+export interface Encap {
+  /** VNI. */
+  readonly id: number;
+  readonly remote: string;
+  /** Checksums in the outer UDP header. */
+  readonly checksum: boolean;
+  readonly tos?: number;
+  readonly ttl?: number;
 }
 
 export interface Neighbour {
@@ -198,6 +224,16 @@ export function movesToPod({ type }: Link): boolean {
   return "movesToPodAs" in type && type.movesToPodAs !== undefined;
 }
 
+/** What nftables has to know of an overlay's peers. One for a node. */
+export interface PeerSets {
+  readonly kind: "peer-sets";
+  readonly where: "host";
+  /** Pods' prefixes on other nodes: reached without masquerading. */
+  readonly prefixes: readonly string[];
+  /** Tunnel packets are accepted from these addresses and with this VNI only; absent: no filter. */
+  readonly filter?: { readonly port: number; readonly id: number; readonly addresses: readonly string[] };
+}
+
 export function sharedLinks(plan: Plan): Link[] {
   return plan.filter((object) => object.kind === "link").filter(({ shared }) => shared);
 }
@@ -227,5 +263,7 @@ export function describeObject(object: PlanObject): string {
       return `flows ${object.cookie} of bridge ${object.bridge}`;
     case "masquerade":
       return `masquerading of ${object.sources.join(", ")} ${where}`;
+    case "peer-sets":
+      return `nftables sets of peers ${where}`;
   }
 }

@@ -1,11 +1,19 @@
 // Compares a plan with what the kernel has: this is CHECK, `podwire status` and reconciling. Pure.
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
 import { type Fault, unequal } from "./fault.ts";
-import { describeIpvlan, type Observed, type ObservedLink, type ObservedRoute } from "./observe.ts";
+import {
+  describeIpvlan,
+  type Observed,
+  type ObservedLink,
+  type ObservedNeighbour,
+  type ObservedRoute,
+} from "./observe.ts";
 import { ovsFault } from "./ovs-verify.ts";
+import { peerSetsFault } from "./peer-sets.ts";
 import {
   type Address,
   describeObject,
+  type Encap,
   type Ipvlan,
   type Link,
   type Masquerade,
@@ -14,6 +22,7 @@ import {
   type Plan,
   type PlanObject,
   type Route,
+  type Tunnel,
 } from "./plan.ts";
 
 export interface Difference {
@@ -56,6 +65,8 @@ function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
     case "ovs-port":
     case "ovs-flows":
       return ovsFault(object, observed.ovs);
+    case "peer-sets":
+      return peerSetsFault(object, observed.peerSets);
   }
 }
 
@@ -63,9 +74,11 @@ function linkFault(wanted: Link, observed: Observed): Fault | undefined {
   const link = observed.link(wanted.where, wanted.name);
   // It is the pod's by now, where it is verified.
   if (movesToPod(wanted)) return link && { expected: "no such link: it is the pod's", found: "one" };
-  if (link === undefined) return { expected: `a ${wanted.type.kind} link`, found: "no such link" };
+  const kind = wanted.type.kind === "tunnel" ? wanted.type.driver : wanted.type.kind;
+  if (link === undefined) return { expected: `a ${kind} link`, found: "no such link" };
   return (
-    kindFault(wanted.type.kind, link.linkinfo?.info_kind) ??
+    kindFault(kind, link.linkinfo?.info_kind) ??
+    (wanted.type.kind === "tunnel" ? tunnelFault(wanted.type, link) : undefined) ??
     (wanted.type.kind === "ipvlan" ? ipvlanFault(wanted.type, link, observed) : undefined) ??
     (wanted.altName === undefined || link.altnames?.includes(wanted.altName)
       ? undefined
@@ -77,9 +90,25 @@ function linkFault(wanted: Link, observed: Observed): Fault | undefined {
   );
 }
 
-function kindFault(wanted: Link["type"]["kind"], found: string | undefined): Fault | undefined {
+function kindFault(wanted: string, found: string | undefined): Fault | undefined {
   const isOvs = wanted === "ovs" && (found === "openvswitch" || found === "tun");
   return isOvs ? undefined : unequal(wanted, found);
+}
+
+/** What cannot be changed of a link that exists. */
+export function tunnelFault(wanted: Tunnel, { linkinfo }: ObservedLink): Fault | undefined {
+  const { external, port, port_range } = linkinfo?.info_data ?? {};
+  const [low, high] = wanted.sourcePorts ?? [0, 0];
+  return (
+    unequal("external", external === true ? "external" : "for one peer") ??
+    unequal(`port ${wanted.port}`, `port ${port}`) ??
+    (wanted.driver === "vxlan"
+      ? unequal(
+          `source ports ${low}-${high}`,
+          `source ports ${port_range?.low ?? 0}-${port_range?.high ?? 0}`,
+        )
+      : undefined)
+  );
 }
 
 function ipvlanFault(wanted: Ipvlan, link: ObservedLink, observed: Observed): Fault | undefined {
@@ -100,12 +129,29 @@ function addressFault(wanted: Address, observed: Observed): Fault | undefined {
 }
 
 function routeFault(wanted: Route, present: readonly ObservedRoute[]): Fault | undefined {
-  const candidates = present.filter(
-    (route) => destinationOf(route) === wanted.dst && isInTable(route, wanted.table),
+  const candidates = (routesByDestination(present).get(wanted.dst) ?? []).filter((route) =>
+    isInTable(route, wanted.table),
   );
   if (candidates.length === 0) return { expected: "the route", found: "no such route" };
   const faults = candidates.map((route) => routeDifference(wanted, route));
   return faults.includes(undefined) ? undefined : faults[0];
+}
+
+const grouped = new WeakMap<readonly ObservedRoute[], Map<string, ObservedRoute[]>>();
+
+/** Grouped once for each list: a node has a route for each of thousands of peers. */
+export function routesByDestination(routes: readonly ObservedRoute[]): Map<string, ObservedRoute[]> {
+  const known = grouped.get(routes);
+  if (known !== undefined) return known;
+  const groups = new Map<string, ObservedRoute[]>();
+  for (const route of routes) {
+    const dst = destinationOf(route);
+    const group = groups.get(dst);
+    if (group === undefined) groups.set(dst, [route]);
+    else group.push(route);
+  }
+  grouped.set(routes, groups);
+  return groups;
 }
 
 /** Source-based routing (the sbr plugin) moves routes out of the main table to tables of its own. */
@@ -118,7 +164,11 @@ function routeDifference(wanted: Route, route: ObservedRoute): Fault | undefined
   const metrics = Object.assign({}, ...(route.metrics ?? [])) as { mtu?: number; advmss?: number };
   const isMoved = wanted.table === undefined && tableOf(route) !== mainTable;
   return (
-    unequal(wanted.gateway ?? "no gateway", route.gateway ?? "no gateway") ??
+    unequal(wanted.gateway ?? "no gateway", route.gateway ?? route.via?.host ?? "no gateway") ??
+    (wanted.protocol === undefined
+      ? undefined
+      : unequal(`proto ${wanted.protocol}`, `proto ${route.protocol}`)) ??
+    unequal(describeEncap(wanted.encap), describeObservedEncap(route)) ??
     (wanted.source === undefined ? undefined : unequal(wanted.source, route.prefsrc)) ??
     (wanted.priority === undefined || isMoved ? undefined : unequal(wanted.priority, route.metric ?? 0)) ??
     unequal(wanted.mtu ?? "no mtu", metrics.mtu ?? "no mtu") ??
@@ -128,8 +178,30 @@ function routeDifference(wanted: Route, route: ObservedRoute): Fault | undefined
 }
 
 function neighbourFault(wanted: Neighbour, observed: Observed): Fault | undefined {
-  const entry = observed.neighbours(wanted.where, wanted.link).find(({ dst }) => dst === wanted.address);
+  const entry = neighboursByAddress(observed.neighbours(wanted.where, wanted.link)).get(wanted.address);
   return unequal(wanted.mac, entry?.lladdr);
+}
+
+const indexed = new WeakMap<readonly ObservedNeighbour[], Map<string, ObservedNeighbour>>();
+
+export function neighboursByAddress(
+  neighbours: readonly ObservedNeighbour[],
+): Map<string, ObservedNeighbour> {
+  const known = indexed.get(neighbours) ?? new Map(neighbours.map((entry) => [entry.dst, entry]));
+  indexed.set(neighbours, known);
+  return known;
+}
+
+function describeEncap(encap: Encap | undefined): string {
+  if (encap === undefined) return "no tunnel";
+  const { id, remote, tos = 0, ttl = 0, checksum } = encap;
+  return `id ${id} dst ${remote} tos ${tos} ttl ${ttl}${checksum ? " csum" : ""}`;
+}
+
+function describeObservedEncap({ encap, id = 0, encap_dst = "", csum, ...route }: ObservedRoute): string {
+  const { tos = route.tc, ttl = route.hoplimit } = route;
+  if (encap === undefined) return "no tunnel";
+  return describeEncap({ id, remote: encap_dst, tos: tos ?? 0, ttl: ttl ?? 0, checksum: csum === true });
 }
 
 function masqueradeFault(wanted: Masquerade, observed: Observed): Fault | undefined {
@@ -159,7 +231,7 @@ function tableOf(route: ObservedRoute): number {
 }
 
 /** iproute2 writes "default" for an empty prefix and leaves the length of a single address away. */
-function destinationOf({ dst, pref }: ObservedRoute): string {
+export function destinationOf({ dst, pref }: ObservedRoute): string {
   if (dst === "default") return pref === undefined ? "0.0.0.0/0" : "::/0";
   return dst.includes("/") ? dst : `${dst}/${dst.includes(":") ? 128 : 32}`;
 }

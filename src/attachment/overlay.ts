@@ -1,0 +1,19 @@
+// Sees to it that the overlay of an ADD's network is there. That is one read and one look at a file when it is, and only else is
+// loaded what applies it.
+import type { NetworkConfig } from "../config/network.ts";
+import { wants } from "../node/declared.ts";
+import { freshStamp } from "../node/stamp.ts";
+import { type Call, kernelOf } from "./call.ts";
+import { listRecords } from "./record.ts";
+
+/** Returns the MTU that pods can have; undefined without an overlay. */
+export async function ensureOverlay(call: Call): Promise<number | undefined> {
+  const network: NetworkConfig = call.config;
+  if (!wants(network.overlay)) return undefined;
+  const fresh = freshStamp(network);
+  if (fresh !== undefined) return fresh.mtu;
+  const { applyNetwork } = await import("../node/network-overlay.ts");
+  const isInUse = (name: string) => listRecords(name).length > 0;
+  const { mtu } = await applyNetwork(network, kernelOf(call), call.log, isInUse);
+  return mtu;
+}

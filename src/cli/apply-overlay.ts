@@ -1,0 +1,54 @@
+// The overlay's part of `podwire apply`: what is declared, and what was done.
+import { loadNodeDefaults } from "../config/load.ts";
+import type { NetworkConfig } from "../config/network.ts";
+import { type DeclaredOverlay, declaredBy } from "../node/declared.ts";
+import type { Applied } from "../node/overlay.ts";
+import { listConfigurations, readConfiguration } from "./conflist.ts";
+import { printable } from "./table.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface Declaration {
+  readonly declared: DeclaredOverlay | undefined;
+  readonly networks: readonly NetworkConfig[];
+}
+
+/** Of all of podwire's networks in the directory. Throws for a file of podwire's that cannot be used. */
+export function readDeclaration(confDir: string): Declaration {
+  const networks = listConfigurations(confDir)
+    .map((file) => readConfiguration(confDir, file))
+    .flatMap((list) => list.networks.map(({ config }) => config));
+  return { declared: declaredBy(networks, loadNodeDefaults()), networks };
+}
+
+/** What `podwire apply` says of the overlay; with --json, all of it. */
+export interface OverlayReport {
+  readonly overlay: string;
+  readonly mtu?: number;
+  readonly changes: readonly { readonly verb: string; readonly what: string }[];
+  readonly warnings: readonly string[];
+}
+
+export function overlayReport(
+  declared: DeclaredOverlay | undefined,
+  { done, desired }: Applied,
+): OverlayReport {
+  return {
+    overlay: declared?.config.type ?? "none",
+    ...(desired === undefined ? {} : { mtu: desired.mtu }),
+    changes: done.map(({ verb, what }) => ({ verb, what })),
+    warnings: desired?.warnings ?? [],
+  };
+}
+
+const listedChanges = 20;
+
+export function printOverlay({ overlay, mtu, changes, warnings }: OverlayReport, terminal: Terminal): void {
+  for (const warning of warnings) terminal.complain(`warning: ${printable(warning)}`);
+  const texts = [...new Set(changes.map(({ verb, what }) => `${verb} ${what}`))];
+  for (const text of texts.slice(0, listedChanges)) terminal.print(`${printable(text)}\n`);
+  if (texts.length > listedChanges) terminal.print(`and ${texts.length - listedChanges} more\n`);
+  const size = mtu === undefined ? "" : `, MTU ${mtu}`;
+  terminal.print(
+    `overlay ${overlay}${size}: ${texts.length === 0 ? "nothing to change" : `${texts.length} changes`}\n`,
+  );
+}

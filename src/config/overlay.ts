@@ -1,0 +1,71 @@
+// The schema of `overlay`, in the conflist and in node.json, and of the file that peers may be kept in.
+import * as z from "zod/mini";
+import { absolutePath, ip, linkName, prefix, wholeNumber } from "./primitives.ts";
+
+export const overlayTypes = ["none", "host-gw", "vxlan", "geneve", "stt"] as const;
+
+const peer = z.strictObject({
+  node: z.string().check(z.describe("its name, for messages")),
+  address: ip.check(
+    z.describe("its address on the underlay; one of this node's own means this node, and is left out"),
+  ),
+  address6: z
+    .optional(ip)
+    .check(z.describe("of a peer whose `address` is an IPv4 one: for host-gw's routes to IPv6 pods")),
+  podCIDRs: z.array(prefix).check(z.describe("its pods' prefixes")),
+});
+
+export const peersSchema = z.array(peer);
+
+export const overlaySchema = z.strictObject({
+  type: z.enum(overlayTypes).check(z.describe("how packets travel between nodes; see overlays.md")),
+  vni: z.optional(wholeNumber(1, 16777215)).check(z.describe("the same on all nodes; default 4096")),
+  port: z
+    .optional(wholeNumber(1, 65535))
+    .check(z.describe("UDP port, the same on all nodes; default 4789 for vxlan, 6081 for geneve")),
+  underlay: z
+    .optional(
+      z.union([linkName, ip], { error: "expected the name of a network interface, or an address of one" }),
+    )
+    .check(
+      z.describe(
+        "link to the other nodes, or the address of this node that they know it by; default the link of the default route",
+      ),
+    ),
+  directRouting: z
+    .optional(z.boolean())
+    .check(z.describe("route to peers on the same link directly, tunnel only to others; default false")),
+  mtu: z
+    .optional(wholeNumber(576, 65535))
+    .check(z.describe("MTU of the overlay's device; default the underlay's less the overhead")),
+  udpcsum: z
+    .optional(z.boolean())
+    .check(
+      z.describe("checksums in the outer UDP header; default true, without them the peer's GRO suffers"),
+    ),
+  sourcePorts: z
+    .optional(
+      z
+        .string()
+        .check(
+          z.regex(/^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$/, { error: "expected FIRST-LAST such as 32768-60999" }),
+        ),
+    )
+    .check(z.describe("range of the outer source port (vxlan only); default the kernel's")),
+  tos: z
+    .optional(wholeNumber(0, 252))
+    .check(
+      z.describe("of the outer header, a multiple of 4; default 0. Congestion marks are the inner packet's"),
+    ),
+  ttl: z.optional(wholeNumber(1, 255)).check(z.describe("of the outer header; default the kernel's")),
+  peerFilter: z
+    .optional(z.boolean())
+    .check(z.describe("accept tunnel packets from peers only; default true")),
+  peers: z.optional(peersSchema).check(z.describe("the other nodes")),
+  peersFile: z
+    .optional(absolutePath)
+    .check(z.describe("a file with further peers, as a JSON list like `peers`; may serve all nodes alike")),
+});
+
+export type OverlayConfig = z.infer<typeof overlaySchema>;
+export type PeerConfig = z.infer<typeof peer>;

@@ -1,0 +1,74 @@
+// The overlay that a node is declared to have: by its networks' configurations, or by node.json where there is no network.
+// A node has one overlay, because it has one device and one set of routes for it.
+import { firstIp, lastIp, type Prefix } from "../address/ip.ts";
+import { CniError, ErrorCode } from "../cni/error.ts";
+import type { NetworkConfig, NodeConfig } from "../config/network.ts";
+import type { OverlayConfig } from "../config/overlay.ts";
+import { parseConfig } from "../ipam/host-local/config.ts";
+import type { Range } from "../ipam/host-local/range.ts";
+
+export interface DeclaredOverlay {
+  readonly config: OverlayConfig;
+  /** Prefixes of this node's pods, as far as configurations tell. */
+  readonly own: readonly Prefix[];
+  /** Names of the networks that use it. */
+  readonly networks: readonly string[];
+}
+
+/** undefined where no overlay is wanted. Throws code 7 if networks want different ones. */
+export function declaredBy(
+  networks: readonly NetworkConfig[],
+  defaults: NodeConfig,
+): DeclaredOverlay | undefined {
+  const using = networks.filter((network) => wants(network.overlay));
+  const [first, ...others] = using;
+  if (first?.overlay === undefined) {
+    if (networks.length > 0 || !wants(defaults.overlay) || defaults.overlay === undefined) return undefined;
+    return { config: defaults.overlay, own: [], networks: [] };
+  }
+  for (const other of others) requireSame(first, other);
+  return {
+    config: first.overlay,
+    own: using.flatMap(ownPrefixes),
+    networks: using.map(({ name }) => name),
+  };
+}
+
+export function wants(overlay: OverlayConfig | undefined): boolean {
+  return overlay !== undefined && overlay.type !== "none";
+}
+
+function requireSame(first: NetworkConfig, other: NetworkConfig): void {
+  if (describeOverlay(first.overlay) !== describeOverlay(other.overlay)) {
+    throw differentOverlays(first.name, other.name);
+  }
+}
+
+export function differentOverlays(one: string, other: string): CniError {
+  return new CniError(
+    ErrorCode.invalidConfig,
+    "invalid overlay",
+    `networks ${one} and ${other} have different overlays, and a node has one; give both the same, best in ` +
+      "/etc/podwire/node.json",
+  );
+}
+
+/** The same text for the same settings, in whatever order they were written. */
+export function describeOverlay(overlay: OverlayConfig | undefined): string {
+  return JSON.stringify(Object.entries(overlay ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * Subnets that are this node's as a whole: where a range is only a part of one, other nodes have the other parts. A
+ * capability's ranges are of one pod, not of the node.
+ */
+export function ownPrefixes({ runtimeConfig: _, ...network }: NetworkConfig): Prefix[] {
+  if (network.ipam.type !== "host-local") return [];
+  const ranges = parseConfig(network).rangeSets.flat();
+  return ranges.filter(isWhole).map(({ subnet }) => subnet);
+}
+
+/** At least half of it: a few addresses left out at its ends do not make the rest somebody else's. */
+function isWhole({ subnet, start, end }: Range): boolean {
+  return 2n * (end.value - start.value) >= lastIp(subnet).value - firstIp(subnet).value;
+}

@@ -1,0 +1,77 @@
+// The overlay of one network's configuration, for ADD: applied if it is not yet. Other networks of the node that use the same
+// overlay keep theirs.
+import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import type { NetworkConfig } from "../config/network.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { withLock } from "../linux/talk.ts";
+import type { Log } from "../log.ts";
+import { overlayDevices } from "../overlay/registry.ts";
+import { reconcile } from "../plan/reconcile.ts";
+import { describeOverlay, differentOverlays, ownPrefixes } from "./declared.ts";
+import { type Desired, desiredOverlay, prefixesOf, stampOf } from "./overlay.ts";
+import {
+  freshStamp,
+  keyOf,
+  lockFile,
+  makeStampDirectory,
+  readStamp,
+  removeStamp,
+  type Stamp,
+  stampedNetworks,
+  writeStamp,
+} from "./stamp.ts";
+
+/** `isInUse`: whether a network has pods. */
+export async function applyNetwork(
+  network: NetworkConfig,
+  kernel: Kernel,
+  log: Log,
+  isInUse: (network: string) => boolean,
+): Promise<Stamp> {
+  makeStampDirectory();
+  return withLock(lockFile, kernel, async () => {
+    // Many pods' ADDs begin at once after a reboot, and the first of them did it.
+    const fresh = freshStamp(network);
+    if (fresh !== undefined) return fresh;
+    const { overlay: config } = network;
+    if (config === undefined) throw new Error("a network without an overlay");
+    const others = othersOf(network, isInUse);
+    const own = [...ownPrefixes(network), ...others.flatMap(prefixesOf)];
+    const key = keyOf(network);
+    const declared = { config, own, networks: [network.name] };
+    let desired: Desired;
+    try {
+      desired = await desiredOverlay(declared, kernel);
+    } catch (error) {
+      return keptStamp(network, toCniError(error), log);
+    }
+    const done = await reconcile(desired.plan, { devices: overlayDevices }, kernel);
+    for (const warning of desired.warnings) log.warn(warning);
+    log.info(`overlay ${config.type} applied, changes: ${done.length}`);
+    const stamp = stampOf({ ...declared, own: ownPrefixes(network) }, desired, key);
+    writeStamp(network.name, stamp);
+    return stamp;
+  });
+}
+
+/** A file of peers that is broken now must not keep pods from being added: what was applied before stays. */
+function keptStamp({ name, overlay }: NetworkConfig, fault: CniError, log: Log): Stamp {
+  const stamp = readStamp(name);
+  const isSame = stamp?.overlay === describeOverlay(overlay) && overlay?.peersFile !== undefined;
+  if (stamp === undefined || !isSame || fault.code !== ErrorCode.invalidConfig) throw fault;
+  log.warn(`the overlay stays as it was applied last: ${fault.details}`);
+  return stamp;
+}
+
+/** Throws code 7 if pods of another network need another overlay. */
+function othersOf(network: NetworkConfig, isInUse: (network: string) => boolean): Stamp[] {
+  const names = stampedNetworks().filter((name) => name !== network.name);
+  return names.flatMap((name) => {
+    const stamp = readStamp(name);
+    if (stamp === undefined) return [];
+    if (stamp.overlay === describeOverlay(network.overlay)) return [stamp];
+    if (isInUse(name)) throw differentOverlays(network.name, name);
+    removeStamp(name);
+    return [];
+  });
+}

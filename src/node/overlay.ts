@@ -1,0 +1,105 @@
+// The node's overlay from its declaration to the kernel: peers are read and checked, the underlay is looked up, the plan is
+// computed and reconciled. All of podwire that changes an overlay comes through here, one at a time.
+import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
+import { advertisedLinks, linkMtu } from "../attachment/host-facts.ts";
+import type { NetworkConfig } from "../config/network.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { readHostSysctl } from "../linux/sysctl.ts";
+import { withLock } from "../linux/talk.ts";
+import { badOverlay } from "../overlay/fault.ts";
+import type { Underlay } from "../overlay/overlay.ts";
+import { checkPeers } from "../overlay/peers.ts";
+import { overlayDevices, overlays } from "../overlay/registry.ts";
+import type { Plan } from "../plan/plan.ts";
+import { type Done, reconcile } from "../plan/reconcile.ts";
+import { type DeclaredOverlay, describeOverlay } from "./declared.ts";
+import { peerEntries } from "./peers-file.ts";
+import {
+  keyOf,
+  lockFile,
+  makeStampDirectory,
+  removeStamp,
+  type Stamp,
+  stampedNetworks,
+  writeStamp,
+} from "./stamp.ts";
+import { findUnderlay, hostLinks, ownAddresses, placePeers } from "./underlay.ts";
+
+/** What the kernel has to have. */
+export interface Desired {
+  readonly plan: Plan;
+  readonly underlay: Underlay;
+  readonly device?: string;
+  readonly mtu: number;
+  /** What keeps a peer from being reached, but nothing from being applied. */
+  readonly warnings: readonly string[];
+}
+
+/** Changes nothing. Throws code 7 or 108, naming what is wrong. */
+export async function desiredOverlay({ config, own }: DeclaredOverlay, kernel: Kernel): Promise<Desired> {
+  const overlay = overlays[config.type];
+  if (overlay === undefined)
+    throw badOverlay(`overlay.type = "${config.type}" is not in this version of podwire`);
+  const entries = peerEntries(config);
+  const links = await hostLinks(kernel);
+  const checked = checkPeers(entries, own, ownAddresses(links));
+  const family = checked.peers[0]?.address.family ?? 4;
+  const underlay = findUnderlay(config, links, checked.self?.address, family);
+  const { peers, unreachable } = await placePeers(checked.peers, underlay, links, kernel);
+  const host = {
+    ipv6OffByDefault: readHostSysctl("net/ipv6/conf/default/disable_ipv6") !== "0",
+    advertisedLinks: advertisedLinks(),
+  };
+  const { plan, mtu } = overlay.plan({ config, underlay, own: checked.own, peers, host });
+  return {
+    plan,
+    underlay,
+    mtu,
+    ...(overlay.device === undefined ? {} : { device: overlay.device }),
+    warnings: unreachable.map(
+      (peer) => `peer ${peer} cannot be reached: the host has no route to its address`,
+    ),
+  };
+}
+
+export interface Applied {
+  readonly done: readonly Done[];
+  /** undefined where no overlay is declared. */
+  readonly desired?: Desired;
+}
+
+/** The whole node, as `podwire apply` sees it: what is not declared goes. */
+export async function applyNode(
+  declared: DeclaredOverlay | undefined,
+  networks: readonly NetworkConfig[],
+  kernel: Kernel,
+): Promise<Applied> {
+  makeStampDirectory();
+  return withLock(lockFile, kernel, async () => {
+    const using = networks.filter(({ name }) => declared?.networks.includes(name));
+    const keys = using.map((network) => [network, keyOf(network)] as const);
+    const desired = declared && (await desiredOverlay(declared, kernel));
+    const done = await reconcile(desired?.plan ?? [], { devices: overlayDevices }, kernel);
+    const names = using.map(({ name }) => name);
+    for (const old of stampedNetworks().filter((name) => !names.includes(name))) removeStamp(old);
+    if (declared === undefined || desired === undefined) return { done };
+    for (const [network, key] of keys) writeStamp(network.name, stampOf(declared, desired, key));
+    return { done, desired };
+  });
+}
+
+export function stampOf({ config, own }: DeclaredOverlay, desired: Desired, key: string): Stamp {
+  return {
+    key,
+    overlay: describeOverlay(config),
+    own: own.map(formatPrefix),
+    underlay: desired.underlay.link,
+    underlayMtu: linkMtu(desired.underlay.link) ?? desired.underlay.mtu,
+    ...(desired.device === undefined ? {} : { device: desired.device }),
+    mtu: desired.mtu,
+  };
+}
+
+export function prefixesOf({ own }: Stamp): Prefix[] {
+  return own.flatMap((text) => parsePrefix(text) ?? []);
+}

@@ -1,0 +1,52 @@
+// Peers from a file of their own. Whoever writes it may be interrupted: what cannot be used as a whole is not used at all.
+import { CniError, ErrorCode } from "../cni/error.ts";
+import { explain } from "../config/load.ts";
+import { type OverlayConfig, peersSchema } from "../config/overlay.ts";
+import { readRegularFile } from "../linux/files.ts";
+import type { PeerEntry } from "../overlay/peers.ts";
+
+/** 5,000 peers take about 600 KB. */
+const maxBytes = 64 * 1024 * 1024;
+
+/** Those of the configuration and those of its file. Throws code 7 for a file that cannot be used. */
+export function peerEntries({ peers = [], peersFile }: OverlayConfig): PeerEntry[] {
+  const inline = peers.map((config, index) => ({ config, place: `overlay.peers.${index}` }));
+  return peersFile === undefined ? inline : [...inline, ...fromFile(peersFile)];
+}
+
+function fromFile(file: string): PeerEntry[] {
+  let text: string;
+  try {
+    text = readRegularFile(file, maxBytes);
+  } catch (error) {
+    throw unusable(`overlay.peersFile cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+  if (text.trim() === "") throw unusable(`${file} is empty; expected a JSON list of peers, [] for none`);
+  const document = parse(text, file);
+  if (!Array.isArray(document)) {
+    throw unusable(`${file} has no list; expected [{"node": ..., "address": ..., "podCIDRs": [...]}, ...]`);
+  }
+  const parsed = peersSchema.safeParse(document);
+  if (!parsed.success)
+    throw named(explain(parsed.error, document, file), parsed.error.issues[0]?.path[0], document);
+  return parsed.data.map((config, index) => ({ config, place: `${file}: ${index}` }));
+}
+
+function parse(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw unusable(`${file} is no JSON, perhaps it was being written: ${(error as Error).message}`);
+  }
+}
+
+/** People know a peer by its name rather than by its place. */
+function named(fault: CniError, index: PropertyKey | undefined, document: readonly unknown[]): CniError {
+  const node: unknown = (document[Number(index)] as { node?: unknown } | null)?.node;
+  const who = typeof node === "string" ? `; this is peer ${node}` : "";
+  return new CniError(fault.code, fault.message, `${fault.details}${who}`);
+}
+
+function unusable(details: string): CniError {
+  return new CniError(ErrorCode.invalidConfig, "the overlay's peers are invalid", details);
+}

@@ -1,0 +1,47 @@
+// Which overlay goes with which datapath. What cannot work is refused before anything is tried, with the reason.
+import type { NetworkConfig } from "../config/network.ts";
+import { badOverlay } from "./fault.ts";
+import { overlays } from "./registry.ts";
+
+/** Throws code 7 for a pair that cannot work. */
+export function requireFit(config: NetworkConfig): void {
+  const type = config.overlay?.type ?? "none";
+  if (type === "none") return;
+  const device = overlays[type]?.device;
+  if (config.datapath === "ipvlan") requireIpvlanFit(config, type, device);
+  if (config.datapath === "ovs") {
+    throw badOverlay(`config: overlay.type = "${type}" with datapath ovs is not in this version of podwire`);
+  }
+}
+
+function requireIpvlanFit(
+  { ipvlan = {}, ipMasq }: NetworkConfig,
+  type: string,
+  device: string | undefined,
+): void {
+  const { mode = "l3s", flag = "bridge", master } = ipvlan;
+  if (mode === "l2" && flag !== "bridge") {
+    throw badOverlay(
+      `config: ipvlan.flag = "${flag}" keeps l2 pods apart from the host, whose routes lead to other nodes; use flag bridge`,
+    );
+  }
+  if (mode === "l2" || device === undefined) return;
+  if (master !== undefined && master !== device) {
+    throw badOverlay(
+      `config: ipvlan.master = "${master}" with overlay ${type}: what ${mode} pods send is routed by their master alone, so ` +
+        `routes of ${device} would never be used; leave ipvlan.master out, or use mode l2 or datapath veth`,
+    );
+  }
+  if (ipMasq) {
+    throw badOverlay(
+      `config: ipMasq with overlay ${type}: ${mode} pods on ${device} reach other nodes' pods and nothing else, so there is ` +
+        "nothing to masquerade; remove ipMasq, or use mode l2 or datapath veth",
+    );
+  }
+}
+
+/** What ipvlan's master is unless it is configured: pods of l3 and l3s leave by it alone. */
+export function overlayMaster({ datapath, ipvlan, overlay }: NetworkConfig): string | undefined {
+  if (datapath !== "ipvlan" || ipvlan?.mode === "l2") return undefined;
+  return overlays[overlay?.type ?? "none"]?.device;
+}

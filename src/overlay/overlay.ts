@@ -1,0 +1,65 @@
+// What an overlay is: a pure function from the node's peers and a few facts about the host to a plan. A new type is
+// one file and one line in registry.ts.
+import type { Ip, Prefix } from "../address/ip.ts";
+import type { OverlayConfig } from "../config/overlay.ts";
+import type { Plan } from "../plan/plan.ts";
+
+export type OverlayType = Exclude<OverlayConfig["type"], "none">;
+
+export interface Peer {
+  /** Name of the node. */
+  readonly node: string;
+  readonly address: Ip;
+  /** In canonical form. */
+  readonly addressText: string;
+  readonly address6?: string;
+  readonly prefixes: readonly PodPrefix[];
+  /** Whether the underlay's link reaches it without a router. */
+  readonly onLink: boolean;
+}
+
+/** A prefix of a peer's pods. */
+export interface PodPrefix {
+  /** With its network address, in canonical form. */
+  readonly text: string;
+  readonly prefix: Prefix;
+}
+
+/** The link to the other nodes. */
+export interface Underlay {
+  readonly link: string;
+  readonly mtu: number;
+  /** This node's address that peers know. */
+  readonly local: Ip;
+}
+
+export interface OverlayRequest {
+  readonly config: OverlayConfig;
+  readonly underlay: Underlay;
+  /** Prefixes of this node's own pods, as far as they are known. */
+  readonly own: readonly Prefix[];
+  readonly peers: readonly Peer[];
+  readonly host: OverlayHost;
+}
+
+export interface OverlayHost {
+  /** New links start with IPv6 off. */
+  readonly ipv6OffByDefault: boolean;
+  /** Links that would lose a default route of a router advertisement once IPv6 forwarding is on. */
+  readonly advertisedLinks: readonly string[];
+}
+
+export interface OverlayPlan {
+  readonly plan: Plan;
+  /** What pods can send at once to other nodes. */
+  readonly mtu: number;
+}
+
+export interface Overlay {
+  /** Its device; absent where peers are reached by the underlay's link itself. */
+  readonly device?: string;
+  /** Bytes of the headers around a packet. */
+  overhead(underlay: 4 | 6): number;
+  /** Throws code 7 for what this type cannot do. */
+  plan(request: OverlayRequest): OverlayPlan;
+}

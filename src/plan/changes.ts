@@ -1,0 +1,173 @@
+// From what a host has to what a plan wants of it, as lines for `ip -batch`: set differences, so that a change of one among
+// thousands of peers is a line or two. What is new is made before what is stale goes, and a route is replaced in one step,
+// so that traffic that needs neither goes on.
+import { makingLines, peerRouteProtocol, routeLine } from "./ip-lines.ts";
+import type { ObservedLink, ObservedRoute } from "./observe.ts";
+import type { ObservedHost } from "./observe-host.ts";
+import { describeObject, type Link, type Plan, type PlanObject, type Route } from "./plan.ts";
+import { destinationOf, neighboursByAddress, routesByDestination, tunnelFault, verify } from "./verify.ts";
+
+export interface Change {
+  readonly line: string;
+  /** For people: "route 10.244.2.0/24 dev pw-vxlan on the host". */
+  readonly what: string;
+  readonly verb: "made" | "changed" | "removed";
+  /** Takes back what the line makes. */
+  readonly undo?: string;
+}
+
+/** What of the host belongs to these plans besides routes of their protocol. */
+export interface Scope {
+  /** Links that only these plans make. */
+  readonly devices: readonly string[];
+}
+
+/** Links first: with a new one all that stands on it is to be made again. */
+export function linkChanges(plan: Plan, host: ObservedHost): Change[] {
+  return plan.flatMap((object) => (object.kind === "link" ? changesOfLink(object, host) : []));
+}
+
+function changesOfLink(wanted: Link, host: ObservedHost): Change[] {
+  const found = host.link("host", wanted.name);
+  const what = describeObject(wanted);
+  const making = makingLines(wanted).map(
+    (line, index): Change => ({
+      line,
+      what,
+      verb: "made",
+      ...(index === 0 ? { undo: `link delete dev ${wanted.name}` } : {}),
+    }),
+  );
+  if (found === undefined) return making;
+  if (isOfOtherKind(wanted, found)) return [deletion(wanted.name), ...making];
+  if (verify([wanted], host).length === 0) return [];
+  const words = [`link set dev ${wanted.name}`];
+  if (wanted.mac !== undefined && wanted.mac !== found.address) words.push(`address ${wanted.mac}`);
+  if (wanted.mtu !== undefined && wanted.mtu !== found.mtu) words.push(`mtu ${wanted.mtu}`);
+  return [{ line: `${words.join(" ")} up`, what, verb: "changed" }];
+}
+
+function isOfOtherKind({ type }: Link, found: ObservedLink): boolean {
+  if (type.kind !== "tunnel") return false;
+  return found.linkinfo?.info_kind !== type.driver || tunnelFault(type, found) !== undefined;
+}
+
+function deletion(name: string): Change {
+  return { line: `link delete dev ${name}`, what: `link ${name} on the host`, verb: "removed" };
+}
+
+/** All but links, and what is stale last. */
+export function objectChanges(plan: Plan, host: ObservedHost, scope: Scope): Change[] {
+  const own = plan.filter(({ kind }) => kind === "address" || kind === "neighbour" || kind === "route");
+  const faulty = own.filter((object) => verify([object], host).length > 0);
+  return [
+    ...faulty.flatMap((object) => changesOf(object, host)),
+    ...staleRoutes(plan, host),
+    ...staleOnDevices(plan, host, scope),
+    ...staleDevices(plan, host, scope),
+  ];
+}
+
+function changesOf(object: PlanObject, host: ObservedHost): Change[] {
+  const what = describeObject(object);
+  switch (object.kind) {
+    case "address":
+      return makingLines(object).map((line) => ({ line, what, verb: "made" }));
+    case "neighbour": {
+      const exists = neighboursByAddress(host.neighbours("host", object.link)).has(object.address);
+      return makingLines(object).map((line) => ({ line, what, verb: exists ? "changed" : "made" }));
+    }
+    case "route": {
+      if (ownRoutesTo(object, host).length > 0) {
+        return [{ line: routeLine(object, "replace"), what, verb: "changed" }];
+      }
+      return [{ line: routeLine(object), what, verb: "made", undo: routeLine(object, "delete") }];
+    }
+    default:
+      return [];
+  }
+}
+
+/** Of this plan's own making, which a replacement takes the place of. */
+function ownRoutesTo(wanted: Route, host: ObservedHost): ObservedRoute[] {
+  const found = routesByDestination(host.allRoutes).get(wanted.dst) ?? [];
+  return found.filter((route) => isOwn(route) && (route.metric ?? 0) === metricOf(wanted));
+}
+
+function isOwn({ protocol }: ObservedRoute): boolean {
+  return protocol === String(peerRouteProtocol);
+}
+
+/** IP6_RT_PRIO_USER is the kernel's default for IPv6. */
+function metricOf({ dst, priority }: Route): number {
+  return priority ?? (dst.includes(":") ? 1024 : 0);
+}
+
+/** Somebody else's route to a wanted destination. */
+export function foreignRoute(
+  plan: Plan,
+  host: ObservedHost,
+): { wanted: Route; found: ObservedRoute } | undefined {
+  const routes = routesByDestination(host.allRoutes);
+  for (const object of plan) {
+    if (object.kind !== "route") continue;
+    const found = routes.get(object.dst)?.find((route) => !isOwn(route) && isMain(route));
+    if (found !== undefined) return { wanted: object, found };
+  }
+  return undefined;
+}
+
+function isMain({ table }: ObservedRoute): boolean {
+  return table === undefined || table === "254";
+}
+
+function staleRoutes(plan: Plan, host: ObservedHost): Change[] {
+  const wanted = new Set(
+    plan.flatMap((object) => (object.kind === "route" ? `${object.dst} ${metricOf(object)}` : [])),
+  );
+  return host.allRoutes.filter(isOwn).flatMap((route): Change[] => {
+    const dst = destinationOf(route);
+    const metric = route.metric ?? 0;
+    if (wanted.has(`${dst} ${metric}`)) return [];
+    const table = isMain(route) ? "" : ` table ${route.table}`;
+    return [
+      {
+        line: `route delete ${dst} dev ${route.dev} proto ${peerRouteProtocol} metric ${metric}${table}`,
+        what: `route ${dst} dev ${route.dev} on the host`,
+        verb: "removed",
+      },
+    ];
+  });
+}
+
+/** Neighbours and addresses that no plan wants, on devices that stay. */
+function staleOnDevices(plan: Plan, host: ObservedHost, { devices }: Scope): Change[] {
+  const wantedOf = (kind: "neighbour" | "address") =>
+    new Set(plan.flatMap((object) => (object.kind === kind ? `${object.link} ${object.address}` : [])));
+  const neighbours = wantedOf("neighbour");
+  const addresses = wantedOf("address");
+  const kept = devices.filter((name) =>
+    plan.some((object) => object.kind === "link" && object.name === name),
+  );
+  return kept.flatMap((name): Change[] => [
+    ...host
+      .neighbours("host", name)
+      .filter(({ dst }) => !neighbours.has(`${name} ${dst}`))
+      .map(({ dst }) => removal(`neighbour delete ${dst} dev ${name}`, `neighbour ${dst} of ${name}`)),
+    ...(host.link("host", name)?.addr_info ?? [])
+      .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
+      .filter((address) => !address.startsWith("fe80:") && !addresses.has(`${name} ${address}`))
+      .map((address) => removal(`address delete ${address} dev ${name}`, `address ${address} of ${name}`)),
+  ]);
+}
+
+function staleDevices(plan: Plan, host: ObservedHost, { devices }: Scope): Change[] {
+  const wanted = new Set(plan.flatMap((object) => (object.kind === "link" ? object.name : [])));
+  return devices
+    .filter((name) => !wanted.has(name) && host.link("host", name) !== undefined)
+    .map((name) => deletion(name));
+}
+
+function removal(line: string, what: string): Change {
+  return { line, what: `${what} on the host`, verb: "removed" };
+}

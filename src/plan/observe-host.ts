@@ -1,0 +1,58 @@
+// The whole of the host's links, routes and permanent neighbours, read once: for plans with thousands of routes, and to
+// find what is not in the plan.
+import { ipAsk } from "../linux/ip.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { readHostSysctl } from "../linux/sysctl.ts";
+import {
+  noMasquerade,
+  type Observed,
+  type ObservedLink,
+  type ObservedNeighbour,
+  type ObservedRoute,
+} from "./observe.ts";
+import { noOvs } from "./ovs.ts";
+import { readPeerSets } from "./peer-sets.ts";
+
+export interface ObservedHost extends Observed {
+  readonly links: readonly ObservedLink[];
+  readonly allRoutes: readonly ObservedRoute[];
+  readonly allNeighbours: readonly (ObservedNeighbour & { readonly dev: string })[];
+}
+
+const questions = ["address show", "route show table all", "neighbour show nud permanent"];
+
+export async function observeHost(kernel: Kernel): Promise<ObservedHost> {
+  const [answers, peerSets] = await Promise.all([ipAsk("host", questions, kernel), readPeerSets(kernel)]);
+  const [links = [], allRoutes = [], allNeighbours = []] = answers as unknown as [
+    ObservedHost["links"],
+    ObservedHost["allRoutes"],
+    ObservedHost["allNeighbours"],
+  ];
+  const byName = new Map(links.map((link) => [link.ifname, link]));
+  const routesOf = groupBy(allRoutes, ({ dev = "" }) => dev);
+  const neighboursOf = groupBy(allNeighbours, ({ dev }) => dev);
+  return {
+    links,
+    allRoutes,
+    allNeighbours,
+    link: (_, name) => byName.get(name),
+    routes: (_, link) => routesOf.get(link) ?? none,
+    neighbours: (_, link) => neighboursOf.get(link) ?? none,
+    sysctl: (_, key) => readHostSysctl(key),
+    masquerade: noMasquerade,
+    ovs: noOvs,
+    peerSets,
+  };
+}
+
+const none: never[] = [];
+
+function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const group = groups.get(keyOf(value));
+    if (group === undefined) groups.set(keyOf(value), [value]);
+    else group.push(value);
+  }
+  return groups;
+}

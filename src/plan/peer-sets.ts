@@ -1,0 +1,217 @@
+// An overlay's peers in nftables: sets of the prefixes of their pods, which masquerading leaves alone, and a filter that
+// lets tunnel packets in from peers only, because neither vxlan nor geneve knows who sent them. One element per peer:
+// a rule per peer would cost every packet.
+import type { Kernel } from "../linux/kernel.ts";
+import { nftApply, nftRefused, nftTable } from "../linux/nft.ts";
+import type { PeerSets } from "./plan.ts";
+
+const table = "inet podwire";
+const chain = "tunnels";
+const families = [
+  { number: 4, keyword: "ip", type: "ipv4_addr" },
+  { number: 6, keyword: "ip6", type: "ipv6_addr" },
+] as const;
+
+/** Of the prefixes of a family; masquerading refers to it. */
+export function prefixSet(family: number): string {
+  return `peers${family}`;
+}
+
+function addressSet(family: number): string {
+  return `tunnels${family}`;
+}
+
+/** Lines that make the sets of prefixes, if they are not there. */
+export function prefixSetLines(): string[] {
+  return families.map(
+    ({ number, type }) => `add set ${table} ${prefixSet(number)} { type ${type}; flags interval; }`,
+  );
+}
+
+/** What the kernel has. */
+export interface PeerSetsState {
+  /** Names of sets and chains in podwire's table; undefined if there is no table. */
+  readonly names: ReadonlySet<string> | undefined;
+  readonly prefixes: ReadonlySet<string>;
+  readonly addresses: ReadonlySet<string>;
+  /** The filter's rules as text, "port id"; undefined without a filter. */
+  readonly filter: string | undefined;
+}
+
+type NftObject = Record<string, unknown>;
+
+export async function readPeerSets(kernel: Kernel): Promise<PeerSetsState> {
+  const objects = await nftTable("podwire", kernel);
+  return {
+    names: objects && new Set(objects.flatMap(nameOf)),
+    prefixes: elementsOf(objects ?? [], prefixSet),
+    addresses: elementsOf(objects ?? [], addressSet),
+    filter: filterOf(objects ?? []),
+  };
+}
+
+/** Makes the kernel's sets and filter those of `wanted`; returns whether something had to be changed. */
+export async function replacePeerSets(
+  wanted: PeerSets,
+  kernel: Kernel,
+  state?: PeerSetsState,
+): Promise<boolean> {
+  return runLines(changingLines(wanted, state ?? (await readPeerSets(kernel))), kernel);
+}
+
+/** Takes away what no network's masquerading needs any more. */
+export async function removePeerSets(state: PeerSetsState, kernel: Kernel): Promise<boolean> {
+  const { names } = state;
+  if (names === undefined) return false;
+  const filter = [chain, ...families.map(({ number }) => addressSet(number))].filter((name) =>
+    names.has(name),
+  );
+  const prefixes = families.map(({ number }) => prefixSet(number)).filter((name) => names.has(name));
+  const isInUse = [...names].some((name) => name.startsWith("masquerade-"));
+  if (isInUse && filter.length === 0 && state.prefixes.size === 0) return false;
+  const isAlone = names.size === filter.length + prefixes.length;
+  if (isAlone) return runLines([`delete table ${table}`], kernel);
+  const deletion = (name: string) => `delete ${name === chain ? "chain" : "set"} ${table} ${name}`;
+  const verb = isInUse ? (name: string) => `flush set ${table} ${name}` : deletion;
+  return runLines([...filter.map(deletion), ...prefixes.map(verb)], kernel);
+}
+
+export interface PeerSetsFault {
+  readonly expected: string;
+  readonly found: string;
+}
+
+export function peerSetsFault(wanted: PeerSets, state: PeerSetsState | undefined): PeerSetsFault | undefined {
+  if (state === undefined) return { expected: "sets of peers in table podwire", found: "none" };
+  const filter = wanted.filter && describeFilter(wanted.filter);
+  if (filter !== state.filter) {
+    return { expected: filter ?? "no filter", found: state.filter ?? "no filter" };
+  }
+  return (
+    difference(wanted.filter?.addresses ?? [], state.addresses, "may send") ??
+    difference(wanted.prefixes, state.prefixes, "are without masquerading")
+  );
+}
+
+function difference(
+  wanted: readonly string[],
+  found: ReadonlySet<string>,
+  what: string,
+): PeerSetsFault | undefined {
+  const missing = wanted.find((element) => !found.has(element));
+  if (missing !== undefined)
+    return { expected: `${missing} among those that ${what}`, found: "not in the set" };
+  if (found.size === new Set(wanted).size) return undefined;
+  const names = new Set(wanted);
+  const stray = [...found].find((element) => !names.has(element));
+  return { expected: `only peers among those that ${what}`, found: `${stray}` };
+}
+
+function changingLines(wanted: PeerSets, state: PeerSetsState): string[] {
+  return [
+    ...filterLines(wanted.filter, state),
+    ...elementChanges(wanted.prefixes, state.prefixes, prefixSet),
+    ...elementChanges(wanted.filter?.addresses ?? [], state.addresses, addressSet),
+  ];
+}
+
+function filterLines(filter: PeerSets["filter"], { names, filter: found }: PeerSetsState): string[] {
+  const has = (name: string) => names?.has(name) === true;
+  const sets = families.flatMap(({ number, type }) => [
+    ...(has(prefixSet(number)) ? [] : prefixSetLines().filter((line) => line.includes(prefixSet(number)))),
+    ...(has(addressSet(number)) ? [] : [`add set ${table} ${addressSet(number)} { type ${type}; }`]),
+  ]);
+  const missing = [...(names === undefined ? [`add table ${table}`] : []), ...sets];
+  if (filter === undefined)
+    return found === undefined ? missing : [...missing, `flush chain ${table} ${chain}`];
+  if (found === describeFilter(filter)) return missing;
+  return [
+    ...missing,
+    `add chain ${table} ${chain} { type filter hook input priority filter; }`,
+    `flush chain ${table} ${chain}`,
+    ...families.map(
+      ({ number, keyword }) =>
+        `add rule ${table} ${chain} udp dport ${filter.port} ${keyword} saddr != @${addressSet(number)} drop`,
+    ),
+    // Both headers have the VNI in the three bytes that begin four bytes after the UDP header.
+    `add rule ${table} ${chain} udp dport ${filter.port} @th,96,24 != ${filter.id} drop`,
+  ];
+}
+
+function describeFilter({ port, id }: { readonly port: number; readonly id: number }): string {
+  return `a filter of port ${port} and VNI ${id}`;
+}
+
+function elementChanges(
+  wanted: readonly string[],
+  found: ReadonlySet<string>,
+  nameOfSet: (family: number) => string,
+): string[] {
+  const names = new Set(wanted);
+  const change = (verb: string, elements: readonly string[]) =>
+    families.flatMap(({ number }) => {
+      const own = elements.filter((element) => element.includes(":") === (number === 6));
+      return own.length === 0 ? [] : [`${verb} element ${table} ${nameOfSet(number)} { ${own.join(", ")} }`];
+    });
+  return [
+    ...change(
+      "delete",
+      [...found].filter((element) => !names.has(element)),
+    ),
+    ...change(
+      "add",
+      [...names].filter((element) => !found.has(element)),
+    ),
+  ];
+}
+
+async function runLines(lines: readonly string[], kernel: Kernel): Promise<boolean> {
+  if (lines.length === 0) return false;
+  const refusal = await nftApply(`${lines.join("\n")}\n`, kernel);
+  if (refusal !== undefined) throw nftRefused("sets of peers", refusal);
+  return true;
+}
+
+function nameOf(object: NftObject): string[] {
+  const named = (object["set"] ?? object["chain"]) as { name?: string } | undefined;
+  return named?.name === undefined ? [] : [named.name];
+}
+
+type Element = string | { prefix: { addr: string; len: number } } | { range: [string, string] };
+
+function elementsOf(objects: readonly NftObject[], nameOfSet: (family: number) => string): Set<string> {
+  const found = new Set<string>();
+  for (const { number } of families) {
+    const set = objects
+      .map((object) => object["set"] as { name: string; elem?: Element[] } | undefined)
+      .find((candidate) => candidate?.name === nameOfSet(number));
+    for (const element of set?.elem ?? []) found.add(textOf(element, number, nameOfSet === prefixSet));
+  }
+  return found;
+}
+
+/** nft lists a prefix of one address as that address. */
+function textOf(element: Element, family: number, isPrefix: boolean): string {
+  if (typeof element === "string") return isPrefix ? `${element}/${family === 4 ? 32 : 128}` : element;
+  return "prefix" in element ? `${element.prefix.addr}/${element.prefix.len}` : element.range.join("-");
+}
+
+/** undefined unless the chain is hooked in and has the rules that this version makes. */
+function filterOf(objects: readonly NftObject[]): string | undefined {
+  const isHookedIn = objects.some((object) => {
+    const found = object["chain"] as { name: string; hook?: string } | undefined;
+    return found?.name === chain && found.hook === "input";
+  });
+  const rules = objects
+    .map((object) => object["rule"] as { chain: string; expr: unknown[] } | undefined)
+    .filter((rule) => rule?.chain === chain);
+  if (!isHookedIn || rules.length === 0) return undefined;
+  const texts = rules.map((rule) => JSON.stringify(rule?.expr));
+  const ports = texts.map((text) => /"dport"\}\},"right":([0-9]+)/.exec(text)?.[1]);
+  const id = /"offset":96,"len":24\}\},"right":([0-9]+)/.exec(texts.at(-1) ?? "")?.[1];
+  const isWhole = rules.length === families.length + 1 && texts.every((text) => text.includes('"drop":null'));
+  const port = ports[0];
+  if (!isWhole || port === undefined || id === undefined || ports.some((other) => other !== port))
+    return "a filter that was changed";
+  return describeFilter({ port: Number(port), id: Number(id) });
+}

@@ -1,0 +1,116 @@
+// Makes the host's part of a plan real again and again: only what differs is changed, and what the plan has no longer goes.
+// ADD applies a plan once to a namespace that nobody else knows; an overlay is shared, changes under traffic, and is
+// harmed by others.
+import { CniError, ErrorCode } from "../cni/error.ts";
+import { ipApply, ipAsk } from "../linux/ip.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { readHostSysctl, writeHostSysctl } from "../linux/sysctl.ts";
+import { type Change, foreignRoute, linkChanges, objectChanges, type Scope } from "./changes.ts";
+import { type ObservedHost, observeHost } from "./observe-host.ts";
+import { removePeerSets, replacePeerSets } from "./peer-sets.ts";
+import { describeObject, type Plan } from "./plan.ts";
+
+export type Done = Pick<Change, "what" | "verb">;
+
+/** A new link is seen in the second round, what a changed one lost in the third. */
+const rounds = 4;
+
+/** Returns what was done. Throws before anything is changed if somebody else's route is in the way. */
+export async function reconcile(plan: Plan, scope: Scope, kernel: Kernel): Promise<Done[]> {
+  const done: Done[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const host = await observeHost(kernel);
+    refuseForeignRoutes(plan, host);
+    // The filter first: a device that is up takes packets.
+    if (round === 0) done.push(...(await changePeerSets(plan, host, kernel)));
+    const links = linkChanges(plan, host);
+    if (links.length === 0) {
+      done.push(...applySysctls(plan));
+      done.push(...(await run(objectChanges(plan, host, scope), plan, kernel)));
+      return done;
+    }
+    done.push(...(await run(links, plan, kernel)));
+  }
+  throw unusable(
+    "the overlay's device is changed by somebody else as fast as podwire puts it right; see who it is",
+  );
+}
+
+async function changePeerSets(plan: Plan, { peerSets }: ObservedHost, kernel: Kernel): Promise<Done[]> {
+  const wanted = plan.find((object) => object.kind === "peer-sets");
+  if (peerSets === undefined) return [];
+  if (wanted === undefined) {
+    const isChanged = await removePeerSets(peerSets, kernel);
+    return isChanged ? [{ what: "nftables sets of peers on the host", verb: "removed" }] : [];
+  }
+  const isChanged = await replacePeerSets(wanted, kernel, peerSets);
+  return isChanged ? [{ what: describeObject(wanted), verb: "changed" }] : [];
+}
+
+function applySysctls(plan: Plan): Done[] {
+  const differing = plan.flatMap((object) =>
+    object.kind === "sysctl" && readHostSysctl(object.key) !== object.value ? [object] : [],
+  );
+  for (const { key, value } of differing) writeHostSysctl(key, value);
+  return differing.map((object) => ({ what: describeObject(object), verb: "changed" }));
+}
+
+async function run(changes: readonly Change[], plan: Plan, kernel: Kernel): Promise<readonly Change[]> {
+  if (changes.length === 0) return [];
+  const lines = changes.map(({ line }) => line);
+  const [fault] = await ipApply("host", lines, kernel);
+  if (fault === undefined) return changes;
+  const undo = changes.slice(0, fault.line).flatMap(({ undo: line }) => line ?? []);
+  if (undo.length > 0) await ipApply("host", undo.toReversed(), kernel, true);
+  const failed = changes[fault.line];
+  throw (
+    (await portInUse(failed, fault.message, plan, kernel)) ??
+    unusable(
+      `${failed?.what} could not be ${failed?.verb}: ${fault.message} (ip ${failed?.line})${hint(fault.message)}`,
+    )
+  );
+}
+
+function hint(message: string): string {
+  return /Unknown device type|not supported/.test(message)
+    ? "; this kernel lacks the module of that device"
+    : "";
+}
+
+/** Two devices that take all packets of a port for themselves exclude each other. */
+async function portInUse(
+  failed: Change | undefined,
+  message: string,
+  plan: Plan,
+  kernel: Kernel,
+): Promise<CniError | undefined> {
+  if (!/already in use|already exists|File exists|busy/.test(message)) return undefined;
+  const link = plan.find((object) => object.kind === "link" && failed?.line.includes(` ${object.name} `));
+  if (link?.kind !== "link" || link.type.kind !== "tunnel") return undefined;
+  const { driver, port } = link.type;
+  const [answer] = await ipAsk("host", [`link show type ${driver}`], kernel);
+  const others = (answer ?? []) as unknown as ObservedHost["links"];
+  const holder = others.find(
+    ({ ifname, linkinfo }) => ifname !== link.name && linkinfo?.info_data?.port === port,
+  );
+  const who = holder === undefined ? "another program" : `the ${driver} link ${holder.ifname}`;
+  return unusable(
+    `UDP port ${port} is in use by ${who}, so ${link.name} cannot have it: ${message}. Set overlay.port to another one ` +
+      "on all nodes, or remove what uses it",
+  );
+}
+
+function refuseForeignRoutes(plan: Plan, host: ObservedHost): void {
+  const foreign = foreignRoute(plan, host);
+  if (foreign === undefined) return;
+  const { dst, dev, gateway, protocol } = foreign.found;
+  throw unusable(
+    `${describeObject(foreign.wanted)}: a route that is not podwire's is in the way: ${dst}` +
+      `${gateway === undefined ? "" : ` via ${gateway}`} dev ${dev} proto ${protocol ?? "unknown"}; remove it, or take the ` +
+      "prefix out of the peers",
+  );
+}
+
+function unusable(details: string): CniError {
+  return new CniError(ErrorCode.overlayUnusable, "the overlay cannot be applied", details);
+}

@@ -1,0 +1,100 @@
+// The check of a list of peers: each mistake is refused with its peer's name and its place.
+import { describe, expect, test } from "vitest";
+import { formatPrefix, parsePrefix } from "../../src/address/ip.ts";
+import type { PeerConfig } from "../../src/config/overlay.ts";
+import { checkPeers } from "../../src/overlay/peers.ts";
+import { n2, n3 } from "./request.ts";
+
+const self = { node: "n1", address: "192.0.2.1", podCIDRs: ["10.244.1.0/24"] };
+const own = [parsePrefix("10.244.1.0/24") ?? fail()];
+
+function check(peers: readonly PeerConfig[]) {
+  const entries = peers.map((config, index) => ({ config, place: `peers.${index}` }));
+  return checkPeers(entries, own, new Set(["192.0.2.1"]));
+}
+
+function fail(): never {
+  throw new Error("no prefix");
+}
+
+describe("a list of peers", () => {
+  test("may serve all nodes: this node's own entry is left out, and tells its prefixes", () => {
+    const list = [{ ...self, podCIDRs: ["10.244.1.0/24", "fd00:10:244:1::/64"] }, n2];
+    const { peers, own: found } = check(list);
+    expect(peers.map(({ node }) => node)).toEqual(["n2"]);
+    expect(found.map(formatPrefix)).toEqual(["10.244.1.0/24", "fd00:10:244:1::/64"]);
+  });
+
+  test("is brought into the usual form", () => {
+    const [peer] = check([{ ...n2, address: "2001:DB8:0::2", podCIDRs: ["10.244.2.7/24"] }]).peers;
+    expect(peer).toMatchObject({ addressText: "2001:db8::2", prefixes: [{ text: "10.244.2.0/24" }] });
+  });
+
+  test.each([
+    [
+      "this node's own prefix",
+      [n2, { ...n3, podCIDRs: ["10.244.1.0/24"] }],
+      ["n3", "peers.1", "this node's own pods"],
+    ],
+    [
+      "a part of it",
+      [{ ...n2, podCIDRs: ["10.244.1.128/25"] }],
+      ["n2", "10.244.1.128/25", "this node's own pods"],
+    ],
+    [
+      "a prefix around it",
+      [{ ...n2, podCIDRs: ["10.244.0.0/16"] }],
+      ["n2", "10.244.0.0/16", "this node's own pods"],
+    ],
+    [
+      "another peer's prefix",
+      [n2, { ...n3, podCIDRs: ["10.244.2.0/24"] }],
+      ["n2", "n3", "peers.0", "peers.1"],
+    ],
+    ["a part of another's", [n2, { ...n3, podCIDRs: ["10.244.2.64/26"] }], ["n2", "n3"]],
+    ["the address of a peer", [n2, { ...n3, podCIDRs: ["192.0.2.2/31"] }], ["n3", "the address of peer n2"]],
+    [
+      "the address of this node",
+      [{ ...n2, podCIDRs: ["192.0.2.0/30"] }],
+      ["n2", "192.0.2.1, an address of this node"],
+    ],
+    ["everything", [{ ...n2, podCIDRs: ["0.0.0.0/0"] }], ["n2", "0.0.0.0/0"]],
+    ["an address twice", [n2, { ...n3, address: n2.address }], ["192.0.2.2", "peer n3", "peer n2"]],
+  ])("with %s is refused", (_, peers, words) => {
+    let details = "";
+    expect(() => {
+      try {
+        check(peers);
+      } catch (error) {
+        ({ details } = error as { details: string });
+        throw error;
+      }
+    }).toThrow(expect.objectContaining({ code: 7 }));
+    for (const word of words) expect(details).toContain(word);
+  });
+
+  test("finds every overlap that comparing all with all finds", () => {
+    const random = (limit: number) => Math.floor(Math.random() * limit);
+    for (let round = 0; round < 300; round++) {
+      const lengths = Array.from({ length: 6 }, () => 20 + random(9));
+      const peers = lengths.map((length, index) => {
+        const prefix = parsePrefix(`10.${240 + random(2)}.${random(256)}.${random(256)}/${length}`) ?? fail();
+        return { node: `n${index}`, address: `198.51.100.${index}`, podCIDRs: [formatPrefix(prefix)] };
+      });
+      const ranges = [...peers.flatMap(({ podCIDRs }) => podCIDRs), "10.244.1.0/24"].map(rangeOf);
+      const overlapping = ranges.some(([first, last], index) =>
+        ranges.some((other, place) => place > index && first <= other[1] && other[0] <= last),
+      );
+      if (overlapping) expect(() => check(peers), JSON.stringify(peers)).toThrow();
+      else expect(() => check(peers), JSON.stringify(peers)).not.toThrow();
+    }
+  });
+});
+
+function rangeOf(text: string): [number, number] {
+  const [address = "", length] = text.split("/");
+  const value = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+  const size = 2 ** (32 - Number(length));
+  const first = Math.floor(value / size) * size;
+  return [first, first + size - 1];
+}

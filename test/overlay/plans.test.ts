@@ -1,0 +1,189 @@
+// The overlays by their plans: read the first tests to know what podwire makes of a node's peers.
+import { describe, expect, test } from "vitest";
+import type { OverlayConfig } from "../../src/config/overlay.ts";
+import { overlays } from "../../src/overlay/registry.ts";
+import type { Plan } from "../../src/plan/plan.ts";
+import { n2, n3, request } from "./request.ts";
+
+const onHost = { where: "host" } as const;
+const key = (name: string, value: string) => ({ kind: "sysctl", ...onHost, key: name, value });
+const route = { kind: "route", ...onHost, protocol: 120 };
+
+function planOf(
+  config: OverlayConfig,
+  ...rest: [Parameters<typeof request>[1]?, Parameters<typeof request>[2]?]
+) {
+  return overlays[config.type]?.plan(request(config, ...rest)).plan;
+}
+
+const routesIn = (plan: Plan = []) => plan.filter((object) => object.kind === "route");
+
+describe("vxlan", () => {
+  test("is one device for all peers, and per prefix a neighbour and a route with its destination", () => {
+    expect(planOf({ type: "vxlan" })).toEqual([
+      {
+        kind: "peer-sets",
+        ...onHost,
+        prefixes: ["10.244.2.0/24"],
+        filter: { port: 4789, id: 4096, addresses: ["192.0.2.2"] },
+      },
+      {
+        kind: "link",
+        ...onHost,
+        name: "pw-vxlan",
+        mac: "0a:70:c0:00:02:01",
+        mtu: 1450,
+        alias: "podwire:overlay",
+        noAutomaticAddress: true,
+        type: { kind: "tunnel", driver: "vxlan", port: 4789 },
+      },
+      { kind: "address", ...onHost, link: "pw-vxlan", address: "10.244.1.0/32" },
+      { kind: "neighbour", ...onHost, link: "pw-vxlan", address: "10.244.2.0", mac: "0a:70:c0:00:02:02" },
+      {
+        ...route,
+        link: "pw-vxlan",
+        dst: "10.244.2.0/24",
+        gateway: "10.244.2.0",
+        encap: { id: 4096, remote: "192.0.2.2", checksum: true },
+        priority: 2562,
+      },
+      key("net/ipv4/conf/pw-vxlan/forwarding", "1"),
+      key("net/ipv4/ip_forward", "1"),
+    ]);
+  });
+
+  test("carries IPv6 pods over an IPv4 underlay", () => {
+    const peer = { ...n2, podCIDRs: ["fd00:10:244:2::/64"] };
+    expect(planOf({ type: "vxlan" }, [peer], { own: ["fd00:10:244:1::/64"] })).toEqual([
+      expect.objectContaining({ kind: "peer-sets", prefixes: ["fd00:10:244:2::/64"] }),
+      expect.objectContaining({ kind: "link", name: "pw-vxlan" }),
+      { kind: "address", ...onHost, link: "pw-vxlan", address: "fd00:10:244:1::/128" },
+      {
+        kind: "neighbour",
+        ...onHost,
+        link: "pw-vxlan",
+        address: "fd00:10:244:2::",
+        mac: "0a:70:c0:00:02:02",
+      },
+      {
+        ...route,
+        link: "pw-vxlan",
+        dst: "fd00:10:244:2::/64",
+        gateway: "fd00:10:244:2::",
+        encap: { id: 4096, remote: "192.0.2.2", checksum: true },
+      },
+      key("net/ipv6/conf/all/forwarding", "1"),
+      key("net/ipv6/conf/pw-vxlan/forwarding", "1"),
+    ]);
+  });
+
+  test("has the settings of its configuration", () => {
+    const plan = planOf({
+      type: "vxlan",
+      vni: 7,
+      port: 8472,
+      mtu: 1400,
+      udpcsum: false,
+      sourcePorts: "40000-50000",
+      tos: 8,
+      ttl: 3,
+      peerFilter: false,
+    });
+    expect(plan?.[0]).toEqual({ kind: "peer-sets", ...onHost, prefixes: ["10.244.2.0/24"] });
+    expect(plan?.[1]).toMatchObject({
+      mtu: 1400,
+      type: { kind: "tunnel", driver: "vxlan", port: 8472, sourcePorts: [40000, 50000] },
+    });
+    expect(routesIn(plan)[0]).toMatchObject({
+      encap: { id: 7, remote: "192.0.2.2", checksum: false, tos: 8, ttl: 3 },
+    });
+  });
+
+  test("with directRouting reaches peers on the link without the tunnel", () => {
+    const routes = routesIn(planOf({ type: "vxlan", directRouting: true }, [n2, n3]));
+    expect(routes).toEqual([
+      { ...route, link: "eth0", dst: "10.244.2.0/24", gateway: "192.0.2.2", priority: 2562 },
+      expect.objectContaining({ link: "pw-vxlan", encap: expect.objectContaining({ remote: n3.address }) }),
+    ]);
+  });
+
+  test("over IPv6 leaves 20 bytes less", () => {
+    const peer = { ...n2, address: "2001:db8::2" };
+    const [, link] = planOf({ type: "vxlan" }, [peer], { local: "2001:db8::1" }) ?? [];
+    expect(link).toMatchObject({ mtu: 1430, mac: expect.stringMatching(/^0e:/) });
+  });
+
+  test.each([
+    [
+      { address: "2001:db8::2" },
+      /peer n2: address 2001:db8::2 is IPv6, but this node is known by 192\.0\.2\.1/,
+    ],
+  ])("refuses a peer of the other family", (change, message) => {
+    expect(() => planOf({ type: "vxlan" }, [{ ...n2, ...change }])).toThrow(
+      expect.objectContaining({ code: 7, details: expect.stringMatching(message) }),
+    );
+  });
+
+  test("refuses an MTU that the underlay does not have room for", () => {
+    expect(() => planOf({ type: "vxlan", mtu: 1451 })).toThrow(
+      expect.objectContaining({
+        code: 7,
+        details: expect.stringMatching(/overlay\.mtu = 1451; expected at most 1450/),
+      }),
+    );
+  });
+});
+
+describe("geneve", () => {
+  test("differs from vxlan by its device and port", () => {
+    const [vxlan, geneve] = (["vxlan", "geneve"] as const).map((type) => JSON.stringify(planOf({ type })));
+    expect(geneve).toBe(vxlan?.replaceAll("vxlan", "geneve").replaceAll("4789", "6081"));
+  });
+
+  test("has no range of source ports", () => {
+    expect(() => planOf({ type: "geneve", sourcePorts: "1024-2048" })).toThrow(
+      expect.objectContaining({ code: 7, details: expect.stringMatching(/geneve has no such setting/) }),
+    );
+  });
+});
+
+describe("host-gw", () => {
+  test("is a route for each prefix, by the peer's own address", () => {
+    expect(planOf({ type: "host-gw" })).toEqual([
+      { kind: "peer-sets", ...onHost, prefixes: ["10.244.2.0/24"] },
+      { ...route, link: "eth0", dst: "10.244.2.0/24", gateway: "192.0.2.2", priority: 2562 },
+      key("net/ipv4/conf/eth0/forwarding", "1"),
+      key("net/ipv4/ip_forward", "1"),
+    ]);
+  });
+
+  test("routes IPv6 pods by address6", () => {
+    const peer = { ...n2, address6: "2001:db8::2", podCIDRs: ["10.244.2.0/24", "fd00:10:244:2::/64"] };
+    expect(routesIn(planOf({ type: "host-gw" }, [peer]))).toEqual([
+      expect.objectContaining({ dst: "10.244.2.0/24", gateway: "192.0.2.2" }),
+      { ...route, link: "eth0", dst: "fd00:10:244:2::/64", gateway: "2001:db8::2" },
+    ]);
+  });
+
+  test("routes IPv4 pods by an IPv6 address where the underlay has no IPv4", () => {
+    const peer = { ...n2, address: "2001:db8::2" };
+    expect(routesIn(planOf({ type: "host-gw" }, [peer], { local: "2001:db8::1" }))).toMatchObject([
+      { dst: "10.244.2.0/24", gateway: "2001:db8::2" },
+    ]);
+  });
+
+  test("names the peer that is not on the link, and the one without an address for its IPv6 pods", () => {
+    expect(() => planOf({ type: "host-gw" }, [n2, n3])).toThrow(
+      expect.objectContaining({
+        code: 7,
+        details: expect.stringMatching(/peer n3: address 198\.51\.100\.3 is not on/),
+      }),
+    );
+    expect(() => planOf({ type: "host-gw" }, [{ ...n2, podCIDRs: ["fd00:10:244:2::/64"] }])).toThrow(
+      expect.objectContaining({
+        code: 7,
+        details: expect.stringMatching(/peer n2: .* give its IPv6 address as address6/),
+      }),
+    );
+  });
+});
