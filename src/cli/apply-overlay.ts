@@ -1,23 +1,17 @@
 // The overlay's part of `podwire apply`: what is declared, and what was done.
 import { loadNodeDefaults } from "../config/load.ts";
-import type { NetworkConfig } from "../config/network.ts";
 import { type DeclaredOverlay, declaredBy } from "../node/declared.ts";
-import type { Applied } from "../node/overlay.ts";
+import { type Applied, type Prepared, prepare } from "../node/overlay.ts";
 import { listConfigurations, readConfiguration } from "./conflist.ts";
 import { printable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
-export interface Declaration {
-  readonly declared: DeclaredOverlay | undefined;
-  readonly networks: readonly NetworkConfig[];
-}
-
 /** Of all of podwire's networks in the directory. Throws for a file of podwire's that cannot be used. */
-export function readDeclaration(confDir: string): Declaration {
+export function readDeclaration(confDir: string): Prepared {
   const networks = listConfigurations(confDir)
     .map((file) => readConfiguration(confDir, file))
     .flatMap((list) => list.networks.map(({ config }) => config));
-  return { declared: declaredBy(networks, loadNodeDefaults()), networks };
+  return prepare(declaredBy(networks, loadNodeDefaults()), networks);
 }
 
 /** What `podwire apply` says of the overlay; with --json, all of it. */

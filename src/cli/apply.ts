@@ -9,8 +9,12 @@ import { printable } from "./table.ts";
 import { printJson, type Terminal } from "./terminal.ts";
 
 export const apply: Run = async (words, terminal) => {
-  const { declared, networks } = readDeclaration(words.text("conf-dir") ?? "");
-  const overlay = overlayReport(declared, await applyNode(declared, networks, commandKernel()));
+  if (words.flag("watch")) {
+    const { watch } = await import("./watch.ts");
+    return watch(words, terminal);
+  }
+  const prepared = readDeclaration(words.text("conf-dir") ?? "");
+  const overlay = overlayReport(prepared.declared, await applyNode(prepared, commandKernel()));
   const records = liveAttachments();
   const repairs = await repairAttachments(records, commandKernel());
   if (words.flag("json")) printJson({ ...overlay, attachments: records.length, repairs }, terminal);

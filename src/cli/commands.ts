@@ -42,8 +42,13 @@ export const commands: readonly Command[] = [
     about:
       "Makes the overlay what the networks in the configuration directory and /etc/podwire/node.json declare; nothing of\n" +
       "it is changed if something declared is not valid. Then makes again what restarts of daemons or other programs\n" +
-      "took from pods that live. Exits with 1 if something cannot be made.",
-    options: { "conf-dir": confDir, json },
+      "took from pods that live. Exits with 1 if something cannot be made. With --watch it stays, follows the files, and\n" +
+      "repairs what the overlay loses.",
+    options: {
+      "conf-dir": confDir,
+      watch: { type: "boolean", summary: "stay, and keep the overlay so" },
+      json,
+    },
     load: async () => (await import("./apply.ts")).apply,
   },
   {

@@ -8,7 +8,7 @@ import { readHostSysctl } from "../linux/sysctl.ts";
 import { withLock } from "../linux/talk.ts";
 import { badOverlay } from "../overlay/fault.ts";
 import type { Underlay } from "../overlay/overlay.ts";
-import { checkPeers } from "../overlay/peers.ts";
+import { checkPeers, type PeerEntry } from "../overlay/peers.ts";
 import { overlayDevices, overlays } from "../overlay/registry.ts";
 import type { Plan } from "../plan/plan.ts";
 import { type Done, reconcile } from "../plan/reconcile.ts";
@@ -36,11 +36,14 @@ export interface Desired {
 }
 
 /** Changes nothing. Throws code 7 or 108, naming what is wrong. */
-export async function desiredOverlay({ config, own }: DeclaredOverlay, kernel: Kernel): Promise<Desired> {
+export async function desiredOverlay(
+  { config, own }: DeclaredOverlay,
+  kernel: Kernel,
+  entries: readonly PeerEntry[] = peerEntries(config),
+): Promise<Desired> {
   const overlay = overlays[config.type];
   if (overlay === undefined)
     throw badOverlay(`overlay.type = "${config.type}" is not in this version of podwire`);
-  const entries = peerEntries(config);
   const links = await hostLinks(kernel);
   const checked = checkPeers(entries, own, ownAddresses(links));
   const family = checked.peers[0]?.address.family ?? 4;
@@ -68,22 +71,30 @@ export interface Applied {
   readonly desired?: Desired;
 }
 
+/** A configuration with what it refers to, read once. */
+export interface Prepared {
+  readonly declared: DeclaredOverlay | undefined;
+  readonly entries: readonly PeerEntry[];
+  /** By the networks that use the overlay. */
+  readonly keys: ReadonlyMap<string, string>;
+}
+
+export function prepare(declared: DeclaredOverlay | undefined, networks: readonly NetworkConfig[]): Prepared {
+  const using = networks.filter(({ name }) => declared?.networks.includes(name));
+  // First: a file that changes while it is read must not pass for read.
+  const keys = new Map(using.map((network) => [network.name, keyOf(network)]));
+  return { declared, entries: declared === undefined ? [] : peerEntries(declared.config), keys };
+}
+
 /** The whole node, as `podwire apply` sees it: what is not declared goes. */
-export async function applyNode(
-  declared: DeclaredOverlay | undefined,
-  networks: readonly NetworkConfig[],
-  kernel: Kernel,
-): Promise<Applied> {
+export async function applyNode({ declared, entries, keys }: Prepared, kernel: Kernel): Promise<Applied> {
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
-    const using = networks.filter(({ name }) => declared?.networks.includes(name));
-    const keys = using.map((network) => [network, keyOf(network)] as const);
-    const desired = declared && (await desiredOverlay(declared, kernel));
+    const desired = declared && (await desiredOverlay(declared, kernel, entries));
     const done = await reconcile(desired?.plan ?? [], { devices: overlayDevices }, kernel);
-    const names = using.map(({ name }) => name);
-    for (const old of stampedNetworks().filter((name) => !names.includes(name))) removeStamp(old);
+    for (const old of stampedNetworks().filter((name) => !keys.has(name))) removeStamp(old);
     if (declared === undefined || desired === undefined) return { done };
-    for (const [network, key] of keys) writeStamp(network.name, stampOf(declared, desired, key));
+    for (const [network, key] of keys) writeStamp(network, stampOf(declared, desired, key));
     return { done, desired };
   });
 }

@@ -7,7 +7,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { readHostSysctl, writeHostSysctl } from "../linux/sysctl.ts";
 import { type Change, foreignRoute, linkChanges, objectChanges, type Scope } from "./changes.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
-import { removePeerSets, replacePeerSets } from "./peer-sets.ts";
+import { readPeerSets, removePeerSets, replacePeerSets } from "./peer-sets.ts";
 import { describeObject, type Plan } from "./plan.ts";
 
 export type Done = Pick<Change, "what" | "verb">;
@@ -17,12 +17,28 @@ const rounds = 4;
 
 /** Returns what was done. Throws before anything is changed if somebody else's route is in the way. */
 export async function reconcile(plan: Plan, scope: Scope, kernel: Kernel): Promise<Done[]> {
+  const host = await observeHost(kernel);
+  refuseForeignRoutes(plan, host);
+  // The filter first: a device that is up takes packets.
+  const sets = await changePeerSets(plan, host, kernel);
+  try {
+    return [...sets, ...(await reconcileObjects(plan, scope, host, kernel))];
+  } catch (error) {
+    const isFirst = host.peerSets?.filter === undefined && host.peerSets?.prefixes.size === 0;
+    if (isFirst && sets.length > 0) await removePeerSets(await readPeerSets(kernel), kernel);
+    throw error;
+  }
+}
+
+async function reconcileObjects(
+  plan: Plan,
+  scope: Scope,
+  first: ObservedHost,
+  kernel: Kernel,
+): Promise<Done[]> {
   const done: Done[] = [];
+  let host = first;
   for (let round = 0; round < rounds; round++) {
-    const host = await observeHost(kernel);
-    refuseForeignRoutes(plan, host);
-    // The filter first: a device that is up takes packets.
-    if (round === 0) done.push(...(await changePeerSets(plan, host, kernel)));
     const links = linkChanges(plan, host);
     if (links.length === 0) {
       done.push(...applySysctls(plan));
@@ -30,6 +46,7 @@ export async function reconcile(plan: Plan, scope: Scope, kernel: Kernel): Promi
       return done;
     }
     done.push(...(await run(links, plan, kernel)));
+    host = await observeHost(kernel);
   }
   throw unusable(
     "the overlay's device is changed by somebody else as fast as podwire puts it right; see who it is",

@@ -1,0 +1,62 @@
+// Tells when the kernel's state may have left the plan: by what `ip monitor` and `nft monitor` say of the overlay's links,
+// addresses, routes, neighbours, settings and sets. A node wires pods all the time, and what is said of those is passed over.
+import type { Kernel } from "../linux/kernel.ts";
+import { type Talker, talk } from "../linux/talk.ts";
+import { overlayDevices } from "../overlay/registry.ts";
+import { peerRouteProtocol } from "../plan/ip-lines.ts";
+
+export interface Events {
+  /** The link whose state counts besides podwire's own. */
+  underlay: string | undefined;
+  stop(): void;
+}
+
+const ipWords = ["-oneline", "monitor", "label", "link", "address", "route", "neigh", "netconf"];
+/** A monitor that fell behind ends; what it missed is looked for. */
+const restartMs = 1000;
+
+export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void): Events {
+  const talkers = new Map<string, Talker>();
+  let isStopped = false;
+  const events: Events = {
+    underlay: undefined,
+    stop: () => {
+      isStopped = true;
+      for (const talker of talkers.values()) talker.stop();
+    },
+  };
+  const begin = (name: "ip" | "nft", words: readonly string[], counts: (line: string) => boolean) => {
+    const talker = talk(name, words, kernel, (line) => {
+      if (counts(line)) happened();
+    });
+    talkers.set(name, talker);
+    void talker.ended.then(() => {
+      if (isStopped) return;
+      setTimeout(() => {
+        if (isStopped) return;
+        begin(name, words, counts);
+        happened();
+      }, restartMs).unref();
+    });
+  };
+  begin("ip", ipWords, (line) => isOfOverlay(line, events.underlay));
+  begin("nft", ["monitor"], isOfPeerSets);
+  return events;
+}
+
+const words = /[^\s:@\\]+/g;
+
+/** "[ROUTE]Deleted 10.244.2.0/24 via 192.0.2.2 dev eth0 proto 120" */
+export function isOfOverlay(line: string, underlay: string | undefined): boolean {
+  if (line.includes(` proto ${peerRouteProtocol} `)) return true;
+  const named: readonly string[] = line.replace(/^\[[A-Z]+\]/, "").match(words) ?? [];
+  if (overlayDevices.some((device) => named.includes(device))) return true;
+  // Neighbours of the underlay come and go.
+  if (line.startsWith("[NEIGH]")) return false;
+  if (line.startsWith("[NETCONF]") && named.includes("all")) return true;
+  return named.includes("default") || (underlay !== undefined && named.includes(underlay));
+}
+
+export function isOfPeerSets(line: string): boolean {
+  return /\binet podwire$|\binet podwire (tunnels|peers)/.test(line.trim());
+}

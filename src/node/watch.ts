@@ -1,0 +1,174 @@
+// Keeps a node's overlay as it is declared: looks at the configuration's files, listens to the kernel, and reconciles when one
+// of them moved. A configuration that cannot be used changes nothing: the last good one is kept, and kept up.
+import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { readHostSysctl } from "../linux/sysctl.ts";
+import { listen } from "./events.ts";
+import { type Applied, applyNode, type Prepared } from "./overlay.ts";
+import { fileState } from "./stamp.ts";
+
+export interface Keeping {
+  /** Throws what is wrong with the configuration. */
+  readonly read: () => Prepared;
+  /** Files and directories that `read` depends on. */
+  readonly files: () => readonly string[];
+  readonly searchPath: string | undefined;
+  /** What people should know. */
+  readonly say: (message: string) => void;
+  readonly stop: AbortSignal;
+}
+
+/** Files and settings are looked at this often; nobody tells of a setting of IPv6, or of a file that is moved into place. */
+const lookMs = 500;
+/** Events come in swarms, and a swarm is answered once. */
+const settleMs = 50;
+const leastPauseMs = 200;
+const retryMs = 1000;
+/** Of one round. */
+const timeoutMs = 60_000;
+/** In case something was missed all the same. */
+const safetyMs = 30_000;
+
+interface State {
+  good: Prepared | undefined;
+  files: string;
+  /** Of the last round; said once. */
+  fault: string | undefined;
+  applied: Applied | undefined;
+}
+
+/** Returns when `stop` is aborted; the overlay stays. */
+export async function keep(keeping: Keeping): Promise<void> {
+  const state: State = { good: undefined, files: "", fault: undefined, applied: undefined };
+  const bell = newBell(keeping.stop);
+  const events = listen({ searchPath: keeping.searchPath }, () => bell.ring());
+  const look = setInterval(() => {
+    if (hasMoved(state, keeping)) bell.ring();
+  }, lookMs);
+  const safety = setInterval(() => bell.ring(), safetyMs);
+  try {
+    while (!keeping.stop.aborted) {
+      await sleep(settleMs);
+      bell.reset();
+      const isDone = await round(state, keeping);
+      events.underlay = state.applied?.desired?.underlay.link;
+      await sleep(leastPauseMs);
+      await bell.rung(isDone ? undefined : retryMs);
+    }
+  } finally {
+    clearInterval(look);
+    clearInterval(safety);
+    events.stop();
+  }
+}
+
+/** Returns whether the kernel is now as declared. */
+async function round(state: State, keeping: Keeping): Promise<boolean> {
+  const { say, searchPath } = keeping;
+  const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
+  let newFault: string | undefined;
+  const isFirst = state.good === undefined;
+  state.files = filesOf(state, keeping);
+  try {
+    const found = keeping.read();
+    tell(await applyNode(found, kernel), state, say);
+    state.good = found;
+  } catch (error) {
+    const fault = toCniError(error);
+    newFault = describe(fault);
+    if (isBadConfiguration(fault)) newFault += await keepGood(state, kernel, say);
+  }
+  if (newFault !== undefined && newFault !== state.fault) say(newFault);
+  if (newFault === undefined && (isFirst || state.fault !== undefined)) {
+    say(`overlay ${state.good?.declared?.config.type ?? "none"}: all is as declared`);
+  }
+  state.fault = newFault;
+  return newFault === undefined;
+}
+
+function isBadConfiguration({ code }: CniError): boolean {
+  const codes: readonly number[] = [
+    ErrorCode.invalidConfig,
+    ErrorCode.unsupportedField,
+    ErrorCode.decode,
+    ErrorCode.io,
+    ErrorCode.incompatibleVersion,
+  ];
+  return codes.includes(code);
+}
+
+/** What was good is repaired meanwhile. Returns how to end the sentence. */
+async function keepGood(state: State, kernel: Kernel, say: Keeping["say"]): Promise<string> {
+  if (state.good === undefined) return "; nothing is applied until that is corrected";
+  try {
+    tell(await applyNode(state.good, kernel), state, say);
+    return "; the last good configuration is kept";
+  } catch (error) {
+    return `; the last good configuration is kept, but: ${describe(toCniError(error))}`;
+  }
+}
+
+const saidChanges = 5;
+
+function tell(applied: Applied, state: State, say: Keeping["say"]): void {
+  state.applied = applied;
+  const changes = [...new Set(applied.done.map(({ verb, what }) => `${verb} ${what}`))];
+  const rest = changes.length - saidChanges;
+  if (changes.length > 0) {
+    say(`${changes.slice(0, saidChanges).join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`);
+  }
+  for (const warning of applied.desired?.warnings ?? []) say(`warning: ${warning}`);
+}
+
+function describe({ message, details }: CniError): string {
+  return `${message}: ${details}`;
+}
+
+/** Without asking any program. */
+function hasMoved(state: State, keeping: Keeping): boolean {
+  if (filesOf(state, keeping) !== state.files) return true;
+  const plan = state.applied?.desired?.plan ?? [];
+  return plan.some((object) => object.kind === "sysctl" && readHostSysctl(object.key) !== object.value);
+}
+
+function filesOf({ good }: Pick<State, "good">, { files }: Keeping): string {
+  const peersFile = good?.declared?.config.peersFile;
+  return [...files(), ...(peersFile === undefined ? [] : [peersFile])].map(fileState).join("\n");
+}
+
+interface Bell {
+  ring(): void;
+  reset(): void;
+  /** Resolves when it has been rung since the last reset, or after a time. */
+  rung(timeoutMs: number | undefined): Promise<void>;
+}
+
+function newBell(stop: AbortSignal): Bell {
+  let isRung = false;
+  let wake = () => {};
+  const ring = () => {
+    isRung = true;
+    wake();
+  };
+  stop.addEventListener("abort", ring, { once: true });
+  return {
+    ring,
+    reset: () => {
+      isRung = stop.aborted;
+    },
+    rung: async (timeoutMs) => {
+      if (isRung) return;
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        if (timeoutMs !== undefined) timer = setTimeout(resolve, timeoutMs);
+      });
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** A pause that is short enough to end without it. */
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,50 @@
+// `podwire apply --watch` on a node of the tests, with what it says.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { executable } from "../fixture/node.ts";
+import type { ClusterNode } from "./cluster.ts";
+
+export interface Watching {
+  readonly pid: number;
+  /** All that it has said since it was ready. */
+  readonly said: () => string;
+  /** Ends it; by default as an administrator does. */
+  stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+}
+
+export async function watch(node: ClusterNode): Promise<Watching> {
+  const words = ["nsenter", "-t", String(node.pid), "-m", "-n", "--", executable, "apply", "--watch"];
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", ...words], { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      said += String(chunk);
+    });
+  }
+  await eventually(() => {
+    if (!said.includes("all is as declared")) throw new Error(`no word that all is as declared: ${said}`);
+  });
+  const before = said.length;
+  return {
+    pid: child.pid as number,
+    said: () => said.slice(before),
+    stop: async (signal = "SIGTERM") => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill(signal);
+      await once(child, "exit");
+    },
+  };
+}
+
+/** Tries until it succeeds; the last failure is thrown after some seconds. */
+export async function eventually<T>(attempt: () => Promise<T> | T, seconds = 10): Promise<T> {
+  const until = Date.now() + seconds * 1000;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
