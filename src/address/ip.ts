@@ -21,32 +21,43 @@ export function addressBits(family: Family): 32 | 128 {
 
 /** undefined if `text` is not an address; IPv4-mapped IPv6 becomes IPv4, as in Go's net package. */
 export function parseIp(text: string): Ip | undefined {
-  if (isIpv4(text)) return fromBytes(ipaddr.IPv4.parse(text).toByteArray());
+  const ipv4 = parseIpv4(text);
+  if (ipv4 !== undefined) return { family: 4, value: BigInt(ipv4) };
+  if (!text.includes(":")) return undefined;
   const grouped = withoutDottedTail(text);
   if (grouped === undefined || grouped.includes("%") || !ipaddr.IPv6.isValid(grouped)) return undefined;
   const parsed = ipaddr.IPv6.parse(grouped);
   return fromBytes((parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed).toByteArray());
 }
 
-function isIpv4(text: string): boolean {
-  return ipaddr.IPv4.isValidFourPartDecimal(text);
+/** By hand, for lists of thousands: four numbers up to 255 without leading zeros. */
+function parseIpv4(text: string): number | undefined {
+  const parts = text.length > 15 ? [] : text.split(".");
+  if (parts.length !== 4) return undefined;
+  let value = 0;
+  for (const part of parts) {
+    const number = Number(part);
+    if (!(number >= 0 && number <= 255) || String(number) !== part) return undefined;
+    value = value * 256 + number;
+  }
+  return value;
 }
 
 /** "::1.2.3.4" as "::102:304": ipaddr.js reads such tails too liberally. */
 function withoutDottedTail(text: string): string | undefined {
   const tail = /(?<=:)[^:]*\.[^:]*$/.exec(text)?.[0];
   if (tail === undefined) return text.includes(".") ? undefined : text;
-  if (!isIpv4(tail)) return undefined;
-  const [a = 0, b = 0, c = 0, d = 0] = ipaddr.IPv4.parse(tail).toByteArray();
-  return (
-    text.slice(0, -tail.length) + [a * 256 + b, c * 256 + d].map((group) => group.toString(16)).join(":")
-  );
+  const value = parseIpv4(tail);
+  if (value === undefined) return undefined;
+  const groups = [Math.floor(value / 65536), value % 65536];
+  return text.slice(0, -tail.length) + groups.map((group) => group.toString(16)).join(":");
 }
 
 /** Canonical text; IPv6 as in RFC 5952. */
 export function formatIp(ip: Ip): string {
-  const bytes = toBytes(ip);
-  return ip.family === 4 ? new ipaddr.IPv4(bytes).toString() : new ipaddr.IPv6(bytes).toRFC5952String();
+  if (ip.family === 6) return new ipaddr.IPv6(toBytes(ip)).toRFC5952String();
+  const value = Number(ip.value);
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
 }
 
 /** undefined if `text` is not "address/length". */
@@ -86,8 +97,10 @@ export function prefixCovers(outer: Prefix, inner: Prefix): boolean {
   return outer.length <= inner.length && prefixContains(outer, inner.ip);
 }
 
+const hostMasks = Array.from({ length: 129 }, (_, bits) => (1n << BigInt(bits)) - 1n);
+
 function hostMask(prefix: Prefix): bigint {
-  return (1n << BigInt(addressBits(prefix.ip.family) - prefix.length)) - 1n;
+  return hostMasks[addressBits(prefix.ip.family) - prefix.length] ?? 0n;
 }
 
 function fromBytes(bytes: number[]): Ip {
@@ -96,6 +109,6 @@ function fromBytes(bytes: number[]): Ip {
 }
 
 function toBytes(ip: Ip): number[] {
-  const size = addressBits(ip.family) / 8;
+  const size = 16;
   return Array.from({ length: size }, (_, i) => Number((ip.value >> BigInt(8 * (size - 1 - i))) & 0xffn));
 }

@@ -11,7 +11,7 @@ import type { Underlay } from "../overlay/overlay.ts";
 import { checkPeers, type PeerEntry } from "../overlay/peers.ts";
 import { overlayDevices, overlays } from "../overlay/registry.ts";
 import type { Plan } from "../plan/plan.ts";
-import { type Done, reconcile } from "../plan/reconcile.ts";
+import { amend, type Done, reconcile } from "../plan/reconcile.ts";
 import { type DeclaredOverlay, describeOverlay } from "./declared.ts";
 import { peerEntries } from "./peers-file.ts";
 import {
@@ -86,12 +86,21 @@ export function prepare(declared: DeclaredOverlay | undefined, networks: readonl
   return { declared, entries: declared === undefined ? [] : peerEntries(declared.config), keys };
 }
 
-/** The whole node, as `podwire apply` sees it: what is not declared goes. */
-export async function applyNode({ declared, entries, keys }: Prepared, kernel: Kernel): Promise<Applied> {
+/**
+ * The whole node, as `podwire apply` sees it: what is not declared goes. `present` is what the kernel is known to have, if
+ * it is known.
+ */
+export async function applyNode(
+  { declared, entries, keys }: Prepared,
+  kernel: Kernel,
+  present?: Desired,
+): Promise<Applied> {
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
     const desired = declared && (await desiredOverlay(declared, kernel, entries));
-    const done = await reconcile(desired?.plan ?? [], { devices: overlayDevices }, kernel);
+    const done =
+      (present && desired && (await amend(present.plan, desired.plan, kernel))) ??
+      (await reconcile(desired?.plan ?? [], { devices: overlayDevices }, kernel));
     for (const old of stampedNetworks().filter((name) => !keys.has(name))) removeStamp(old);
     if (declared === undefined || desired === undefined) return { done };
     for (const [network, key] of keys) writeStamp(network, stampOf(declared, desired, key));

@@ -1,8 +1,11 @@
 // Keeps a node's overlay as it is declared: looks at the configuration's files, listens to the kernel, and reconciles when one
 // of them moved. A configuration that cannot be used changes nothing: the last good one is kept, and kept up.
+import path from "node:path";
 import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
+import { newBell, sleep } from "./bell.ts";
+import { followDirectories } from "./directories.ts";
 import { listen } from "./events.ts";
 import { type Applied, applyNode, type Prepared } from "./overlay.ts";
 import { fileState } from "./stamp.ts";
@@ -35,29 +38,40 @@ interface State {
   /** Of the last round; said once. */
   fault: string | undefined;
   applied: Applied | undefined;
+  /** Whether nothing was said of the kernel since `applied`. */
+  isKnown: boolean;
 }
 
 /** Returns when `stop` is aborted; the overlay stays. */
 export async function keep(keeping: Keeping): Promise<void> {
-  const state: State = { good: undefined, files: "", fault: undefined, applied: undefined };
+  const state: State = { good: undefined, files: "", fault: undefined, applied: undefined, isKnown: false };
   const bell = newBell(keeping.stop);
-  const events = listen({ searchPath: keeping.searchPath }, () => bell.ring());
-  const look = setInterval(() => {
-    if (hasMoved(state, keeping)) bell.ring();
-  }, lookMs);
-  const safety = setInterval(() => bell.ring(), safetyMs);
+  const harm = () => {
+    state.isKnown = false;
+    bell.ring();
+  };
+  const events = listen({ searchPath: keeping.searchPath }, harm);
+  const look = () => {
+    if (hasBeenTouched(state)) harm();
+    else if (filesOf(state, keeping) !== state.files) bell.ring();
+  };
+  const looking = setInterval(look, lookMs);
+  const safety = setInterval(harm, safetyMs);
+  const directories = followDirectories(look);
   try {
     while (!keeping.stop.aborted) {
       await sleep(settleMs);
       bell.reset();
       const isDone = await round(state, keeping);
       events.underlay = state.applied?.desired?.underlay.link;
+      directories.follow([...keeping.files(), ...peersFileOf(state.good)].map((file) => path.dirname(file)));
       await sleep(leastPauseMs);
       await bell.rung(isDone ? undefined : retryMs);
     }
   } finally {
-    clearInterval(look);
+    clearInterval(looking);
     clearInterval(safety);
+    directories.follow([]);
     events.stop();
   }
 }
@@ -68,12 +82,16 @@ async function round(state: State, keeping: Keeping): Promise<boolean> {
   const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
   let newFault: string | undefined;
   const isFirst = state.good === undefined;
+  const began = performance.now();
   state.files = filesOf(state, keeping);
   try {
     const found = keeping.read();
-    tell(await applyNode(found, kernel), state, say);
+    const present = state.isKnown ? state.applied?.desired : undefined;
+    state.isKnown = true;
+    tell(await applyNode(found, kernel, present), state, say, began);
     state.good = found;
   } catch (error) {
+    state.isKnown = false;
     const fault = toCniError(error);
     newFault = describe(fault);
     if (isBadConfiguration(fault)) newFault += await keepGood(state, kernel, say);
@@ -101,7 +119,7 @@ function isBadConfiguration({ code }: CniError): boolean {
 async function keepGood(state: State, kernel: Kernel, say: Keeping["say"]): Promise<string> {
   if (state.good === undefined) return "; nothing is applied until that is corrected";
   try {
-    tell(await applyNode(state.good, kernel), state, say);
+    tell(await applyNode(state.good, kernel), state, say, performance.now());
     return "; the last good configuration is kept";
   } catch (error) {
     return `; the last good configuration is kept, but: ${describe(toCniError(error))}`;
@@ -110,12 +128,15 @@ async function keepGood(state: State, kernel: Kernel, say: Keeping["say"]): Prom
 
 const saidChanges = 5;
 
-function tell(applied: Applied, state: State, say: Keeping["say"]): void {
+function tell(applied: Applied, state: State, say: Keeping["say"], began: number): void {
   state.applied = applied;
+  const milliseconds = Math.round(performance.now() - began);
   const changes = [...new Set(applied.done.map(({ verb, what }) => `${verb} ${what}`))];
   const rest = changes.length - saidChanges;
   if (changes.length > 0) {
-    say(`${changes.slice(0, saidChanges).join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`);
+    say(
+      `${changes.slice(0, saidChanges).join("; ")}${rest > 0 ? `; and ${rest} more` : ""} (${milliseconds} ms)`,
+    );
   }
   for (const warning of applied.desired?.warnings ?? []) say(`warning: ${warning}`);
 }
@@ -124,51 +145,17 @@ function describe({ message, details }: CniError): string {
   return `${message}: ${details}`;
 }
 
-/** Without asking any program. */
-function hasMoved(state: State, keeping: Keeping): boolean {
-  if (filesOf(state, keeping) !== state.files) return true;
-  const plan = state.applied?.desired?.plan ?? [];
+/** A setting that is not as planned. Not all of their changes are told of. */
+function hasBeenTouched({ applied }: State): boolean {
+  const plan = applied?.desired?.plan ?? [];
   return plan.some((object) => object.kind === "sysctl" && readHostSysctl(object.key) !== object.value);
 }
 
 function filesOf({ good }: Pick<State, "good">, { files }: Keeping): string {
-  const peersFile = good?.declared?.config.peersFile;
-  return [...files(), ...(peersFile === undefined ? [] : [peersFile])].map(fileState).join("\n");
+  return [...files(), ...peersFileOf(good)].map(fileState).join("\n");
 }
 
-interface Bell {
-  ring(): void;
-  reset(): void;
-  /** Resolves when it has been rung since the last reset, or after a time. */
-  rung(timeoutMs: number | undefined): Promise<void>;
-}
-
-function newBell(stop: AbortSignal): Bell {
-  let isRung = false;
-  let wake = () => {};
-  const ring = () => {
-    isRung = true;
-    wake();
-  };
-  stop.addEventListener("abort", ring, { once: true });
-  return {
-    ring,
-    reset: () => {
-      isRung = stop.aborted;
-    },
-    rung: async (timeoutMs) => {
-      if (isRung) return;
-      let timer: NodeJS.Timeout | undefined;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        if (timeoutMs !== undefined) timer = setTimeout(resolve, timeoutMs);
-      });
-      clearTimeout(timer);
-    },
-  };
-}
-
-/** A pause that is short enough to end without it. */
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+function peersFileOf(good: Prepared | undefined): string[] {
+  const file = good?.declared?.config.peersFile;
+  return file === undefined ? [] : [file];
 }

@@ -59,6 +59,17 @@ export async function replacePeerSets(
   return runLines(changingLines(wanted, state ?? (await readPeerSets(kernel))), kernel);
 }
 
+/** What the kernel has when it has all of `applied`. */
+export function stateAfter({ prefixes, filter }: PeerSets): PeerSetsState {
+  const sets = families.flatMap(({ number }) => [prefixSet(number), addressSet(number)]);
+  return {
+    names: new Set([...sets, chain]),
+    prefixes: new Set(prefixes),
+    addresses: new Set(filter?.addresses),
+    filter: filter && describeFilter(filter),
+  };
+}
+
 /** Takes away what no network's masquerading needs any more. */
 export async function removePeerSets(state: PeerSetsState, kernel: Kernel): Promise<boolean> {
   const { names } = state;

@@ -5,9 +5,10 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import { ipApply, ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { readHostSysctl, writeHostSysctl } from "../linux/sysctl.ts";
+import { amendment } from "./amend.ts";
 import { type Change, foreignRoute, linkChanges, objectChanges, type Scope } from "./changes.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
-import { readPeerSets, removePeerSets, replacePeerSets } from "./peer-sets.ts";
+import { readPeerSets, removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
 import { describeObject, type Plan } from "./plan.ts";
 
 export type Done = Pick<Change, "what" | "verb">;
@@ -28,6 +29,24 @@ export async function reconcile(plan: Plan, scope: Scope, kernel: Kernel): Promi
     if (isFirst && sets.length > 0) await removePeerSets(await readPeerSets(kernel), kernel);
     throw error;
   }
+}
+
+/** undefined if the kernel has to be looked at after all. */
+export async function amend(before: Plan, after: Plan, kernel: Kernel): Promise<Done[] | undefined> {
+  const found = amendment(before, after);
+  if (found === undefined || found.before === undefined || found.after === undefined) return undefined;
+  const { changes } = found;
+  const isChanged = await replacePeerSets(found.after, kernel, stateAfter(found.before));
+  const [fault] = changes.length === 0 ? [] : await ipApply("host", linesOf(changes), kernel);
+  if (fault !== undefined) return undefined;
+  return [
+    ...(isChanged ? [{ what: describeObject(found.after), verb: "changed" } as const] : []),
+    ...changes,
+  ];
+}
+
+function linesOf(changes: readonly Change[]): string[] {
+  return changes.map(({ line }) => line);
 }
 
 async function reconcileObjects(
@@ -74,8 +93,7 @@ function applySysctls(plan: Plan): Done[] {
 
 async function run(changes: readonly Change[], plan: Plan, kernel: Kernel): Promise<readonly Change[]> {
   if (changes.length === 0) return [];
-  const lines = changes.map(({ line }) => line);
-  const [fault] = await ipApply("host", lines, kernel);
+  const [fault] = await ipApply("host", linesOf(changes), kernel);
   if (fault === undefined) return changes;
   const undo = changes.slice(0, fault.line).flatMap(({ undo: line }) => line ?? []);
   if (undo.length > 0) await ipApply("host", undo.toReversed(), kernel, true);

@@ -161,14 +161,13 @@ function isInTable(route: ObservedRoute, wanted: number | undefined): boolean {
 }
 
 function routeDifference(wanted: Route, route: ObservedRoute): Fault | undefined {
-  const metrics = Object.assign({}, ...(route.metrics ?? [])) as { mtu?: number; advmss?: number };
+  const metrics: { mtu?: number; advmss?: number } =
+    route.metrics === undefined ? {} : Object.assign({}, ...route.metrics);
   const isMoved = wanted.table === undefined && tableOf(route) !== mainTable;
   return (
     unequal(wanted.gateway ?? "no gateway", route.gateway ?? route.via?.host ?? "no gateway") ??
-    (wanted.protocol === undefined
-      ? undefined
-      : unequal(`proto ${wanted.protocol}`, `proto ${route.protocol}`)) ??
-    unequal(describeEncap(wanted.encap), describeObservedEncap(route)) ??
+    (wanted.protocol === undefined ? undefined : unequal(wanted.protocol, Number(route.protocol))) ??
+    encapFault(wanted.encap, route) ??
     (wanted.source === undefined ? undefined : unequal(wanted.source, route.prefsrc)) ??
     (wanted.priority === undefined || isMoved ? undefined : unequal(wanted.priority, route.metric ?? 0)) ??
     unequal(wanted.mtu ?? "no mtu", metrics.mtu ?? "no mtu") ??
@@ -192,16 +191,28 @@ export function neighboursByAddress(
   return known;
 }
 
+function encapFault(wanted: Encap | undefined, route: ObservedRoute): Fault | undefined {
+  if (wanted === undefined && route.encap === undefined) return undefined;
+  const { id, encap_dst: remote = "", csum: checksum = false } = route;
+  const tos = route.tos ?? route.tc ?? 0;
+  const ttl = route.ttl ?? route.hoplimit ?? 0;
+  const isSame =
+    wanted !== undefined &&
+    route.encap !== undefined &&
+    wanted.id === id &&
+    wanted.remote === remote &&
+    wanted.checksum === checksum &&
+    (wanted.tos ?? 0) === tos &&
+    (wanted.ttl ?? 0) === ttl;
+  if (isSame) return undefined;
+  const found = route.encap === undefined ? undefined : { id: id ?? 0, remote, checksum, tos, ttl };
+  return { expected: describeEncap(wanted), found: describeEncap(found) };
+}
+
 function describeEncap(encap: Encap | undefined): string {
   if (encap === undefined) return "no tunnel";
   const { id, remote, tos = 0, ttl = 0, checksum } = encap;
   return `id ${id} dst ${remote} tos ${tos} ttl ${ttl}${checksum ? " csum" : ""}`;
-}
-
-function describeObservedEncap({ encap, id = 0, encap_dst = "", csum, ...route }: ObservedRoute): string {
-  const { tos = route.tc, ttl = route.hoplimit } = route;
-  if (encap === undefined) return "no tunnel";
-  return describeEncap({ id, remote: encap_dst, tos: tos ?? 0, ttl: ttl ?? 0, checksum: csum === true });
 }
 
 function masqueradeFault(wanted: Masquerade, observed: Observed): Fault | undefined {

@@ -1,0 +1,42 @@
+// From one plan of an overlay to another by the difference of the two.
+import { describe, expect, test } from "vitest";
+import { overlays } from "../../src/overlay/registry.ts";
+import { amendment } from "../../src/plan/amend.ts";
+import { n2, n3, request } from "../overlay/request.ts";
+
+const plan = (peers: Parameters<typeof request>[1], vni = 1) =>
+  overlays["vxlan"]?.plan(request({ type: "vxlan", vni }, peers)).plan ?? [];
+const linesFrom = (before: Parameters<typeof request>[1], after: Parameters<typeof request>[1]) =>
+  amendment(plan(before), plan(after))?.changes.map(({ line }) => line.replace(/ metric [0-9]+/, ""));
+
+describe("the difference of two lists of peers", () => {
+  test("is nothing for the same list in another order", () => {
+    expect(linesFrom([n2, n3], [n3, n2])).toEqual([]);
+  });
+
+  test("makes what a new peer needs", () => {
+    expect(linesFrom([n2], [n2, n3])).toEqual([
+      "neighbour replace 10.244.3.0 lladdr 0a:70:c6:33:64:03 dev pw-vxlan nud permanent",
+      "route add 10.244.3.0/24 encap ip id 1 dst 198.51.100.3 csum via 10.244.3.0 dev pw-vxlan proto 120 onlink",
+    ]);
+  });
+
+  test("removes what an old peer needed, the route first", () => {
+    expect(linesFrom([n2, n3], [n2])).toEqual([
+      "route delete 10.244.3.0/24 encap ip id 1 dst 198.51.100.3 csum via 10.244.3.0 dev pw-vxlan proto 120 onlink",
+      "neighbour delete 10.244.3.0 dev pw-vxlan",
+    ]);
+  });
+
+  test("replaces the route of a peer that has moved", () => {
+    expect(linesFrom([n2], [{ ...n2, address: "192.0.2.9" }])).toEqual([
+      "neighbour replace 10.244.2.0 lladdr 0a:70:c0:00:02:09 dev pw-vxlan nud permanent",
+      "route replace 10.244.2.0/24 encap ip id 1 dst 192.0.2.9 csum via 10.244.2.0 dev pw-vxlan proto 120 onlink",
+    ]);
+  });
+
+  test("is not known where the device differs", () => {
+    const other = overlays["vxlan"]?.plan(request({ type: "vxlan", mtu: 1400 })).plan ?? [];
+    expect(amendment(plan([n2]), other)).toBeUndefined();
+  });
+});
