@@ -20,8 +20,9 @@ export interface Amendment {
 /** undefined if more differs than neighbours, routes and peers' sets. */
 export function amendment(before: Plan, after: Plan): Amendment | undefined {
   if (JSON.stringify(before.filter(isFixed)) !== JSON.stringify(after.filter(isFixed))) return undefined;
-  const neighbours = { before: indexed(before, isNeighbour), after: indexed(after, isNeighbour) };
-  const routes = { before: indexed(before, isRoute), after: indexed(after, isRoute) };
+  const [old, now] = [indexOf(before), indexOf(after)];
+  const neighbours = { before: old.neighbours, after: now.neighbours };
+  const routes = { before: old.routes, after: now.routes };
   const setsOf = (plan: Plan) => plan.find((object) => object.kind === "peer-sets");
   return {
     changes: [
@@ -42,6 +43,23 @@ export function amendment(before: Plan, after: Plan): Amendment | undefined {
 interface Entry<T> {
   readonly object: T;
   readonly line: string;
+}
+
+interface Index {
+  readonly neighbours: ReadonlyMap<string, Entry<Neighbour>>;
+  readonly routes: ReadonlyMap<string, Entry<Route>>;
+}
+
+const indexes = new WeakMap<Plan, Index>();
+
+/** What is the new plan this time is the old one the next time. */
+function indexOf(plan: Plan): Index {
+  const index = indexes.get(plan) ?? {
+    neighbours: indexed(plan, isNeighbour),
+    routes: indexed(plan, isRoute),
+  };
+  indexes.set(plan, index);
+  return index;
 }
 
 /** By what makes an object the same one, whatever its properties. */
