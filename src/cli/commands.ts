@@ -55,7 +55,16 @@ export const commands: readonly Command[] = [
     name: "doctor",
     summary: "examine this node: what would keep pods from being wired or reached, and how to fix it",
     about: "Changes nothing. Exits with 1 if a finding is an error.",
-    options: { "bin-dir": binDir, "conf-dir": confDir, json },
+    options: {
+      "bin-dir": binDir,
+      "conf-dir": confDir,
+      probe: {
+        type: "string",
+        placeholder: "PEER",
+        summary: "send packets of full size to this peer of the overlay, given by its address",
+      },
+      json,
+    },
     load: async () => (await import("./doctor.ts")).doctor,
   },
   {

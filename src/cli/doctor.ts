@@ -8,6 +8,7 @@ import { checkIpvlan } from "./doctor/ipvlan.ts";
 import { checkKernel } from "./doctor/kernel.ts";
 import { checkNetworks } from "./doctor/networks.ts";
 import { lookAtNode, type Node } from "./doctor/node.ts";
+import { checkOverlay } from "./doctor/overlay.ts";
 import { checkOvs } from "./doctor/ovs.ts";
 import { checkPrograms } from "./doctor/programs.ts";
 import { checkSettings } from "./doctor/settings.ts";
@@ -22,6 +23,7 @@ const checks: Readonly<Record<string, (node: Node) => Promise<Finding[]>>> = {
   programs: checkPrograms,
   settings: checkSettings,
   underlay: checkUnderlay,
+  overlay: checkOverlay,
   ipvlan: checkIpvlan,
   "Open vSwitch": checkOvs,
   firewall: checkFirewall,

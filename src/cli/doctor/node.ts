@@ -22,6 +22,8 @@ export interface Configuration {
 export interface Node {
   readonly binDir: string;
   readonly confDir: string;
+  /** A peer to send packets to. */
+  readonly probe?: string;
   readonly configurations: readonly Configuration[];
   /** Why `confDir` cannot be read. */
   readonly confDirFault?: string;
@@ -37,11 +39,13 @@ export interface Node {
 export function lookAtNode(words: Words): Node {
   const confDir = words.text("conf-dir") ?? "";
   const kernel = commandKernel();
+  const probe = words.text("probe");
   const { configurations, ...confDirFault } = tryConfigurations(confDir);
   const find = (program: string) => findProgram(program, kernel.searchPath);
   return {
     binDir: words.text("bin-dir") ?? "",
     confDir,
+    ...(probe === undefined ? {} : { probe }),
     configurations,
     ...confDirFault,
     networks: configurations.flatMap(({ list }) => list?.networks.map(({ config }) => config) ?? []),

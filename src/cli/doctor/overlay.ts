@@ -1,0 +1,80 @@
+// The node's overlay: whether it is as declared, whether pods have its MTU, and what of the links' offloads makes it slow.
+import { toCniError } from "../../cni/error.ts";
+import { loadNodeDefaults } from "../../config/load.ts";
+import { type DeclaredOverlay, declaredBy } from "../../node/declared.ts";
+import { type Desired, desiredOverlay } from "../../node/overlay.ts";
+import { observeHost } from "../../plan/observe-host.ts";
+import { describeDifference, verify } from "../../plan/verify.ts";
+import { commandKernel } from "../command-kernel.ts";
+import { type Finding, fault, fine, unchecked, warning } from "./finding.ts";
+import type { Node } from "./node.ts";
+import { offloadsOf } from "./offloads.ts";
+import { probe } from "./probe.ts";
+
+export async function checkOverlay(node: Node): Promise<Finding[]> {
+  let declared: DeclaredOverlay | undefined;
+  let desired: Desired;
+  const breaks = "pods cannot reach those of other nodes";
+  try {
+    declared = declaredBy(node.networks, loadNodeDefaults());
+    if (declared === undefined) return node.probe === undefined ? [] : [nothingToProbe(node.probe)];
+    desired = await desiredOverlay(declared, commandKernel());
+  } catch (error) {
+    const { message, details } = toCniError(error);
+    return [fault("overlay", `${message}: ${details}`, breaks, "correct it, then podwire apply")];
+  }
+  return [
+    await asDeclared(declared, desired).catch((error: unknown) =>
+      unchecked("overlay", toCniError(error).details),
+    ),
+    ...desired.warnings.map((found) =>
+      warning(
+        "overlay peer",
+        found,
+        "pods of that node are not reached",
+        "correct its address, or add a route",
+      ),
+    ),
+    ...podsWithOtherMtu(node, desired),
+    ...(await offloadsOf(node, declared, desired)),
+    ...(node.probe === undefined ? [] : await probe(node.probe, declared, desired)),
+  ];
+}
+
+const shown = 3;
+
+async function asDeclared({ config }: DeclaredOverlay, { plan, mtu }: Desired): Promise<Finding> {
+  const differences = verify(plan, await observeHost(commandKernel()));
+  const peers = plan.filter(({ kind }) => kind === "route").length;
+  if (differences.length === 0)
+    return fine("overlay", `${config.type}, MTU ${mtu}, ${peers} prefixes of peers`);
+  const rest = differences.length > shown ? `; and ${differences.length - shown} more` : "";
+  return fault(
+    "overlay",
+    `${config.type}: ${differences.slice(0, shown).map(describeDifference).join("; ")}${rest}`,
+    "pods may not reach those of other nodes",
+    "podwire apply; and podwire apply --watch as a service keeps it so",
+  );
+}
+
+/** An interface keeps the MTU that it was given. */
+function podsWithOtherMtu({ attachments }: Node, { mtu }: Desired): Finding[] {
+  if ("unreadable" in attachments) return [];
+  const larger = attachments.flatMap(({ condition, record, name }) => {
+    const own = record?.interfaces.at(-1)?.mtu ?? 0;
+    return condition === "wired" && own > mtu ? [`${name.containerID.slice(0, 12)} (${own})`] : [];
+  });
+  if (larger.length === 0) return [];
+  return [
+    warning(
+      "MTU of pods",
+      `more than the overlay's ${mtu}: ${larger.slice(0, shown).join(", ")}${larger.length > shown ? ", ..." : ""}`,
+      "their larger packets need path MTU discovery, which some firewalls break",
+      "recreate these pods",
+    ),
+  ];
+}
+
+function nothingToProbe(peer: string): Finding {
+  return warning("probe", `no overlay is declared, so ${peer} cannot be probed`, "nothing", "set overlay");
+}

@@ -1,0 +1,106 @@
+// `podwire doctor` on the overlay: what differs from the declaration, and what becomes of packets to a peer.
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { addPod, type Cluster, type ClusterNode, declare, startCluster } from "./cluster.ts";
+
+interface Finding {
+  readonly check: string;
+  readonly level: string;
+  readonly found: string;
+}
+
+let cluster: Cluster;
+let node: ClusterNode;
+let other: ClusterNode;
+beforeEach(async () => {
+  cluster = await startCluster(2);
+  [node, other] = cluster.nodes as [ClusterNode, ClusterNode];
+});
+afterEach(async () => cluster.stop());
+
+async function findings(check: string, ...words: string[]): Promise<Finding[]> {
+  const { stdout, stderr } = await node.podwire("doctor", "--json", ...words);
+  const all = JSON.parse(stdout || `"${stderr}"`) as Finding[];
+  return all.filter((finding) => finding.check.startsWith(check));
+}
+
+async function applyAll(type: string, family = 4): Promise<void> {
+  const peers = [node, other].map(({ peer, address, address6 }) =>
+    family === 4 ? { ...peer, address, address6 } : { ...peer, address: address6 },
+  );
+  for (const each of [node, other]) {
+    declare(each, { type, peers });
+    const { exitCode, stderr } = await each.podwire("apply");
+    expect(exitCode, stderr).toBe(0);
+  }
+}
+
+describe("the overlay", () => {
+  test("is fine when it is as declared, and what is missing is named when not", async () => {
+    await applyAll("vxlan");
+    expect(await findings("overlay")).toMatchObject([
+      { level: "ok", found: "vxlan, MTU 1450, 2 prefixes of peers" },
+    ]);
+    await node.run("ip", "route", "flush", "proto", "120");
+    expect(await findings("overlay")).toMatchObject([
+      { level: "error", found: expect.stringMatching(/route 10\.244\.2\.0\/24 .* no such route/) },
+    ]);
+  });
+
+  test("of pods that were wired before the underlay's MTU shrank is told", async () => {
+    await applyAll("vxlan");
+    const peers = [node.peer, other.peer];
+    await addPod(node, { type: "vxlan", peers }, "old");
+    await node.run("ip", "link", "set", "eth0", "mtu", "1400");
+    const young = await addPod(node, { type: "vxlan", peers }, "young");
+    expect(young.mtu).toBe(1350);
+    expect(await findings("MTU of pods")).toMatchObject([
+      { level: "warning", found: expect.stringMatching(/more than the overlay's 1350: old \(1450\)$/) },
+    ]);
+  });
+});
+
+describe.each([
+  ["vxlan", 4],
+  ["vxlan", 6],
+  ["host-gw", 4],
+] as const)("a probe by %s over IPv%s", (type, family) => {
+  beforeEach(async () => applyAll(type, family));
+  const probed = async () => {
+    const [finding] = await findings("probe", "--probe", family === 4 ? other.address : other.address6);
+    return `${finding?.level} ${finding?.found}`;
+  };
+
+  test("says fine where full packets arrive", async () => {
+    expect(await probed()).toMatch(/^ok fine: packets of 1500 bytes are answered/);
+  });
+
+  test("says blocked where none do", async () => {
+    const drop =
+      "nft 'add table inet f; add chain inet f c { type filter hook input priority -10; }; add rule inet f c";
+    await other.run("sh", "-c", `${drop} udp dport { 4789, 33434 } drop'`);
+    expect(await probed()).toMatch(/^error blocked/);
+  });
+
+  test("says that the MTU is too small where only small ones do", async () => {
+    await cluster.underlay.run("ip", "link", "set", "n2", "mtu", "1400");
+    expect(await probed()).toMatch(
+      /^error MTU too small: of the 1500 bytes of eth0 only about (139[0-9]|1400) arrive/,
+    );
+  });
+});
+
+test("a probe tells a closed port from a peer that is down", async () => {
+  await applyAll("vxlan");
+  await other.run(
+    "sh",
+    "-c",
+    "nft 'add table inet f; add chain inet f c { type filter hook input priority -10; }; add rule inet f c udp dport 4789 drop'",
+  );
+  expect(await findings("probe", "--probe", other.address)).toMatchObject([
+    { found: "blocked: the peer answers, but not on UDP port 4789" },
+  ]);
+  await other.run("ip", "link", "set", "eth0", "down");
+  expect(await findings("probe", "--probe", other.address)).toMatchObject([
+    { found: "blocked: no answer, not even without the tunnel" },
+  ]);
+});
