@@ -38,11 +38,7 @@ export const overlaySchema = z.strictObject({
   mtu: z
     .optional(wholeNumber(576, 65535))
     .check(z.describe("MTU of the overlay's device; default the underlay's less the overhead")),
-  udpcsum: z
-    .optional(z.boolean())
-    .check(
-      z.describe("checksums in the outer UDP header; default true, without them the peer's GRO suffers"),
-    ),
+  udpcsum: z.optional(z.boolean()).check(z.describe("checksums in the outer UDP header; default true")),
   sourcePorts: z
     .optional(
       z

@@ -39,7 +39,7 @@ function withoutChecksums(): Finding {
   return warning(
     "offloads",
     "overlay.udpcsum is false",
-    "peers cannot join the packets of a stream on receipt (GRO), which costs throughput",
+    "throughput: a peer whose card does not look into tunnels verifies each inner packet itself",
     "remove udpcsum",
   );
 }
