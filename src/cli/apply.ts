@@ -1,9 +1,10 @@
 // `podwire apply`: makes the node what its configuration and its records say: the overlay first, then what attachments lost. Exits
 // with 1 if something cannot be.
 import { liveAttachments, type Repair, repairAttachments } from "../attachment/repair.ts";
+import { CniError, toCniError } from "../cni/error.ts";
 import { applyNode } from "../node/overlay.ts";
-import { overlayReport, printOverlay, readDeclaration } from "./apply-overlay.ts";
-import type { Run } from "./command.ts";
+import { type OverlayReport, overlayReport, printOverlay, readDeclaration } from "./apply-overlay.ts";
+import type { Run, Words } from "./command.ts";
 import { commandKernel } from "./command-kernel.ts";
 import { printable } from "./table.ts";
 import { printJson, type Terminal } from "./terminal.ts";
@@ -13,17 +14,24 @@ export const apply: Run = async (words, terminal) => {
     const { watch } = await import("./watch.ts");
     return watch(words, terminal);
   }
-  const prepared = readDeclaration(words.text("conf-dir") ?? "");
-  const overlay = overlayReport(prepared.declared, await applyNode(prepared, commandKernel()));
+  const overlay = await applyOverlay(words).catch(toCniError);
   const records = liveAttachments();
   const repairs = await repairAttachments(records, commandKernel());
-  if (words.flag("json")) printJson({ ...overlay, attachments: records.length, repairs }, terminal);
+  const found = overlay instanceof CniError ? {} : overlay;
+  if (words.flag("json")) printJson({ ...found, attachments: records.length, repairs }, terminal);
   else {
-    printOverlay(overlay, terminal);
+    if (!(overlay instanceof CniError)) printOverlay(overlay, terminal);
     print(records.length, repairs, terminal);
   }
+  // Pods get back what is theirs, whatever is wrong with the overlay.
+  if (overlay instanceof CniError) throw overlay;
   return repairs.some(({ fault }) => fault !== undefined) ? 1 : 0;
 };
+
+async function applyOverlay(words: Words): Promise<OverlayReport> {
+  const prepared = readDeclaration(words.text("conf-dir") ?? "");
+  return overlayReport(prepared.declared, await applyNode(prepared, commandKernel()));
+}
 
 function print(attachments: number, repairs: readonly Repair[], terminal: Terminal): void {
   for (const { name, mended, fault } of repairs) {

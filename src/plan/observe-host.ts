@@ -2,6 +2,7 @@
 // find what is not in the plan.
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { findProgram } from "../linux/programs.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
 import {
   noMasquerade,
@@ -22,7 +23,12 @@ export interface ObservedHost extends Observed {
 const questions = ["address show", "route show table all", "neighbour show nud permanent"];
 
 export async function observeHost(kernel: Kernel): Promise<ObservedHost> {
-  const [answers, peerSets] = await Promise.all([ipAsk("host", questions, kernel), readPeerSets(kernel)]);
+  // Without nft there are no sets; who needs some is told when they are to be made.
+  const hasNft = findProgram("nft", kernel.searchPath) !== undefined;
+  const [answers, peerSets] = await Promise.all([
+    ipAsk("host", questions, kernel),
+    hasNft ? readPeerSets(kernel) : undefined,
+  ]);
   const [links = [], allRoutes = [], allNeighbours = []] = answers as unknown as [
     ObservedHost["links"],
     ObservedHost["allRoutes"],
@@ -41,7 +47,7 @@ export async function observeHost(kernel: Kernel): Promise<ObservedHost> {
     sysctl: (_, key) => readHostSysctl(key),
     masquerade: noMasquerade,
     ovs: noOvs,
-    peerSets,
+    ...(peerSets === undefined ? {} : { peerSets }),
   };
 }
 

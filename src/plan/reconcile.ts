@@ -74,8 +74,8 @@ async function reconcileObjects(
 
 async function changePeerSets(plan: Plan, { peerSets }: ObservedHost, kernel: Kernel): Promise<Done[]> {
   const wanted = plan.find((object) => object.kind === "peer-sets");
-  if (peerSets === undefined) return [];
   if (wanted === undefined) {
+    if (peerSets === undefined) return [];
     const isChanged = await removePeerSets(peerSets, kernel);
     return isChanged ? [{ what: "nftables sets of peers on the host", verb: "removed" }] : [];
   }

@@ -59,9 +59,11 @@ describe.each(["vxlan", "host-gw"])("a kept overlay of type %s", (type) => {
   };
   test.each(Object.entries(damages))("is repaired after %s", async (_, script) => {
     const before = await stateOf(nodes[0]);
-    await nodes[0].run("sh", "-c", script);
-    // A tunnel's routes do not mind a link that comes back.
-    if (type !== "vxlan" || !script.includes("eth0 down")) expect(await stateOf(nodes[0])).not.toBe(before);
+    await watching.asleep(async () => {
+      await nodes[0].run("sh", "-c", script);
+      // A tunnel's routes do not mind a link that comes back.
+      if (type !== "vxlan" || !script.includes("eth0 down")) expect(await stateOf(nodes[0])).not.toBe(before);
+    });
     await eventually(async () => expect(await stateOf(nodes[0])).toBe(before));
     await ping(pods[0], pods[1].ipv4);
     await ping(pods[1], pods[0].ipv4);

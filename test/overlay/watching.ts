@@ -8,6 +8,8 @@ export interface Watching {
   readonly pid: number;
   /** All that it has said since it was ready. */
   readonly said: () => string;
+  /** While `harm` is done it sees nothing, so that harm can be seen before it is repaired. */
+  asleep(harm: () => Promise<void>): Promise<void>;
   /** Ends it; by default as an administrator does. */
   stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
@@ -28,6 +30,14 @@ export async function watch(node: ClusterNode): Promise<Watching> {
   return {
     pid: child.pid as number,
     said: () => said.slice(before),
+    asleep: async (harm) => {
+      child.kill("SIGSTOP");
+      try {
+        await harm();
+      } finally {
+        child.kill("SIGCONT");
+      }
+    },
     stop: async (signal = "SIGTERM") => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(signal);
