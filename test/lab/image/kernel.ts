@@ -13,6 +13,8 @@ export interface Kernel {
   readonly version: KernelVersion;
   /** What `uname -r` says. */
   readonly release: string;
+  /** The version of the package that it comes from. */
+  readonly packageVersion: string;
   readonly vmlinuz: string;
   readonly initramfs: string;
   readonly modules: string;
@@ -21,7 +23,7 @@ export interface Kernel {
 const metapackage = "linux-image-cloud-amd64";
 /** The metapackage's parts; from 7.2 on image and modules are packages of their own. */
 const parts = /^linux-(image|binary|modules)-[0-9]/;
-const formatVersion = 1;
+const formatVersion = 2;
 
 export async function kernel(version: KernelVersion, busybox: string): Promise<Kernel> {
   const suite = kernelSuites[version];
@@ -34,6 +36,7 @@ export async function kernel(version: KernelVersion, busybox: string): Promise<K
   return {
     version,
     release: fs.readFileSync(path.join(directory, "release"), "utf8"),
+    packageVersion: fs.readFileSync(path.join(directory, "package-version"), "utf8"),
     vmlinuz: path.join(directory, "vmlinuz"),
     initramfs: path.join(directory, "initramfs"),
     modules: path.join(directory, "modules.ext4"),
@@ -47,9 +50,9 @@ async function buildKernel(version: KernelVersion, busybox: string, directory: s
   fs.mkdirSync(packages, { recursive: true });
   const suite = await openSuite(kernelSuites[version], path.join(work, "apt"));
   const tree = path.join(work, "tree");
-  for (const file of await download(suite, metapackage, parts, packages)) {
-    await run(["dpkg-deb", "-x", file, tree]);
-  }
+  const files = await download(suite, metapackage, parts, packages);
+  for (const file of files) await run(["dpkg-deb", "-x", file, tree]);
+  const packageVersion = await run(["dpkg-deb", "--field", files[0] ?? "", "Version"]);
   const { release, modules, vmlinuz } = locate(tree);
   fs.renameSync(vmlinuz, path.join(directory, "vmlinuz"));
   // depmod looks for lib/modules under its base.
@@ -61,6 +64,7 @@ async function buildKernel(version: KernelVersion, busybox: string, directory: s
   await buildInitramfs(path.join(moduleTree, release), busybox, path.join(directory, "initramfs"), work);
   await makeImage(moduleTree, path.join(directory, "modules.ext4"), sizeForTree(moduleTree));
   fs.writeFileSync(path.join(directory, "release"), release);
+  fs.writeFileSync(path.join(directory, "package-version"), packageVersion);
   fs.rmSync(work, { recursive: true });
 }
 

@@ -51,7 +51,7 @@ async function buildRoot(directory: string): Promise<void> {
 }
 
 /** mmdebstrap makes a configuration of its own; how to reach the mirror it must be told. */
-function acquireOptions(configuration: string): string[] {
+export function acquireOptions(configuration: string): string[] {
   const lines = fs.readFileSync(configuration, "utf8").split("\n");
   return lines.filter((line) => line.startsWith("Acquire::")).map((line) => `--aptopt=${line}`);
 }

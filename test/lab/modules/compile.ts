@@ -1,0 +1,81 @@
+// A kernel module, compiled for one of the lab's kernels from a directory with a Kbuild file. It is made once per
+// content of the directory. /lab of the guests and the host's tests take it from there.
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { obtain } from "../host/cache.ts";
+import type { KernelVersion } from "../image/recipe.ts";
+import { runInside, toolchain } from "./toolchain.ts";
+
+/** More than compiling: gcc's further warnings, or sparse instead of a compiler's eye. */
+export const scrutinies = ["none", "warnings", "sparse"] as const;
+export type Scrutiny = (typeof scrutinies)[number];
+
+export interface Compiled {
+  /** The module files (.ko). */
+  readonly modules: string[];
+  /** What make printed. */
+  readonly log: string;
+  /** Those of its lines that find fault. */
+  readonly complaints: string[];
+}
+
+const arguments_: Readonly<Record<Scrutiny, string>> = {
+  none: "",
+  warnings: "W=1",
+  sparse: 'C=2 CHECK=sparse CF="-D__CHECK_ENDIAN__"',
+};
+const formatVersion = 1;
+
+export async function compile(
+  source: string,
+  version: KernelVersion,
+  scrutiny: Scrutiny = "none",
+): Promise<Compiled> {
+  const tools = await toolchain(version);
+  const files = sourceFiles(source);
+  const content = createHash("sha256");
+  for (const file of files) content.update(`${file}\0`).update(fs.readFileSync(path.join(source, file)));
+  const directory = await obtain({
+    name: `module-${path.basename(path.resolve(source))}-${version}-${scrutiny}`,
+    recipe: { formatVersion, tree: path.basename(path.dirname(tools.tree)), content: content.digest("hex") },
+    mebibytes: 50,
+    build: async (work) => {
+      const build = path.join(work, "build");
+      for (const file of files) {
+        fs.mkdirSync(path.dirname(path.join(build, file)), { recursive: true });
+        fs.copyFileSync(path.join(source, file), path.join(build, file));
+      }
+      const make = `make -C /lib/modules/${tools.release}/build M=/mnt ${arguments_[scrutiny]} modules`;
+      fs.writeFileSync(path.join(work, "log"), await runInside(tools, build, make));
+      for (const module of modulesIn(build)) fs.copyFileSync(module, path.join(work, path.basename(module)));
+      fs.rmSync(build, { recursive: true });
+    },
+  });
+  const log = fs.readFileSync(path.join(directory, "log"), "utf8");
+  return { modules: modulesIn(directory), log, complaints: complaintsIn(log) };
+}
+
+function modulesIn(directory: string): string[] {
+  return fs
+    .readdirSync(directory)
+    .filter((file) => file.endsWith(".ko"))
+    .map((file) => path.join(directory, file));
+}
+
+/** All but hidden files and what an earlier make left. */
+function sourceFiles(source: string): string[] {
+  const made = /\.(ko|o|a|mod|mod\.c)$|^(Module\.symvers|modules\.order)$/;
+  return fs
+    .readdirSync(source, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(source, path.join(entry.parentPath, entry.name)))
+    .filter((file) => !made.test(file) && !file.split("/").some((part) => part.startsWith(".")))
+    .sort();
+}
+
+/** Headers packages have no vmlinux, and so no types for BTF: make says so each time. */
+function complaintsIn(log: string): string[] {
+  const harmless = /Skipping BTF generation|the compiler differs from the one used to build the kernel/;
+  return log.split("\n").filter((line) => /(warning|error):/i.test(line) && !harmless.test(line));
+}
