@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { obtain } from "../host/cache.ts";
 import type { KernelVersion } from "../image/recipe.ts";
-import { runInside, toolchain } from "./toolchain.ts";
+import { runInside, toolchain, userlandTree } from "./toolchain.ts";
 
 /** More than compiling: gcc's further warnings, or sparse instead of a compiler's eye. */
 export const scrutinies = ["none", "warnings", "sparse"] as const;
@@ -33,21 +33,19 @@ export async function compile(
   scrutiny: Scrutiny = "none",
 ): Promise<Compiled> {
   const tools = await toolchain(version);
-  const files = sourceFiles(source);
-  const content = createHash("sha256");
-  for (const file of files) content.update(`${file}\0`).update(fs.readFileSync(path.join(source, file)));
+  const { files, checksum } = contentOf(source);
   const directory = await obtain({
     name: `module-${path.basename(path.resolve(source))}-${version}-${scrutiny}`,
-    recipe: { formatVersion, tree: path.basename(path.dirname(tools.tree)), content: content.digest("hex") },
+    recipe: { formatVersion, tree: path.basename(path.dirname(tools.tree)), checksum },
     mebibytes: 50,
     build: async (work) => {
       const build = path.join(work, "build");
-      for (const file of files) {
-        fs.mkdirSync(path.dirname(path.join(build, file)), { recursive: true });
-        fs.copyFileSync(path.join(source, file), path.join(build, file));
-      }
+      copyFiles(source, files, build);
       const make = `make -C /lib/modules/${tools.release}/build M=/mnt ${arguments_[scrutiny]} modules`;
-      fs.writeFileSync(path.join(work, "log"), await runInside(tools, build, make));
+      // Of a failure the errors are shown, not what make says of them at the end.
+      const script = `${make} > /mnt/.log 2>&1 || { grep 'error:' /mnt/.log || cat /mnt/.log; exit 1; }`;
+      await runInside(tools.tree, build, script);
+      fs.copyFileSync(path.join(build, ".log"), path.join(work, "log"));
       for (const module of modulesIn(build)) fs.copyFileSync(module, path.join(work, path.basename(module)));
       fs.rmSync(build, { recursive: true });
     },
@@ -61,6 +59,43 @@ function modulesIn(directory: string): string[] {
     .readdirSync(directory)
     .filter((file) => file.endsWith(".ko"))
     .map((file) => path.join(directory, file));
+}
+
+function copyFiles(source: string, files: readonly string[], to: string): void {
+  for (const file of files) {
+    fs.mkdirSync(path.dirname(path.join(to, file)), { recursive: true });
+    fs.copyFileSync(path.join(source, file), path.join(to, file));
+  }
+}
+
+function contentOf(source: string): { files: string[]; checksum: string } {
+  const files = sourceFiles(source);
+  const content = createHash("sha256");
+  for (const file of files) content.update(`${file}\0`).update(fs.readFileSync(path.join(source, file)));
+  return { files, checksum: content.digest("hex") };
+}
+
+/**
+ * A program from C files in a module's directory, compiled by clang with `flags` and runnable in guests if these
+ * say -static. Returns the file.
+ */
+export async function compileProgram(source: string, file: string, flags: string): Promise<string> {
+  const tree = await userlandTree();
+  const { files, checksum } = contentOf(source);
+  const name = path.basename(file, ".c");
+  const directory = await obtain({
+    name: `program-${name}`,
+    recipe: { formatVersion, tree: path.basename(path.dirname(tree)), checksum, file, flags },
+    mebibytes: 50,
+    build: async (work) => {
+      const build = path.join(work, "build");
+      copyFiles(source, files, build);
+      await runInside(tree, build, `cd /mnt && clang-14 ${flags} -o /mnt/.program ${file}`);
+      fs.renameSync(path.join(build, ".program"), path.join(work, name));
+      fs.rmSync(build, { recursive: true });
+    },
+  });
+  return path.join(directory, name);
 }
 
 /** All but hidden files and what an earlier make left. */

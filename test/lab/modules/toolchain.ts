@@ -6,7 +6,7 @@ import { openSuite, withAdvice } from "../host/apt.ts";
 import { obtain } from "../host/cache.ts";
 import { run } from "../host/run.ts";
 import { kernel } from "../image/kernel.ts";
-import { type KernelVersion, kernelSuites } from "../image/recipe.ts";
+import { type KernelVersion, kernelSuites, userlandSuite } from "../image/recipe.ts";
 import { acquireOptions, rootImage } from "../image/root.ts";
 
 export interface Toolchain {
@@ -23,18 +23,27 @@ export async function toolchain(version: KernelVersion): Promise<Toolchain> {
   const suite = kernelSuites[version];
   // The headers bring their compiler along.
   const packages = [`linux-headers-${release}=${packageVersion}`, "make", "sparse"];
-  const directory = await obtain({
-    name: `toolchain-${version}`,
-    recipe: { formatVersion, suite, packages },
-    mebibytes: 1500,
-    build: (work) => buildToolchain(version, packages, work),
-  });
-  return { tree: path.join(directory, "tree"), release };
+  return { tree: await treeWith(`toolchain-${version}`, suite, packages), release };
 }
 
-async function buildToolchain(version: KernelVersion, packages: string[], directory: string): Promise<void> {
-  console.error(`lab: unpacking the compiler of kernel ${version} (about a minute)`);
-  const suite = kernelSuites[version];
+/** For programs that run in guests, and for tests of a module's code outside of a kernel, with sanitizers. */
+export async function userlandTree(): Promise<string> {
+  const packages = ["clang-14", "libclang-rt-14-dev", "libc6-dev"];
+  return treeWith("toolchain-userland", userlandSuite, packages);
+}
+
+async function treeWith(name: string, suite: string, packages: string[]): Promise<string> {
+  const directory = await obtain({
+    name,
+    recipe: { formatVersion, suite, packages },
+    mebibytes: 1500,
+    build: (work) => buildTree(name, suite, packages, work),
+  });
+  return path.join(directory, "tree");
+}
+
+async function buildTree(name: string, suite: string, packages: string[], directory: string): Promise<void> {
+  console.error(`lab: unpacking ${name} from Debian packages (one to three minutes)`);
   const apt = path.join(directory, "apt");
   const { source, configuration } = await openSuite(suite, apt);
   const temporary = path.join(directory, "tmp");
@@ -50,9 +59,9 @@ async function buildToolchain(version: KernelVersion, packages: string[], direct
   for (const done of [apt, temporary]) fs.rmSync(done, { recursive: true });
 }
 
-/** Runs a shell script as root of the toolchain, where `directory` is /mnt. Returns what it prints. */
+/** Runs a shell script as root of the tree, where `directory` is /mnt. Returns what it prints. */
 export function runInside(
-  { tree }: Toolchain,
+  tree: string,
   directory: string,
   script: string,
   env: Readonly<Record<string, string>> = {},
@@ -60,7 +69,7 @@ export function runInside(
   const enter = 'mount -t proc proc "$0/proc" && mount --bind "$1" "$0/mnt" && exec chroot "$0" sh -c "$2"';
   return run(["sh", "-c", enter, tree, directory, `exec 2>&1; ${script}`], {
     contained: true,
-    timeoutSeconds: 600,
+    timeoutSeconds: 900,
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", ...env },
   });
 }

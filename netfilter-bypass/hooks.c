@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A packet is judged once, where it enters: at PRE_ROUTING, or at LOCAL_OUT. One
+ * that is bypassed goes on by a call from there, and the hooks that it meets
+ * within that call know it by this CPU's note: they need not look at it again,
+ * and nobody else's untracked packet can be taken for one of ours.
+ */
+#include <linux/if_vlan.h>
+#include <linux/netfilter_bridge.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/l3mdev.h>
+#include <net/netfilter/nf_conntrack.h>
+
+#include "memory.h"
+#include "tracking.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* The packet that is on its way, and as what. */
+struct passing {
+	const struct sk_buff *skb;
+	enum bypass_reason reason;
+};
+
+static DEFINE_PER_CPU(struct passing, passing);
+
+static void count(struct bypass_namespace *bypass, enum bypass_hook hook,
+		  enum bypass_reason reason, unsigned int bytes)
+{
+	this_cpu_inc(bypass->counters->of[hook][reason].packets);
+	this_cpu_add(bypass->counters->of[hook][reason].bytes, bytes);
+}
+
+static bool is_goods(enum bypass_reason reason)
+{
+	return reason == BYPASS_POD || reason == BYPASS_TUNNEL;
+}
+
+/* VRFs have no way past their hooks, and ipvlan in mode l3s receives by one. */
+static bool is_special(const struct net_device *device)
+{
+	return device && (netif_is_l3_master(device) || netif_is_l3_slave(device) ||
+			  netif_has_l3_rx_handler(device));
+}
+
+static enum bypass_reason read_packet(const struct sk_buff *skb, u8 family,
+				      struct bypass_packet *packet)
+{
+	u8 copy[BYPASS_HEADER_BYTES];
+	unsigned int length = skb->len - skb_network_offset(skb);
+	unsigned int wanted = min_t(unsigned int, length, sizeof(copy));
+	const u8 *data = skb_header_pointer(skb, skb_network_offset(skb), wanted, copy);
+
+	if (!data)
+		return BYPASS_MALFORMED;
+	return bypass_read(data, wanted, length, family, false, packet);
+}
+
+/* About a packet that the addressee sent, between pods. */
+static enum bypass_reason judge_error(struct bypass_namespace *bypass,
+				      const struct bypass_config *config,
+				      const struct sk_buff *skb, struct bypass_flow *quoted)
+{
+	struct bypass_flow back = {
+		.source = quoted->destination,
+		.destination = quoted->source,
+		.source_port = quoted->destination_port,
+		.destination_port = quoted->source_port,
+		.protocol = quoted->protocol,
+		.family = quoted->family,
+	};
+	unsigned int at = quoted->family == 4 ? offsetof(struct iphdr, daddr) :
+						offsetof(struct ipv6hdr, daddr);
+	struct bypass_address to;
+	u8 copy[16];
+	const u8 *bytes = skb_header_pointer(skb, skb_network_offset(skb) + at,
+					     quoted->family == 4 ? 4 : 16, copy);
+
+	if (!bytes)
+		return BYPASS_MALFORMED;
+	to = bypass_load(bytes, quoted->family);
+	if (memcmp(&to, &quoted->source, sizeof(to)) ||
+	    bypass_match_pods(&config->rules, &back) != BYPASS_POD)
+		return BYPASS_NOT_IN_SET;
+	return bypass_inquire(bypass, &back, BYPASS_POD, config->rules.mode) == BYPASS_POD ?
+	       BYPASS_ICMP_ERROR : BYPASS_PROTOCOL;
+}
+
+static enum bypass_reason judge(struct bypass_namespace *bypass,
+				const struct bypass_config *config, u32 epoch,
+				const struct sk_buff *skb,
+				const struct nf_hook_state *state,
+				struct bypass_packet *packet)
+{
+	/* The memory is this CPU's, and not to be shared with an interrupt. */
+	bool may_remember = in_softirq() && config->rules.mode != PODWIRE_BYPASS_OBSERVE;
+	unsigned long asked = jiffies;
+	enum bypass_reason reason;
+
+	if (skb_get_nfct(skb))
+		return BYPASS_TRACKED;
+	if (is_special(state->in) || is_special(state->out))
+		return BYPASS_VRF;
+	if (nf_bridge_info_exists(skb))
+		return BYPASS_BRIDGE;
+	reason = read_packet(skb, state->pf == NFPROTO_IPV4 ? 4 : 6, packet);
+	packet->flow.is_leaving = state->hook == NF_INET_LOCAL_OUT;
+	if (!packet->flow.is_leaving && skb->pkt_type != PACKET_HOST)
+		return BYPASS_OTHER_HOST;
+	if (reason == BYPASS_ICMP_ERROR)
+		return packet->flow.is_leaving ? BYPASS_PROTOCOL :
+		       judge_error(bypass, config, skb, &packet->flow);
+	if (reason != BYPASS_POD)
+		return reason;
+	/* What begins a connection believes nobody but conntrack. */
+	if (may_remember && !packet->is_syn) {
+		reason = bypass_recall(bypass->memory, &packet->flow, epoch);
+		if (is_goods(reason))
+			return reason;
+	}
+	reason = bypass_match(&config->rules, &packet->flow);
+	if (!is_goods(reason))
+		return reason;
+	reason = bypass_inquire(bypass, &packet->flow, reason, config->rules.mode);
+	if (reason == BYPASS_CONNTRACK)
+		bypass_mark(bypass->memory, &packet->flow);
+	if (!may_remember)
+		return reason;
+	if (is_goods(reason))
+		bypass_remember(bypass->memory, &packet->flow, epoch, asked, reason);
+	else
+		bypass_forget(bypass->memory, &packet->flow);
+	return reason;
+}
+
+static void go_on(struct sk_buff *skb, const struct nf_hook_state *state,
+		  enum bypass_reason reason)
+{
+	struct passing before = *this_cpu_ptr(&passing);
+
+	*this_cpu_ptr(&passing) = (struct passing){ .skb = skb, .reason = reason };
+	state->okfn(state->net, state->sk, skb);
+	*this_cpu_ptr(&passing) = before;
+}
+
+static unsigned int enter(void *priv, struct sk_buff *skb,
+			  const struct nf_hook_state *state)
+{
+	struct bypass_namespace *bypass = priv;
+	bool is_leaving = state->hook == NF_INET_LOCAL_OUT;
+	const struct bypass_config *config;
+	struct bypass_packet packet = {};
+	enum bypass_reason reason;
+	u32 epoch, mode;
+	int result;
+
+	if (static_branch_unlikely(&bypass_killed))
+		return NF_ACCEPT;
+	/* Before the configuration: whoever sees a new epoch sees what it is of. */
+	epoch = atomic_read_acquire(&bypass->epoch);
+	config = rcu_dereference(bypass->config);
+	mode = config ? config->rules.mode : PODWIRE_BYPASS_OFF;
+	if (mode == PODWIRE_BYPASS_OFF)
+		return NF_ACCEPT;
+	reason = judge(bypass, config, epoch, skb, state, &packet);
+	count(bypass, is_leaving ? BYPASS_AT_LOCAL_OUT : BYPASS_AT_PRE_ROUTING, reason, skb->len);
+	trace_podwire_bypass(bypass->net, skb, state->hook, mode, reason);
+	if (mode == PODWIRE_BYPASS_OBSERVE || (!is_goods(reason) && reason != BYPASS_ICMP_ERROR))
+		return NF_ACCEPT;
+	nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
+	/* An error is for the filters to judge; it is only not invalid. */
+	if (mode == PODWIRE_BYPASS_UNTRACK || reason == BYPASS_ICMP_ERROR)
+		return NF_ACCEPT;
+	if (!is_leaving) {
+		/* Without this protection the note could be another's. */
+		if (!in_softirq())
+			return NF_ACCEPT;
+		go_on(skb, state, reason);
+		return NF_STOLEN;
+	}
+	if (state->pf == NFPROTO_IPV4)
+		IPCB(skb)->flags |= IPSKB_REROUTED;
+	else
+		IP6CB(skb)->flags |= IP6SKB_REROUTED;
+	result = state->okfn(state->net, state->sk, skb);
+	if (result > 0)
+		result = net_xmit_errno(result);
+	/* The sender hears of it from Linux 5.16 on; before, as of a lost packet. */
+	return NF_STOLEN | (unsigned int)-result << NF_VERDICT_QBITS;
+}
+
+static bool is_passing(const struct sk_buff *skb, enum bypass_reason reason)
+{
+	return in_softirq() && this_cpu_read(passing.skb) == skb &&
+	       this_cpu_read(passing.reason) == reason &&
+	       skb_get_nfct(skb) == IP_CT_UNTRACKED;
+}
+
+static unsigned int follow(void *priv, struct sk_buff *skb,
+			   const struct nf_hook_state *state)
+{
+	struct bypass_namespace *bypass = priv;
+	bool is_forward = state->hook == NF_INET_FORWARD;
+	enum bypass_reason reason = is_forward ? BYPASS_POD : BYPASS_TUNNEL;
+
+	if (!is_passing(skb, reason) || is_special(state->out))
+		return NF_ACCEPT;
+	count(bypass, is_forward ? BYPASS_AT_FORWARD : BYPASS_AT_LOCAL_IN, reason, skb->len);
+	trace_podwire_bypass(bypass->net, skb, state->hook, PODWIRE_BYPASS_ALL, reason);
+	/* POST_ROUTING is not entered by what has this flag. */
+	if (is_forward && state->pf == NFPROTO_IPV4)
+		IPCB(skb)->flags |= IPSKB_REROUTED;
+	else if (is_forward)
+		IP6CB(skb)->flags |= IP6SKB_REROUTED;
+	state->okfn(state->net, state->sk, skb);
+	return NF_STOLEN;
+}
+
+/* Tells the memory of flows that conntrack is about to know, just before it does. */
+static unsigned int leave(void *priv, struct sk_buff *skb,
+			  const struct nf_hook_state *state)
+{
+	struct bypass_namespace *bypass = priv;
+	const struct bypass_config *config = rcu_dereference(bypass->config);
+	enum ip_conntrack_info state_of_entry;
+	const struct nf_conn *entry = nf_ct_get(skb, &state_of_entry);
+	struct bypass_flow flow;
+	int direction;
+
+	if (!entry || !config ||
+	    (state_of_entry != IP_CT_NEW && state_of_entry != IP_CT_RELATED))
+		return NF_ACCEPT;
+	for (direction = 0; direction < IP_CT_DIR_MAX; direction++) {
+		bypass_flow_of(entry, direction, &flow);
+		if (bypass_match_pods(&config->rules, &flow) == BYPASS_POD)
+			bypass_mark(bypass->memory, &flow);
+	}
+	return NF_ACCEPT;
+}
+
+/* Which hook is needed for what; those that judge come last. */
+static const struct {
+	unsigned int hook;
+	int priority;
+	nf_hookfn *function;
+	bool is_for_pods;
+	bool is_for_tunnels;
+	u32 least_mode;
+} wanted_hooks[] = {
+	{ NF_INET_POST_ROUTING, INT_MAX, leave, true, false, PODWIRE_BYPASS_UNTRACK },
+	{ NF_INET_FORWARD, INT_MIN, follow, true, false, PODWIRE_BYPASS_ALL },
+	{ NF_INET_LOCAL_IN, INT_MIN, follow, false, true, PODWIRE_BYPASS_ALL },
+	{ NF_INET_PRE_ROUTING, INT_MIN, enter, true, true, PODWIRE_BYPASS_OBSERVE },
+	{ NF_INET_LOCAL_OUT, INT_MIN, enter, false, true, PODWIRE_BYPASS_OBSERVE },
+};
+
+static unsigned long needed(const struct bypass_rules *rules)
+{
+	const struct bypass_addresses *pods = &rules->pods;
+	bool has_tunnels = rules->tunnel_count > 0;
+	unsigned long hooks = 0;
+	int i;
+
+	BUILD_BUG_ON(ARRAY_SIZE(wanted_hooks) * 2 != BYPASS_MAX_HOOKS);
+	for (i = 0; i < BYPASS_MAX_HOOKS; i++) {
+		u32 count = i % 2 ? pods->count6 : pods->count4;
+
+		if (rules->mode >= wanted_hooks[i / 2].least_mode &&
+		    ((count > 0 && wanted_hooks[i / 2].is_for_pods) ||
+		     (has_tunnels && wanted_hooks[i / 2].is_for_tunnels)))
+			hooks |= 1UL << i;
+	}
+	return hooks;
+}
+
+void bypass_prepare_hooks(struct bypass_namespace *bypass)
+{
+	int i;
+
+	for (i = 0; i < BYPASS_MAX_HOOKS; i++) {
+		bypass->hooks[i].hook = wanted_hooks[i / 2].function;
+		bypass->hooks[i].priv = bypass;
+		bypass->hooks[i].pf = i % 2 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+		bypass->hooks[i].hooknum = wanted_hooks[i / 2].hook;
+		bypass->hooks[i].priority = wanted_hooks[i / 2].priority;
+	}
+}
+
+/* Those that are missing for `rules`. */
+int bypass_register_hooks(struct bypass_namespace *bypass, const struct bypass_rules *rules)
+{
+	unsigned long hooks = needed(rules);
+	int i, result;
+
+	for (i = 0; i < BYPASS_MAX_HOOKS; i++) {
+		if (!(hooks & 1UL << i) || (bypass->registered & 1UL << i))
+			continue;
+		result = nf_register_net_hook(bypass->net, &bypass->hooks[i]);
+		if (result)
+			return result;
+		bypass->registered |= 1UL << i;
+	}
+	return 0;
+}
+
+/* Those that `rules` do without; without any, all. */
+void bypass_unregister_hooks(struct bypass_namespace *bypass, const struct bypass_rules *rules)
+{
+	unsigned long hooks = rules ? needed(rules) : 0;
+	int i;
+
+	for (i = BYPASS_MAX_HOOKS - 1; i >= 0; i--) {
+		if ((hooks & 1UL << i) || !(bypass->registered & 1UL << i))
+			continue;
+		nf_unregister_net_hook(bypass->net, &bypass->hooks[i]);
+		bypass->registered &= ~(1UL << i);
+	}
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A table for each CPU, and one of marks for all; both of a fixed size. */
+#include <linux/jhash.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+
+#include "memory.h"
+
+#define ENTRIES 1024
+#define MARKS 8192
+
+struct entry {
+	struct bypass_flow flow;
+	unsigned long asked;
+	u32 epoch;
+	u8 reason;
+} ____cacheline_aligned;
+
+struct bypass_memory {
+	u32 seed;
+	unsigned long *marks;
+	struct entry * __percpu *entries;
+};
+
+static u32 hash_of(const struct bypass_memory *memory, const struct bypass_flow *flow)
+{
+	u32 ports = (__force u32)flow->source_port << 16 | (__force u32)flow->destination_port;
+
+	if (flow->family == 4)
+		return jhash_3words(flow->source.low, flow->destination.low, ports,
+				    memory->seed + flow->protocol);
+	return jhash2((const u32 *)flow, 8, memory->seed + flow->protocol + ports);
+}
+
+static struct entry *entry_of(struct bypass_memory *memory, u32 hash)
+{
+	return *this_cpu_ptr(memory->entries) + hash % ENTRIES;
+}
+
+static unsigned long *mark_of(struct bypass_memory *memory, u32 hash)
+{
+	return &memory->marks[(hash >> 16 ^ hash) % MARKS];
+}
+
+void bypass_mark(struct bypass_memory *memory, const struct bypass_flow *flow)
+{
+	unsigned long *mark = mark_of(memory, hash_of(memory, flow));
+
+	unsigned long now = jiffies;
+
+	/* Others read it with each packet. */
+	if (READ_ONCE(*mark) != now)
+		WRITE_ONCE(*mark, now);
+}
+
+void bypass_mark_all(struct bypass_memory *memory)
+{
+	int i;
+
+	for (i = 0; i < MARKS; i++)
+		WRITE_ONCE(memory->marks[i], jiffies);
+}
+
+enum bypass_reason bypass_recall(struct bypass_memory *memory,
+				 const struct bypass_flow *flow, u32 epoch)
+{
+	u32 hash = hash_of(memory, flow);
+	const struct entry *entry = entry_of(memory, hash);
+
+	if (memcmp(&entry->flow, flow, sizeof(*flow)) || entry->epoch != epoch)
+		return BYPASS_NOT_IN_SET;
+	if (time_after_eq(jiffies, entry->asked + HZ))
+		return BYPASS_NOT_IN_SET;
+	if (!time_after(entry->asked, READ_ONCE(*mark_of(memory, hash)) + HZ))
+		return BYPASS_NOT_IN_SET;
+	return entry->reason;
+}
+
+void bypass_remember(struct bypass_memory *memory, const struct bypass_flow *flow,
+		     u32 epoch, unsigned long asked, enum bypass_reason reason)
+{
+	struct entry *entry = entry_of(memory, hash_of(memory, flow));
+
+	entry->flow = *flow;
+	entry->asked = asked;
+	entry->epoch = epoch;
+	entry->reason = reason;
+}
+
+void bypass_forget(struct bypass_memory *memory, const struct bypass_flow *flow)
+{
+	struct entry *entry = entry_of(memory, hash_of(memory, flow));
+
+	if (!memcmp(&entry->flow, flow, sizeof(*flow)))
+		entry->flow.family = 0;
+}
+
+struct bypass_memory *bypass_make_memory(void)
+{
+	struct bypass_memory *memory = kzalloc(sizeof(*memory), GFP_KERNEL);
+	int cpu;
+
+	if (!memory)
+		return NULL;
+	memory->seed = get_random_u32();
+	memory->marks = kvcalloc(MARKS, sizeof(*memory->marks), GFP_KERNEL);
+	memory->entries = alloc_percpu(struct entry *);
+	if (!memory->marks || !memory->entries)
+		goto failed;
+	for_each_possible_cpu(cpu) {
+		struct entry *entries = kvzalloc_node(ENTRIES * sizeof(*entries),
+						      GFP_KERNEL, cpu_to_node(cpu));
+
+		if (!entries)
+			goto failed;
+		*per_cpu_ptr(memory->entries, cpu) = entries;
+	}
+	bypass_mark_all(memory);
+	return memory;
+failed:
+	bypass_free_memory(memory);
+	return NULL;
+}
+
+void bypass_free_memory(struct bypass_memory *memory)
+{
+	int cpu;
+
+	if (!memory)
+		return;
+	if (memory->entries) {
+		for_each_possible_cpu(cpu)
+			kvfree(*per_cpu_ptr(memory->entries, cpu));
+	}
+	free_percpu(memory->entries);
+	kvfree(memory->marks);
+	kfree(memory);
+}

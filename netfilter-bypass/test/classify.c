@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The classifier by tables, in user space. Prints a line for each row that is
+ * not as expected, and how many there were.
+ */
+#include <stdio.h>
+
+#include "fixture.h"
+
+static int failed, total;
+
+static void expect(const char *what, unsigned int seen, unsigned int expected)
+{
+	total++;
+	if (seen == expected)
+		return;
+	failed++;
+	printf("%s: %s, expected %s\n", what, reason_names[seen], reason_names[expected]);
+}
+
+static void expect_packet(const char *what, const struct bytes *packet, u8 family,
+			  enum bypass_reason expected)
+{
+	expect(what, judge(&rules, packet->data, packet->length, packet->length, family), expected);
+}
+
+static void change(const char *what, u8 family, int at, u8 value, enum bypass_reason expected)
+{
+	struct bytes packet = family == 4 ? packet4("10.244.1.2", "10.244.2.3", 17, 40000, 53) :
+					    packet6("fd00::1:2", "fd00::2:3", 17, 40000, 53);
+
+	packet.data[at] = value;
+	expect_packet(what, &packet, family, expected);
+}
+
+static void test_addresses(void)
+{
+	static const struct {
+		const char *what, *from, *to;
+		enum bypass_reason expected;
+	} rows[] = {
+		{ "two pods", "10.244.1.2", "10.244.2.3", BYPASS_POD },
+		{ "the first and the last address of the set", "10.244.0.0", "10.244.255.255", BYPASS_POD },
+		{ "one below the set", "10.243.255.255", "10.244.2.3", BYPASS_NOT_IN_SET },
+		{ "one above the set", "10.245.0.0", "10.244.2.3", BYPASS_NOT_IN_SET },
+		{ "to the outside", "10.244.1.2", "1.1.1.1", BYPASS_NOT_IN_SET },
+		{ "from an excluded pod", "10.244.9.9", "10.244.2.3", BYPASS_EXCLUDED },
+		{ "to an excluded pod", "10.244.2.3", "10.244.9.9", BYPASS_EXCLUDED },
+		{ "beside an excluded pod", "10.244.9.8", "10.244.9.10", BYPASS_POD },
+	};
+	struct bytes packet;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		packet = packet4(rows[i].from, rows[i].to, 6, 40000, 80);
+		expect_packet(rows[i].what, &packet, 4, rows[i].expected);
+	}
+	packet = packet6("fd00::1:2", "fd00::2:3", 6, 40000, 80);
+	expect_packet("two pods by IPv6", &packet, 6, BYPASS_POD);
+	packet = packet6("fd00::1:2", "fd01::2:3", 6, 40000, 80);
+	expect_packet("outside by IPv6", &packet, 6, BYPASS_NOT_IN_SET);
+	packet = packet6("fd00::9:9", "fd00::2:3", 6, 40000, 80);
+	expect_packet("excluded by IPv6", &packet, 6, BYPASS_EXCLUDED);
+}
+
+static void test_tunnels(void)
+{
+	struct bytes packet = packet4("192.0.2.2", "192.0.2.1", 17, 50000, 8472);
+
+	expect_packet("a tunnel from a peer", &packet, 4, BYPASS_TUNNEL);
+	packet = packet4("192.0.2.9", "192.0.2.1", 17, 50000, 8472);
+	expect_packet("a tunnel from somebody else", &packet, 4, BYPASS_NOT_IN_SET);
+	packet = packet4("192.0.2.2", "192.0.2.1", 17, 8472, 50000);
+	expect_packet("the tunnel's port as a source", &packet, 4, BYPASS_NOT_IN_SET);
+	packet = packet4("192.0.2.2", "192.0.2.1", 6, 50000, 8472);
+	expect_packet("the tunnel's port of another protocol", &packet, 4, BYPASS_NOT_IN_SET);
+	packet = packet4("192.0.2.1", "192.0.2.2", 17, 50000, 8472);
+	expect_packet("one's own tunnel coming back", &packet, 4, BYPASS_NOT_IN_SET);
+	expect("one's own tunnel leaving",
+	       judge_leaving(&rules, packet.data, packet.length, packet.length, 4), BYPASS_TUNNEL);
+	packet = packet4("10.244.1.2", "10.244.2.3", 17, 50000, 53);
+	expect("a pod's packet as this node's own",
+	       judge_leaving(&rules, packet.data, packet.length, packet.length, 4), BYPASS_NOT_IN_SET);
+}
+
+static void test_headers(void)
+{
+	struct bytes packet;
+
+	change("options", 4, 0, 0x46, BYPASS_OPTIONS);
+	change("a header that is too short", 4, 0, 0x44, BYPASS_MALFORMED);
+	change("another version", 4, 0, 0x65, BYPASS_MALFORMED);
+	change("more fragments", 4, 6, 0x20, BYPASS_FRAGMENT);
+	change("a later fragment", 4, 7, 0x01, BYPASS_FRAGMENT);
+	change("don't fragment", 4, 6, 0x40, BYPASS_POD);
+	change("SCTP", 4, 9, 132, BYPASS_PROTOCOL);
+	change("a total length beyond the packet", 4, 2, 0x40, BYPASS_MALFORMED);
+	change("a total length within the header", 4, 3, 21, BYPASS_MALFORMED);
+	change("a total length of nothing", 4, 3, 0, BYPASS_POD);
+	change("another version by IPv6", 6, 0, 0x40, BYPASS_MALFORMED);
+	change("a fragment by IPv6", 6, 6, 44, BYPASS_FRAGMENT);
+	change("hop-by-hop options", 6, 6, 0, BYPASS_OPTIONS);
+	change("a routing header", 6, 6, 43, BYPASS_OPTIONS);
+	change("ESP", 6, 6, 50, BYPASS_OPTIONS);
+	change("destination options", 6, 6, 60, BYPASS_OPTIONS);
+	change("no next header", 6, 6, 59, BYPASS_PROTOCOL);
+	change("a payload length beyond the packet", 6, 4, 0x40, BYPASS_MALFORMED);
+	packet = packet4("10.244.1.2", "10.244.2.3", 6, 40000, 80);
+	for (size_t length = 0; length < packet.length; length++) {
+		expect("cut off", judge(&rules, packet.data, length, length, 4), BYPASS_MALFORMED);
+		expect("not all of it at hand", judge(&rules, packet.data, length, packet.length, 4),
+		       length < 34 ? BYPASS_MALFORMED : BYPASS_POD);
+	}
+}
+
+static void test_errors(void)
+{
+	struct bytes inner = packet4("10.244.1.2", "10.244.2.3", 6, 40000, 80);
+	struct bytes error = error4("192.0.2.2", "10.244.1.2", 3, &inner);
+
+	expect_packet("an error about a pod's packet", &error, 4, BYPASS_ICMP_ERROR);
+	error = error4("192.0.2.2", "10.244.1.2", 8, &inner);
+	expect_packet("a ping", &error, 4, BYPASS_PROTOCOL);
+	inner.data[0] = 0x46;
+	error = error4("192.0.2.2", "10.244.1.2", 3, &inner);
+	expect_packet("an error about a packet with options", &error, 4, BYPASS_PROTOCOL);
+	error.length = 28 + 20 + 4;
+	expect_packet("an error that is cut off", &error, 4, BYPASS_MALFORMED);
+}
+
+static void test_sets(void)
+{
+	static const struct {
+		const char *what;
+		u8 family, length, byte;
+		bool expected;
+	} rows[] = {
+		{ "all of IPv4", 4, 0, 0, true }, { "an address", 4, 32, 7, true },
+		{ "longer than an address", 4, 33, 7, false }, { "bits beyond it", 4, 24, 7, false },
+		{ "all of IPv6", 6, 0, 0, true }, { "a half", 6, 64, 0, true },
+		{ "bits beyond a half", 6, 64, 7, false }, { "too long", 6, 129, 0, false },
+		{ "no family", 0, 0, 0, false }, { "another family", 10, 0, 0, false },
+	};
+	struct bypass_range4 ranges[] = { { 1, 5 }, { 2, 3 }, { 5, 9 }, { 11, 11 }, { 20, ~0U } };
+	struct bypass_addresses set = { .ranges4 = ranges };
+	struct bypass_range range;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		u8 address[16] = { 10, 0, 0, rows[i].byte };
+
+		if (rows[i].family == 6)
+			memcpy(address, (u8[16]){ 0 }, 16), address[15] = rows[i].byte;
+		else if (rows[i].length == 0)
+			memset(address, 0, 16);
+		expect(rows[i].what, bypass_range_of(rows[i].family, rows[i].length, address, &range),
+		       rows[i].expected);
+	}
+	set.count4 = bypass_join4(ranges, 5);
+	expect("ranges that overlap are joined", set.count4, 3);
+	for (u32 address = 0; address < 25; address++)
+		expect("a member of joined ranges", bypass_has4(&set, address),
+		       (address >= 1 && address <= 9) || address == 11 || address >= 20);
+	expect("the last address of all", bypass_has4(&set, ~0U), true);
+}
+
+int main(void)
+{
+	make_rules();
+	test_addresses();
+	test_tunnels();
+	test_headers();
+	test_errors();
+	test_sets();
+	printf("%d passed, %d failed\n", total - failed, failed);
+	return failed > 0;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An entry of conntrack for a flow between pods means the full path, NAT or not:
+ * IPVS translates without saying so in the entry, and a flow that was begun there
+ * shall end there. A tunnel is this node's own, so only a translated one counts.
+ */
+#include <net/addrconf.h>
+#include <net/ip_vs.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_expect.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+#include <net/route.h>
+
+#include "tracking.h"
+
+enum tracking { NONE, PLAIN, TRANSLATED, AWAITED };
+
+static void store_address(const struct bypass_address *from, u8 family,
+			  union nf_inet_addr *to)
+{
+	memset(to, 0, sizeof(*to));
+	if (family == 4) {
+		to->ip = htonl(from->low);
+	} else {
+		to->ip6[0] = htonl(from->high >> 32);
+		to->ip6[1] = htonl(from->high);
+		to->ip6[2] = htonl(from->low >> 32);
+		to->ip6[3] = htonl(from->low);
+	}
+}
+
+static void tuple_of(const struct bypass_flow *flow, struct nf_conntrack_tuple *tuple)
+{
+	memset(tuple, 0, sizeof(*tuple));
+	tuple->src.l3num = flow->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	tuple->dst.protonum = flow->protocol;
+	store_address(&flow->source, flow->family, &tuple->src.u3);
+	store_address(&flow->destination, flow->family, &tuple->dst.u3);
+	tuple->src.u.all = flow->source_port;
+	tuple->dst.u.all = flow->destination_port;
+}
+
+void bypass_flow_of(const struct nf_conn *entry, int direction, struct bypass_flow *flow)
+{
+	const struct nf_conntrack_tuple *tuple = &entry->tuplehash[direction].tuple;
+	u8 family = tuple->src.l3num == NFPROTO_IPV4 ? 4 : 6;
+
+	memset(flow, 0, sizeof(*flow));
+	flow->family = family;
+	flow->protocol = tuple->dst.protonum;
+	flow->source = bypass_load((const u8 *)&tuple->src.u3, family);
+	flow->destination = bypass_load((const u8 *)&tuple->dst.u3, family);
+	flow->source_port = tuple->src.u.all;
+	flow->destination_port = tuple->dst.u.all;
+}
+
+static bool is_translated(const struct nf_conn *entry)
+{
+	const struct nf_conntrack_tuple *there = &entry->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
+	const struct nf_conntrack_tuple *back = &entry->tuplehash[IP_CT_DIR_REPLY].tuple;
+
+	return (entry->status & IPS_NAT_MASK) ||
+	       !nf_inet_addr_cmp(&there->src.u3, &back->dst.u3) ||
+	       !nf_inet_addr_cmp(&there->dst.u3, &back->src.u3) ||
+	       there->src.u.all != back->dst.u.all || there->dst.u.all != back->src.u.all;
+}
+
+static enum tracking tracking_of(struct net *net, const struct bypass_flow *flow)
+{
+	struct nf_conntrack_tuple tuple;
+	struct nf_conntrack_tuple_hash *found;
+	enum tracking tracking;
+	struct nf_conn *entry;
+
+	tuple_of(flow, &tuple);
+	found = nf_conntrack_find_get(net, &nf_ct_zone_dflt, &tuple);
+	if (!found)
+		return __nf_ct_expect_find(net, &nf_ct_zone_dflt, &tuple) ? AWAITED : NONE;
+	entry = nf_ct_tuplehash_to_ctrack(found);
+	tracking = is_translated(entry) ? TRANSLATED : PLAIN;
+	nf_ct_put(entry);
+	return tracking;
+}
+
+/* Not the scope of a link, nor of the machine. */
+static bool is_local(struct net *net, const struct bypass_flow *flow)
+{
+	union nf_inet_addr address;
+
+	store_address(&flow->destination, flow->family, &address);
+	if (flow->family == 4)
+		return inet_addr_type(net, address.ip) != RTN_UNICAST;
+	return ipv6_chk_addr(net, &address.in6, NULL, 0);
+}
+
+/* It translates answers by its own table then, which nobody else can ask. */
+static bool is_ipvs_unseen(struct net *net)
+{
+#if IS_ENABLED(CONFIG_IP_VS)
+	struct netns_ipvs *ipvs = net_ipvs(net);
+
+	return ipvs && READ_ONCE(ipvs->enable) && !ip_vs_conntrack_enabled(ipvs);
+#else
+	return false;
+#endif
+}
+
+enum bypass_reason bypass_inquire(struct bypass_namespace *bypass,
+				  const struct bypass_flow *flow,
+				  enum bypass_reason reason, u32 mode)
+{
+	struct net *net = bypass->net;
+
+	if (reason == BYPASS_TUNNEL) {
+		if (!flow->is_leaving && !is_local(net, flow))
+			return BYPASS_NOT_LOCAL;
+		return tracking_of(net, flow) == TRANSLATED ? BYPASS_CONNTRACK : reason;
+	}
+	if (is_local(net, flow))
+		return BYPASS_LOCAL;
+	if (is_ipvs_unseen(net))
+		return BYPASS_IPVS;
+	switch (tracking_of(net, flow)) {
+	case NONE:
+		return reason;
+	case PLAIN:
+		/* All flows are tracked while it only looks on. */
+		return mode == PODWIRE_BYPASS_OBSERVE ? reason : BYPASS_CONNTRACK;
+	case AWAITED:
+		return BYPASS_EXPECTED;
+	default:
+		return BYPASS_CONNTRACK;
+	}
+}
