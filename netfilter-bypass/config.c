@@ -104,6 +104,9 @@ void bypass_lease_ended(struct work_struct *work)
 void bypass_end(struct bypass_namespace *bypass)
 {
 	cancel_delayed_work_sync(&bypass->lease);
+	/* Waiting is slow, and most namespaces were never configured. */
+	if (!rcu_access_pointer(bypass->config) && !bypass->counters)
+		return;
 	bypass_unregister_hooks(bypass, NULL);
 	synchronize_net();
 	bypass_free_config(rcu_dereference_protected(bypass->config, true));

@@ -51,13 +51,19 @@ static enum bypass_reason read_packet(const struct sk_buff *skb, u8 family,
 				      struct bypass_packet *packet)
 {
 	u8 copy[BYPASS_HEADER_BYTES];
-	unsigned int length = skb->len - skb_network_offset(skb);
+	int offset = skb_network_offset(skb);
+	unsigned int length = skb->len - offset;
+	unsigned int linear = skb_headlen(skb) - offset;
 	unsigned int wanted = min_t(unsigned int, length, sizeof(copy));
-	const u8 *data = skb_header_pointer(skb, skb_network_offset(skb), wanted, copy);
+	enum bypass_reason reason = bypass_read(skb_network_header(skb), linear, length,
+						family, false, packet);
 
-	if (!data)
+	/* What it lacks may be further back; that is rare, and a copy costs. */
+	if (reason == BYPASS_POD || linear >= wanted)
+		return reason;
+	if (skb_copy_bits(skb, offset, copy, wanted))
 		return BYPASS_MALFORMED;
-	return bypass_read(data, wanted, length, family, false, packet);
+	return bypass_read(copy, wanted, length, family, false, packet);
 }
 
 /* About a packet that the addressee sent, between pods. */
@@ -116,6 +122,9 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 		       judge_error(bypass, config, skb, &packet->flow);
 	if (reason != BYPASS_POD)
 		return reason;
+	/* The kernel's tunnels have sockets of its own; a user's obeys the rules for users. */
+	if (packet->flow.is_leaving && state->sk && !state->sk->sk_kern_sock)
+		return BYPASS_USER_SOCKET;
 	/* What begins a connection believes nobody but conntrack. */
 	if (may_remember && !packet->is_syn) {
 		reason = bypass_recall(bypass->memory, &packet->flow, epoch);

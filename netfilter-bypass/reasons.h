@@ -25,7 +25,8 @@
 	of(VRF, "vrf-or-l3s") \
 	of(BRIDGE, "bridge") \
 	of(IPVS, "ipvs") \
-	of(OTHER_HOST, "other-host")
+	of(OTHER_HOST, "other-host") \
+	of(USER_SOCKET, "user-socket")
 
 #define BYPASS_HOOKS(of) \
 	of(PRE_ROUTING, "prerouting") \

@@ -29,9 +29,9 @@ async function dispatch(words: readonly string[], terminal: Terminal): Promise<n
   }
   if (first === "--help" || first === "-h") return help(rest, terminal);
   if (first === "help") return help(rest, terminal);
-  const command = commands.find(({ name }) => name === (first === "--version" ? "version" : first));
+  const { command, after } = find(first === "--version" ? "version" : first, rest);
   if (command === undefined) return misused(unknown(first), "podwire help", terminal);
-  return call(command, rest, terminal);
+  return call(command, after, terminal);
 }
 
 async function call(command: Command, words: readonly string[], terminal: Terminal): Promise<number> {
@@ -51,9 +51,21 @@ async function call(command: Command, words: readonly string[], terminal: Termin
   return run(given, terminal);
 }
 
+/** The command of one word or of two, and the words after it. */
+function find(
+  first: string,
+  rest: readonly string[],
+): { command: Command | undefined; after: readonly string[] } {
+  const named = (name: string) => commands.find((candidate) => candidate.name === name);
+  const ofTwo = named(`${first} ${rest[0]}`);
+  return ofTwo === undefined
+    ? { command: named(first), after: rest }
+    : { command: ofTwo, after: rest.slice(1) };
+}
+
 function help(words: readonly string[], terminal: Terminal): number {
-  const [name, ...more] = words;
-  const command = commands.find((candidate) => candidate.name === name);
+  const [name, ...rest] = words;
+  const { command, after: more } = find(name ?? "", rest);
   if (more.length > 0) return misused("help takes one command", "podwire help", terminal);
   if (name !== undefined && command === undefined) return misused(unknown(name), "podwire help", terminal);
   terminal.print(command === undefined ? generalHelp() : commandHelp(command));
@@ -79,6 +91,8 @@ function parse(command: Command, words: readonly string[]): Words {
 }
 
 function unknown(word: string): string {
+  const parts = commands.filter(({ name }) => name.startsWith(`${word} `)).map(({ name }) => name);
+  if (parts.length > 0) return `${word} is followed by a word more: ${parts.join(", ")}`;
   const kind = word.startsWith("-") ? "option" : "command";
   return `unknown ${kind} ${JSON.stringify(word)}; commands are ${commands.map(({ name }) => name).join(", ")}`;
 }

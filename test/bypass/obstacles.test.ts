@@ -1,0 +1,122 @@
+// The listings are as nft 1.0.6 and iptables 1.8.9 print them.
+import { describe, expect, test } from "vitest";
+import { parsePrefix } from "../../src/address/ip.ts";
+import { legacyObstacles, type NftObject, nftObstacles } from "../../src/bypass/obstacles.ts";
+
+const pods = ["10.244.0.0/16", "fd00:10:244::/48"].flatMap((text) => parsePrefix(text) ?? []);
+const base = (hook: string, policy = "accept", family = "ip", table = "mine", name = hook): NftObject => ({
+  chain: { family, table, name, hook, policy },
+});
+const rule = (chain: string, ...expr: Record<string, unknown>[]): NftObject => ({
+  rule: { family: "ip", table: "mine", chain, handle: 7, expr },
+});
+const to = (addr: string, len: number) => ({
+  match: {
+    op: "==",
+    left: { payload: { protocol: "ip", field: "daddr" } },
+    right: { prefix: { addr, len } },
+  },
+});
+const jump = (target: string) => ({ jump: { target } });
+const drop = { drop: null };
+
+describe("rules by nft", () => {
+  test.each<[string, NftObject[], string[]]>([
+    ["nothing at all", [], []],
+    [
+      "a rule that accepts and counts",
+      [base("forward"), rule("forward", { counter: {} }, { accept: null })],
+      [],
+    ],
+    [
+      "a rule that drops",
+      [base("forward"), rule("forward", drop)],
+      ["rule 7 of chain ip mine forward (drop)"],
+    ],
+    ["a policy that drops", [base("forward", "drop")], ["chain ip mine forward drops by default"]],
+    ["a rule for the host itself", [base("input", "drop"), rule("input", drop)], []],
+    ["a rule for another network", [base("forward"), rule("forward", to("172.17.0.0", 16), drop)], []],
+    [
+      "a rule for some pods",
+      [base("forward"), rule("forward", to("10.244.9.0", 24), drop)],
+      ["rule 7 of chain ip mine forward (drop)"],
+    ],
+    [
+      "a rule for more than pods",
+      [base("forward"), rule("forward", to("10.0.0.0", 8), drop)],
+      ["rule 7 of chain ip mine forward (drop)"],
+    ],
+    [
+      "a rule behind a jump",
+      [base("forward"), rule("forward", jump("mine")), rule("mine", drop)],
+      ["rule 7 of chain ip mine mine (drop)"],
+    ],
+    ["chains in a circle", [base("forward"), rule("forward", jump("a")), rule("a", jump("a"))], []],
+    ["a chain that nobody jumps to", [base("forward"), rule("other", drop)], []],
+    [
+      "kube-proxy's chain",
+      [base("forward"), rule("forward", jump("KUBE-FORWARD")), rule("KUBE-FORWARD", drop)],
+      [],
+    ],
+    [
+      "a policy's chain",
+      [base("forward"), rule("forward", jump("KUBE-NWPLCY-A1")), rule("KUBE-NWPLCY-A1", drop)],
+      ["rule 7 of chain ip mine KUBE-NWPLCY-A1 (drop)"],
+    ],
+    [
+      "a mark",
+      [base("prerouting"), rule("prerouting", { mangle: { key: { meta: { key: "mark" } }, value: 1 } })],
+      ["rule 7 of chain ip mine prerouting (mangle)"],
+    ],
+    [
+      "a target that nft cannot show",
+      [base("forward"), rule("forward", { xt: { type: "target", name: "TCPMSS" } })],
+      ["rule 7 of chain ip mine forward (TCPMSS)"],
+    ],
+    [
+      "a match that nft cannot show",
+      [base("forward"), rule("forward", { xt: { type: "match", name: "comment" } }, { accept: null })],
+      [],
+    ],
+    [
+      "a flowtable",
+      [base("forward"), rule("forward", { flow: { op: "add", flowtable: "@f" } })],
+      ["rule 7 of chain ip mine forward (flow)"],
+    ],
+    ["podwire's own table", [base("postrouting", "accept", "inet", "podwire")], []],
+  ])("%s", (_, objects, expected) => {
+    expect(nftObstacles(objects, pods)).toEqual(expected);
+  });
+});
+
+describe("rules by iptables-legacy", () => {
+  const listing = (...lines: string[]) => ["-P FORWARD ACCEPT", ...lines].join("\n");
+  test.each<[string, string, string[]]>([
+    ["accepting", listing("-A FORWARD -i pw+ -j ACCEPT"), []],
+    [
+      "dropping",
+      listing("-A FORWARD -p tcp --dport 22 -j DROP"),
+      ["iptables -t filter -A FORWARD -p tcp --dport 22 -j DROP"],
+    ],
+    ["by default", "-P FORWARD DROP", ["iptables FORWARD drops by default"]],
+    ["for another network", listing("-A FORWARD -s 172.17.0.0/16 -j DROP"), []],
+    [
+      "for all but another network",
+      listing("-A FORWARD ! -s 172.17.0.0/16 -j DROP"),
+      ["iptables -t filter -A FORWARD ! -s 172.17.0.0/16 -j DROP"],
+    ],
+    [
+      "of kube-proxy",
+      listing("-N KUBE-FORWARD", "-A FORWARD -j KUBE-FORWARD", "-A KUBE-FORWARD -j DROP"),
+      [],
+    ],
+    [
+      "behind a jump",
+      listing("-N MINE", "-A FORWARD -j MINE", "-A MINE -j DROP"),
+      ["iptables -t filter -A MINE -j DROP"],
+    ],
+    ["for the host itself", listing("-A INPUT -j DROP"), []],
+  ])("%s", (_, text, expected) => {
+    expect(legacyObstacles("iptables", "filter", text, pods)).toEqual(expected);
+  });
+});
