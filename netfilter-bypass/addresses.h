@@ -177,4 +177,46 @@ static inline bool bypass_range_of(u8 family, u8 length, const u8 *bytes,
 	return true;
 }
 
+static inline void bypass_store64(u8 *bytes, u64 value)
+{
+	int i;
+
+	for (i = 7; i >= 0; i--, value >>= 8)
+		bytes[i] = value;
+}
+
+/*
+ * The greatest prefix that begins at `from` and is not past `to`: its address
+ * goes to `bytes`, its length is returned, and `from` moves behind it.
+ */
+static inline u8 bypass_next_prefix(u8 family, struct bypass_address *from,
+				    const struct bypass_address *to, u8 *bytes)
+{
+	u8 length = family == 4 ? 32 : 128;
+	struct bypass_range range, found = { *from, *from };
+
+	memset(bytes, 0, 16);
+	if (family == 4) {
+		bypass_store64(bytes, from->low << 32);
+	} else {
+		bypass_store64(bytes, from->high);
+		bypass_store64(bytes + 8, from->low);
+	}
+	while (length > 0 && bypass_range_of(family, length - 1, bytes, &range) &&
+	       !bypass_is_less(to, &range.last)) {
+		found = range;
+		length--;
+	}
+	from->low = found.last.low + 1;
+	from->high = found.last.high + (from->low == 0);
+	return length;
+}
+
+/* Whether there is more from `next` to `last`. Behind the last address of all comes the first. */
+static inline bool bypass_is_within(const struct bypass_address *next,
+				    const struct bypass_address *last)
+{
+	return !bypass_is_less(last, next) && (next->high || next->low);
+}
+
 #endif

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include "memory.h"
+#include "namespace.h"
 
 static void free_addresses(struct bypass_addresses *set)
 {

@@ -15,6 +15,7 @@
 #include <net/netfilter/nf_conntrack.h>
 
 #include "memory.h"
+#include "namespace.h"
 #include "tracking.h"
 
 #define CREATE_TRACE_POINTS
@@ -106,6 +107,7 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 	bool may_remember = in_softirq() && config->rules.mode != PODWIRE_BYPASS_OBSERVE;
 	unsigned long asked = jiffies;
 	enum bypass_reason reason;
+	bool is_user;
 
 	if (skb_get_nfct(skb))
 		return BYPASS_TRACKED;
@@ -123,10 +125,9 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 	if (reason != BYPASS_POD)
 		return reason;
 	/* The kernel's tunnels have sockets of its own; a user's obeys the rules for users. */
-	if (packet->flow.is_leaving && state->sk && !state->sk->sk_kern_sock)
-		return BYPASS_USER_SOCKET;
+	is_user = packet->flow.is_leaving && state->sk && !state->sk->sk_kern_sock;
 	/* What begins a connection believes nobody but conntrack. */
-	if (may_remember && !packet->is_syn) {
+	if (may_remember && !packet->is_syn && !is_user) {
 		reason = bypass_recall(bypass->memory, &packet->flow, epoch);
 		if (is_goods(reason))
 			return reason;
@@ -134,6 +135,8 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 	reason = bypass_match(&config->rules, &packet->flow);
 	if (!is_goods(reason))
 		return reason;
+	if (is_user)
+		return BYPASS_USER_SOCKET;
 	reason = bypass_inquire(bypass, &packet->flow, reason, config->rules.mode);
 	if (reason == BYPASS_CONNTRACK)
 		bypass_mark(bypass->memory, &packet->flow);

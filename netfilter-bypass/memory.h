@@ -13,7 +13,7 @@
 #ifndef BYPASS_MEMORY_H
 #define BYPASS_MEMORY_H
 
-#include "namespace.h"
+#include "classify.h"
 
 struct bypass_memory *bypass_make_memory(void);
 void bypass_free_memory(struct bypass_memory *memory);

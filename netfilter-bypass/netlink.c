@@ -11,6 +11,7 @@
 #include <net/sock.h>
 
 #include "memory.h"
+#include "namespace.h"
 
 static const struct nla_policy policy[PODWIRE_BYPASS_A_MAX + 1] = {
 	[PODWIRE_BYPASS_A_MODE] = NLA_POLICY_MAX(NLA_U32, PODWIRE_BYPASS_ALL),
@@ -253,40 +254,6 @@ struct position {
 	bool is_within;
 };
 
-static void store64(u8 *bytes, u64 value)
-{
-	int i;
-
-	for (i = 7; i >= 0; i--, value >>= 8)
-		bytes[i] = value;
-}
-
-/* The greatest prefix that begins at `from` and ends at `to` at the latest. */
-static void next_prefix(u8 family, struct bypass_address *from, const struct bypass_address *to,
-			struct podwire_bypass_prefix *prefix)
-{
-	u8 bits = family == 4 ? 32 : 128, length = bits;
-	u8 bytes[16] = {};
-	struct bypass_range range, found;
-
-	if (family == 4) {
-		store64(bytes, from->low << 32);
-	} else {
-		store64(bytes, from->high);
-		store64(bytes + 8, from->low);
-	}
-	bypass_range_of(family, bits, bytes, &found);
-	while (length > 0 && bypass_range_of(family, length - 1, bytes, &range) &&
-	       !bypass_is_less(to, &range.last)) {
-		found = range;
-		length--;
-	}
-	*prefix = (struct podwire_bypass_prefix){ .family = family, .length = length };
-	memcpy(prefix->address, bytes, sizeof(bytes));
-	from->low = found.last.low + 1;
-	from->high = found.last.high + (from->low == 0);
-}
-
 /* As many of the set's prefixes as there is room for; true if there were any. */
 static bool put_set(struct sk_buff *skb, unsigned int type, const struct bypass_addresses *set,
 		    struct position *at)
@@ -318,10 +285,9 @@ static bool put_set(struct sk_buff *skb, unsigned int type, const struct bypass_
 			last = range->last;
 		}
 		prefix = skb_put(skb, sizeof(*prefix));
-		next_prefix(family, &at->next, &last, prefix);
-		/* Behind the last address of all comes the first. */
-		at->is_within = !bypass_is_less(&last, &at->next) &&
-				(at->next.high || at->next.low);
+		*prefix = (struct podwire_bypass_prefix){ .family = family };
+		prefix->length = bypass_next_prefix(family, &at->next, &last, prefix->address);
+		at->is_within = bypass_is_within(&at->next, &last);
 		at->range += !at->is_within;
 		count++;
 	}

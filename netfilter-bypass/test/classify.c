@@ -164,6 +164,48 @@ static void test_sets(void)
 	expect("the last address of all", bypass_has4(&set, ~0U), true);
 }
 
+/* What the kernel lists of a set is the set again, in as few prefixes as there can be. */
+static void test_listing(void)
+{
+	static const struct {
+		const char *what;
+		u8 family;
+		struct bypass_range range;
+		u32 prefixes;
+	} rows[] = {
+		{ "one address", 4, { { 0, 7 }, { 0, 7 } }, 1 },
+		{ "all of IPv4", 4, { { 0, 0 }, { 0, ~0U } }, 1 },
+		{ "the last of IPv4", 4, { { 0, ~0U }, { 0, ~0U } }, 1 },
+		{ "from 1 to 6", 4, { { 0, 1 }, { 0, 6 } }, 4 },
+		{ "all but the first", 4, { { 0, 1 }, { 0, ~0U } }, 32 },
+		{ "all of IPv6", 6, { { 0, 0 }, { ~0ULL, ~0ULL } }, 1 },
+		{ "the last of IPv6", 6, { { ~0ULL, ~0ULL }, { ~0ULL, ~0ULL } }, 1 },
+		{ "over the middle of IPv6", 6, { { 1, ~0ULL }, { 2, 0 } }, 2 },
+		{ "a half and one more", 6, { { 5, 0 }, { 6, 0 } }, 2 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bypass_address next = rows[i].range.first, expected = next;
+		bool is_whole = true;
+		u32 prefixes = 0;
+
+		do {
+			struct bypass_range range;
+			u8 bytes[16], length;
+
+			length = bypass_next_prefix(rows[i].family, &next, &rows[i].range.last, bytes);
+			is_whole &= bypass_range_of(rows[i].family, length, bytes, &range) &&
+				    !memcmp(&range.first, &expected, sizeof(expected)) &&
+				    !bypass_is_less(&rows[i].range.last, &range.last);
+			expected = next;
+			prefixes++;
+		} while (bypass_is_within(&next, &rows[i].range.last) && prefixes < 300);
+		expect(rows[i].what, is_whole, true);
+		expect(rows[i].what, prefixes == rows[i].prefixes, true);
+	}
+}
+
 int main(void)
 {
 	make_rules();
@@ -172,6 +214,7 @@ int main(void)
 	test_headers();
 	test_errors();
 	test_sets();
+	test_listing();
 	printf("%d passed, %d failed\n", total - failed, failed);
 	return failed > 0;
 }

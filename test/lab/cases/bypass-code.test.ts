@@ -42,6 +42,11 @@ describe.skipIf(cannotRunLab("podwire_bypass as code"))("podwire_bypass", () => 
     expect(printed).toMatch(/^[0-9]{3,} passed, 0 failed\n?$/);
   });
 
+  test("remembers a flow no longer than it may, whatever conntrack learns meanwhile", async () => {
+    const flags = `${sanitizers} -fsanitize=address,undefined -Itest -Itest/kernel`;
+    expect(await runProgram("test/memory.c", flags, "")).toMatch(/^[0-9]{2,} passed, 0 failed\n?$/);
+  });
+
   test("classifies random bytes without reading beyond them, and alike in both directions", async () => {
     const length = isFull ? "-max_total_time=600" : "-runs=300000";
     const flags = `${sanitizers} -fsanitize=fuzzer,address,undefined`;

@@ -16,7 +16,7 @@ import { addServices, backends, removeServices } from "../fixture/services.ts";
 import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
 import { answerAs, ask, type Question } from "../fixture/talk.ts";
 import { iperf3, ping, transfer } from "../fixture/traffic.ts";
-import type { Endpoint } from "../machine/node.ts";
+import type { Endpoint, LabNode } from "../machine/node.ts";
 
 const modes = ["off", "observe", "untrack", "bypass"] as const;
 const pods = ["pod 10.244.0.0/16", "pod fd00:10:244::/48"];
@@ -190,6 +190,54 @@ describe.skipIf(cannotRunLab("podwire_bypass")).each(testedKernels)(
         });
         expect(counts["prerouting pod"]).toBeGreaterThan(500);
       });
+    });
+
+    test("bypasses the tunnel between two nodes, and no other program's datagrams to its port", async () => {
+      const { node1, node2 } = lab;
+      const mac = (number: number) => `02:00:00:00:00:0${number}`;
+      const tunnel = (own: LabNode, peer: LabNode) => `
+      ip link add pw-vxlan address ${mac(own.number)} type vxlan external dstport 8472 udpcsum
+      ip link set pw-vxlan up
+      ip neigh replace 169.254.77.${peer.number} lladdr ${mac(peer.number)} dev pw-vxlan nud permanent
+      ip route replace 10.244.${peer.number}.0/24 encap ip id 4096 dst ${peer.address} via 169.254.77.${peer.number} dev pw-vxlan onlink`;
+      const rules = (own: LabNode, peer: LabNode) => [
+        `node ${own.address}/32`,
+        `peer ${peer.address}/32`,
+        "tunnel udp 8472",
+      ];
+      await Promise.all([node1.sh(tunnel(node1, node2)), node2.sh(tunnel(node2, node1))]);
+      try {
+        for (const mode of modes) {
+          await setBypass(node1, `mode ${mode}`, ...pods, ...rules(node1, node2));
+          await setBypass(node2, `mode ${mode}`, ...pods, ...rules(node2, node1));
+          const counts = await countedDuring(node1, async () => {
+            expect(await ask(one, both(away.address)), mode).toEqual([
+              `away sees ${one.address}`,
+              `away sees ${one.address} and 1`,
+            ]);
+            await transfer(one, away, 3);
+          });
+          if (mode === "off") continue;
+          expect(counts["output tunnel"], mode).toBeGreaterThan(10);
+          expect(counts["prerouting tunnel"], mode).toBeGreaterThan(10);
+          if (mode === "bypass") expect(counts["input tunnel"]).toBe(counts["prerouting tunnel"]);
+          else expect(counts["input tunnel"], mode).toBe(undefined);
+        }
+        const counts = await countedDuring(node1, () =>
+          node1.sh(`perl -MSocket -e 'socket(S, AF_INET, SOCK_DGRAM, 0);
+        send(S, "x", 0, pack_sockaddr_in(8472, inet_aton("${node2.address}"))) for 1 .. 5'`),
+        );
+        expect(counts["output user-socket"]).toBe(5);
+      } finally {
+        for (const [own, peer] of [
+          [node1, node2],
+          [node2, node1],
+        ] as const) {
+          await own.sh(
+            `ip route replace 10.244.${peer.number}.0/24 via ${peer.address}; ip link delete pw-vxlan`,
+          );
+        }
+      }
     });
 
     test("survives being unloaded and loaded, switched and reconfigured under traffic", async () => {
