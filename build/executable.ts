@@ -15,6 +15,7 @@ export async function makeExecutable(bundleFile: string, outfile: string, work: 
       executable: await strippedNode(path.join(work, "node")),
       output: made,
       useSnapshot: true,
+      assets: await helpers(work),
       disableExperimentalSEAWarning: true,
       // The environment must not be able to bring code in: by NODE_OPTIONS, or by an OPENSSL_CONF that names
       // a provider's library.
@@ -28,6 +29,18 @@ export async function makeExecutable(bundleFile: string, outfile: string, work: 
   // folios, which show as 35 MB more of resident memory in each process.
   fs.copyFileSync(made, outfile);
   fs.chmodSync(outfile, 0o755);
+}
+
+/** Without a C compiler and a static libc, `podwire bypass` looks for its helper in PATH. */
+async function helpers(work: string): Promise<Record<string, string>> {
+  const name = "podwire-bypass-ctl";
+  const made = path.join(work, name);
+  const source = `netfilter-bypass/ctl/${name}.c`;
+  const flags = ["-static", "-Os", "-s", "-Wl,--build-id=none"];
+  const compiled = await execa("cc", [...flags, "-o", made, source], { reject: false });
+  if (!compiled.failed) return { [name]: made };
+  console.warn(`cc failed, ${name} is left out: ${compiled.shortMessage}`);
+  return {};
 }
 
 /** binutils may be absent: then the executable is 30 MB larger and works as well. */

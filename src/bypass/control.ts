@@ -1,5 +1,6 @@
 // Talks to the kernel module through podwire-bypass-ctl, in lines of text: what it prints, it also reads.
 import { CniError, ErrorCode } from "../cni/error.ts";
+import { helperName } from "./helper.ts";
 import type { Host } from "./host.ts";
 
 export const bypassModes = ["off", "observe", "untrack", "bypass"] as const;
@@ -32,7 +33,6 @@ export interface BypassCounter {
   readonly bytes: number;
 }
 
-const program = "podwire-bypass-ctl";
 const sets = { pods: "pod", excluded: "exclude", node: "node", peers: "peer", tunnels: "tunnel" } as const;
 
 export async function readBypass(host: Host): Promise<BypassState> {
@@ -94,16 +94,16 @@ export function parseCounters(text: string): BypassCounter[] {
 }
 
 async function control(host: Host, args: readonly string[], input = ""): Promise<string> {
-  const outcome = await host.ask(program, args, input);
+  const outcome = await host.ask(helperName, args, input);
   if (outcome === undefined) {
     throw new CniError(
       ErrorCode.programMissing,
       "a needed program is missing",
-      `${program} is not in PATH; it is built from netfilter-bypass/ctl and belongs into /usr/local/sbin`,
+      `${helperName} is not in PATH, and this podwire was built without it; compile netfilter-bypass/ctl/${helperName}.c`,
     );
   }
   if (outcome.exitCode === 0) return outcome.stdout;
-  throw refused(args.join(" "), outcome.stderr.trim().replace(`${program}: `, ""));
+  throw refused(args.join(" "), outcome.stderr.trim().replace(`${helperName}: `, ""));
 }
 
 function refused(what: string, why: string): CniError {

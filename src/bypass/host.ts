@@ -2,6 +2,7 @@
 import { programEnvironment } from "../linux/kernel.ts";
 import { findProgram } from "../linux/programs.ts";
 import { type RunOutcome, start } from "../linux/run.ts";
+import { carriedHelper, helperName } from "./helper.ts";
 
 export interface Host {
   /** Runs a program of the node to its end; undefined if it is not installed. */
@@ -12,7 +13,7 @@ export interface Host {
 export function thisHost(searchPath: string | undefined, deadline: AbortSignal): Host {
   return {
     ask: async (name, args, input = "") => {
-      const program = findProgram(name, searchPath);
+      const program = (name === helperName ? carriedHelper() : undefined) ?? findProgram(name, searchPath);
       if (program === undefined) return undefined;
       const environment = programEnvironment({ searchPath, deadline });
       return start({ program, args, environment, deadline }).finish(input);

@@ -240,6 +240,28 @@ describe.skipIf(cannotRunLab("podwire_bypass")).each(testedKernels)(
       }
     });
 
+    test("is set, shown and switched off by podwire, which refuses where a rule would be passed by", async () => {
+      const { node1 } = lab;
+      const set = "podwire bypass set --mode bypass --pods 10.244.0.0/16,fd00:10:244::/48";
+      await node1.sh(
+        "nft add table ip own; nft add chain ip own forward '{ type filter hook forward priority 0; }'",
+      );
+      await node1.sh("nft add rule ip own forward ip daddr 10.244.0.0/16 tcp dport 99 drop");
+      try {
+        await expect(node1.sh(set)).rejects.toThrow("of chain ip own forward (drop)");
+        expect(await getBypass(node1)).toContain("mode off");
+        await node1.sh(`${set} --force`);
+        expect(await getBypass(node1)).toContain("mode bypass");
+      } finally {
+        await node1.sh("nft delete table ip own");
+      }
+      await node1.sh(set);
+      await ask(one, both(away.address));
+      expect(await node1.sh("podwire bypass status")).toMatch(/^prerouting +pod +[0-9]+ +[0-9]+$/m);
+      await node1.sh("podwire bypass off");
+      expect(await getBypass(node1)).toContain("mode off");
+    });
+
     test("survives being unloaded and loaded, switched and reconfigured under traffic", async () => {
       const { node1 } = lab;
       await setAll("mode bypass", ...pods);
