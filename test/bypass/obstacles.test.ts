@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { parsePrefix } from "../../src/address/ip.ts";
 import { legacyObstacles, type NftObject, nftObstacles } from "../../src/bypass/obstacles.ts";
+import { masqueradeObstacles, type NftSet } from "../../src/bypass/own-masquerade.ts";
 
 const pods = ["10.244.0.0/16", "fd00:10:244::/48"].flatMap((text) => parsePrefix(text) ?? []);
 const base = (hook: string, policy = "accept", family = "ip", table = "mine", name = hook): NftObject => ({
@@ -118,5 +119,34 @@ describe("rules by iptables-legacy", () => {
     ["for the host itself", listing("-A INPUT -j DROP"), []],
   ])("%s", (_, text, expected) => {
     expect(legacyObstacles("iptables", "filter", text, pods)).toEqual(expected);
+  });
+});
+
+describe("podwire's own masquerading", () => {
+  const direct = (...elem: NonNullable<NftSet["elem"]>): NftSet => ({
+    family: "inet",
+    table: "podwire",
+    name: "direct4-podnet",
+    elem,
+  });
+  test("of a network of one node is in the way of pods of all nodes", () => {
+    expect(masqueradeObstacles([direct({ prefix: { addr: "10.244.1.0", len: 24 } })], pods)).toEqual([
+      "network podnet masquerades what its pods send to parts of 10.244.0.0/16 (ipMasq)",
+    ]);
+  });
+
+  test.each<[string, NonNullable<NftSet["elem"]>]>([
+    ["one prefix", [{ prefix: { addr: "10.244.0.0", len: 16 } }]],
+    [
+      "two halves",
+      [{ prefix: { addr: "10.244.0.0", len: 17 } }, { prefix: { addr: "10.244.128.0", len: 17 } }],
+    ],
+    ["a range", [{ range: ["10.0.0.0", "10.255.255.255"] }]],
+  ])("is not where pods are reached without it, by %s", (_, elements) => {
+    expect(masqueradeObstacles([direct(...elements)], pods)).toEqual([]);
+  });
+
+  test("is only what is in podwire's table", () => {
+    expect(masqueradeObstacles([{ ...direct(), table: "other" }], pods)).toEqual([]);
   });
 });

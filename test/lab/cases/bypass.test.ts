@@ -31,7 +31,7 @@ describe.skipIf(cannotRunLab("podwire_bypass")).each(testedKernels)(
 
     beforeAll(async () => {
       const { node1, node2 } = lab;
-      const network = { ipMasq: true, timeout: 300 };
+      const network = { timeout: 300 };
       one = await pod(node1, conflistFor(node1, network));
       beside = await pod(node1, conflistFor(node1, network));
       away = await pod(node2, conflistFor(node2, network));
@@ -103,7 +103,7 @@ describe.skipIf(cannotRunLab("podwire_bypass")).each(testedKernels)(
       await setAll("mode bypass", ...pods, `exclude ${one.address}/32`);
       const counts = await countedDuring(lab.node1, () => ask(one, both(away.address)));
       expect(counts["prerouting pod"]).toBe(undefined);
-      expect(counts["prerouting excluded"]).toBeGreaterThan(5);
+      expect(counts["prerouting excluded"]).toBeGreaterThan(3);
     });
 
     test("transfers arrive whole, and large ones in few packets", async () => {
