@@ -1,62 +1,38 @@
 // podwire_bypass beside others that steer packets: whatever they do, they do the same with the module off and on.
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { countedDuring, installBypass, setBypass } from "../fixture/bypass.ts";
-import { addNodeRoutes, ipvlanNetwork } from "../fixture/ipvlan.ts";
+import { describe, expect, test } from "vitest";
+import { countedDuring } from "../fixture/bypass.ts";
+import { both, bypassPods, podLines } from "../fixture/bypass-pods.ts";
+import { ipvlanNetwork } from "../fixture/ipvlan.ts";
 import { testedKernels } from "../fixture/kernels.ts";
-import { conflistFor, type Pod, pod } from "../fixture/pod.ts";
-import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
+import { pod } from "../fixture/pod.ts";
+import { cannotRunFullLab } from "../fixture/shared-lab.ts";
 import { answerAs, ask, type Question } from "../fixture/talk.ts";
 import type { Endpoint } from "../machine/node.ts";
 
-const pods = ["pod 10.244.0.0/16", "pod fd00:10:244::/48"];
-const both = (to: string, port = 8080): Question[] => [
-  { protocol: "tcp", to, port },
-  { protocol: "udp", to, port },
-];
-
-describe.skipIf(cannotRunLab("podwire_bypass beside others")).each(testedKernels)(
+describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
   "podwire_bypass on kernel %s, beside",
   (kernel) => {
-    const lab = sharedLab({ kernel });
-    let one: Pod;
-    let beside: Pod;
-    let away: Pod;
-
-    beforeAll(async () => {
-      const { node1, node2 } = lab;
-      const network = { timeout: 300 };
-      one = await pod(node1, conflistFor(node1, network));
-      beside = await pod(node1, conflistFor(node1, network));
-      away = await pod(node2, conflistFor(node2, network));
-      await addNodeRoutes(lab, "l3");
-      await Promise.all([installBypass(node1, kernel), installBypass(node2, kernel)]);
-      await answerAs("one", one);
-      await answerAs("beside", beside);
-      await answerAs("away", away);
-    }, 900_000);
-
-    const setAll = (...lines: string[]) => Promise.all(lab.nodes.map((node) => setBypass(node, ...lines)));
-    afterEach(() => setAll("mode off"));
+    const on = bypassPods(kernel);
 
     /** What a client sees, which must be the same off and on. Returns it, and what was counted while it was on. */
     async function sameOffAndOn(client: Endpoint, questions: readonly Question[], ...lines: string[]) {
-      await setAll("mode off");
+      await on.setAll("mode off");
       const off = await ask(client, questions);
-      await setAll("mode bypass", ...pods, ...lines);
-      const counts = await countedDuring(lab.node1, async () =>
+      await on.setAll("mode bypass", ...podLines, ...lines);
+      const counts = await countedDuring(on.lab.node1, async () =>
         expect(await ask(client, questions)).toEqual(off),
       );
       return { seen: off, counts };
     }
 
     test.each([1, 0])("IPVS with conntrack %i, whose answers are translated", async (conntrack) => {
-      const { node1 } = lab;
+      const { node1 } = on.lab;
       await node1.sh(`modprobe -a ip_vs ip_vs_rr; ip address add 10.96.1.1/32 dev lo
         echo ${conntrack} > /proc/sys/net/ipv4/vs/conntrack
-        for kind in -t -u; do ipvsadm -A $kind 10.96.1.1:80 -s rr; ipvsadm -a $kind 10.96.1.1:80 -r ${away.address}:8080 -m; done`);
+        for kind in -t -u; do ipvsadm -A $kind 10.96.1.1:80 -s rr; ipvsadm -a $kind 10.96.1.1:80 -r ${on.away.address}:8080 -m; done`);
       try {
-        const { seen, counts } = await sameOffAndOn(one, both("10.96.1.1", 80));
-        expect(seen).toEqual([`away sees ${one.address}`, `away sees ${one.address} and 1`]);
+        const { seen, counts } = await sameOffAndOn(on.one, both("10.96.1.1", 80));
+        expect(seen).toEqual([`away sees ${on.one.address}`, `away sees ${on.one.address} and 1`]);
         expect(counts[`prerouting ${conntrack === 1 ? "conntrack-entry" : "ipvs"}`]).toBeGreaterThan(0);
       } finally {
         await node1.sh("ipvsadm -C; ip address delete 10.96.1.1/32 dev lo; rmmod ip_vs_rr ip_vs");
@@ -64,43 +40,45 @@ describe.skipIf(cannotRunLab("podwire_bypass beside others")).each(testedKernels
     });
 
     test("a sidecar's REDIRECT in a pod's own namespace", async () => {
-      await one.sh("iptables -t nat -A OUTPUT -p tcp --dport 9999 -j REDIRECT --to-ports 8080");
-      const { seen } = await sameOffAndOn(one, [
-        { protocol: "tcp", to: away.address, port: 9999 },
-        ...both(away.address),
+      await on.one.sh("iptables -t nat -A OUTPUT -p tcp --dport 9999 -j REDIRECT --to-ports 8080");
+      const { seen } = await sameOffAndOn(on.one, [
+        { protocol: "tcp", to: on.away.address, port: 9999 },
+        ...both(on.away.address),
       ]);
       expect(seen).toEqual([
-        `one sees ${one.address}`,
-        `away sees ${one.address}`,
-        `away sees ${one.address} and 1`,
+        `one sees ${on.one.address}`,
+        `away sees ${on.one.address}`,
+        `away sees ${on.one.address} and 1`,
       ]);
-      await one.sh("iptables -t nat -F OUTPUT");
+      await on.one.sh("iptables -t nat -F OUTPUT");
     });
 
     test("a policy for a pod that is excluded", async () => {
-      await lab.node1.sh(`iptables -I FORWARD -d ${beside.address} -s ${one.address} -p tcp -j REJECT`);
-      const { seen, counts } = await sameOffAndOn(
-        one,
-        [...both(beside.address), ...both(away.address)],
-        `exclude ${beside.address}/32`,
+      await on.lab.node1.sh(
+        `iptables -I FORWARD -d ${on.beside.address} -s ${on.one.address} -p tcp -j REJECT`,
       );
-      expect(seen.slice(0, 2)).toEqual(["no connection", `beside sees ${one.address} and 1`]);
+      const { seen, counts } = await sameOffAndOn(
+        on.one,
+        [...both(on.beside.address), ...both(on.away.address)],
+        `exclude ${on.beside.address}/32`,
+      );
+      expect(seen.slice(0, 2)).toEqual(["no connection", `beside sees ${on.one.address} and 1`]);
       expect(counts["prerouting excluded"]).toBeGreaterThan(0);
       expect(counts["prerouting pod"]).toBeGreaterThan(0);
-      await lab.node1.sh("iptables -F FORWARD");
+      await on.lab.node1.sh("iptables -F FORWARD");
     });
 
     test("a flowtable of nft", async () => {
-      await lab.node1.sh(`links=$(ls /proc/sys/net/ipv4/conf | grep '^pw' | paste -sd ,)
+      await on.lab.node1.sh(`links=$(ls /proc/sys/net/ipv4/conf | grep '^pw' | paste -sd ,)
         nft "table ip fast { flowtable f { hook ingress priority 0; devices = { eth0, $links }; }
           chain forward { type filter hook forward priority 0; ct state established flow add @f; }; }"`);
-      const { seen } = await sameOffAndOn(one, [...both(away.address), ...both(beside.address)]);
+      const { seen } = await sameOffAndOn(on.one, [...both(on.away.address), ...both(on.beside.address)]);
       expect(seen.filter((answer) => answer.includes("sees"))).toHaveLength(4);
-      await lab.node1.sh("nft delete table ip fast");
+      await on.lab.node1.sh("nft delete table ip fast");
     });
 
     test("a bridge whose packets br_netfilter shows to all hooks", async () => {
-      const { node1 } = lab;
+      const { node1 } = on.lab;
       await node1.sh(`modprobe br_netfilter; echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables
         ip link add name bridge1 type bridge; ip link set bridge1 up
         for end in 1 2; do
@@ -126,7 +104,7 @@ describe.skipIf(cannotRunLab("podwire_bypass beside others")).each(testedKernels
     });
 
     test("ipvlan in mode l3s, which receives by a hook of its own", async () => {
-      const { node1, node2 } = lab;
+      const { node1, node2 } = on.lab;
       const network = (number: number) => ({
         ipam: {
           type: "host-local",
