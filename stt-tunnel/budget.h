@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Memory that unfinished frames may hold: a bound for the machine and one for
+ * each namespace. CPUs take it in chunks, so that the shared counts are not
+ * touched for each segment.
+ */
+#ifndef STT_BUDGET_H
+#define STT_BUDGET_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+struct stt_budget {
+	atomic_long_t taken;
+};
+
+/* What one CPU has of it. */
+struct stt_share {
+	long granted;
+	long used;
+};
+
+/* False if there is no more to be had; then nothing changed. */
+bool stt_spend(struct stt_budget *budget, struct stt_share *share, long bytes);
+void stt_give_back(struct stt_budget *budget, struct stt_share *share,
+		   long bytes);
+
+#endif

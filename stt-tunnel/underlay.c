@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where segments come in: first of all at PRE_ROUTING, before connection
+ * tracking takes them for broken TCP, and at LOCAL_IN for those that had to
+ * pass there: put together from IP fragments, or on their way out of a bridge.
+ * Only what is for this host is taken; STT of others is forwarded like any TCP.
+ */
+#include <linux/netfilter_bridge.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <linux/tcp.h>
+#include <net/addrconf.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+
+#include "compat.h"
+#include "tunnel.h"
+
+static struct stt_tunnel *stt_find_tunnel(struct net *net, struct sk_buff *skb,
+					  unsigned int ip_size)
+{
+	unsigned int at = skb_network_offset(skb) + ip_size;
+	const struct tcphdr *tcp;
+	struct stt_tunnel *tunnel;
+	struct tcphdr buffer;
+
+	tcp = skb_header_pointer(skb, at, sizeof(buffer), &buffer);
+	if (!tcp)
+		return NULL;
+	list_for_each_entry_rcu(tunnel, &stt_underlay(net)->tunnels, open)
+		if (tunnel->port == tcp->dest)
+			return tunnel;
+	return NULL;
+}
+
+static bool stt_is_local(const struct nf_hook_state *state, struct sk_buff *skb)
+{
+	if (skb->pkt_type != PACKET_HOST)
+		return false;
+	/* There routing has decided. */
+	if (state->hook == NF_INET_LOCAL_IN)
+		return true;
+	if (nf_bridge_info_exists(skb))
+		return false;
+	if (state->pf == NFPROTO_IPV4)
+		return inet_addr_type_dev_table(state->net, skb->dev,
+						ip_hdr(skb)->daddr) == RTN_LOCAL;
+	return ipv6_chk_addr(state->net, &ipv6_hdr(skb)->daddr, NULL, 0);
+}
+
+static unsigned int stt_hook4(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	const struct iphdr *ip = ip_hdr(skb);
+	struct stt_tunnel *tunnel;
+
+	if (ip->protocol != IPPROTO_TCP || ip_is_fragment(ip))
+		return NF_ACCEPT;
+	tunnel = stt_find_tunnel(state->net, skb, ip->ihl * 4);
+	if (!tunnel || !stt_is_local(state, skb))
+		return NF_ACCEPT;
+	stt_receive(tunnel, skb, ip->ihl * 4, true);
+	return NF_STOLEN;
+}
+
+static unsigned int stt_hook6(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	struct stt_tunnel *tunnel;
+
+	if (ipv6_hdr(skb)->nexthdr != IPPROTO_TCP)
+		return NF_ACCEPT;
+	tunnel = stt_find_tunnel(state->net, skb, sizeof(struct ipv6hdr));
+	if (!tunnel || !stt_is_local(state, skb))
+		return NF_ACCEPT;
+	stt_receive(tunnel, skb, sizeof(struct ipv6hdr), false);
+	return NF_STOLEN;
+}
+
+#define STT_HOOK(function, family, number) {	\
+	.hook = function,			\
+	.pf = family,				\
+	.hooknum = number,			\
+	.priority = NF_IP_PRI_FIRST,		\
+}
+
+static const struct nf_hook_ops stt_hooks[] = {
+	STT_HOOK(stt_hook4, NFPROTO_IPV4, NF_INET_PRE_ROUTING),
+	STT_HOOK(stt_hook4, NFPROTO_IPV4, NF_INET_LOCAL_IN),
+	STT_HOOK(stt_hook6, NFPROTO_IPV6, NF_INET_PRE_ROUTING),
+	STT_HOOK(stt_hook6, NFPROTO_IPV6, NF_INET_LOCAL_IN),
+};
+
+static int stt_bind(struct net *net, __be16 port, int family,
+		    struct socket **reservation)
+{
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = port };
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = port };
+	bool is_ipv4 = family == AF_INET;
+	int error;
+
+	error = sock_create_kern(net, family, SOCK_STREAM, IPPROTO_TCP,
+				 reservation);
+	if (error)
+		return error;
+	error = kernel_bind(*reservation,
+			    is_ipv4 ? (struct stt_sockaddr *)&four :
+				      (struct stt_sockaddr *)&six,
+			    is_ipv4 ? sizeof(four) : sizeof(six));
+	if (error)
+		sock_release(*reservation);
+	return error;
+}
+
+/* A socket that is bound and never listens, for both families if it can be. */
+static int stt_reserve_port(struct stt_tunnel *tunnel)
+{
+	struct net *net = dev_net(tunnel->dev);
+	int error;
+
+	error = stt_bind(net, tunnel->port, AF_INET6, &tunnel->reservation);
+	if (error == -EAFNOSUPPORT)
+		error = stt_bind(net, tunnel->port, AF_INET,
+				 &tunnel->reservation);
+	return error;
+}
+
+int stt_join_underlay(struct stt_tunnel *tunnel)
+{
+	struct net *net = dev_net(tunnel->dev);
+	struct stt_underlay *underlay = stt_underlay(net);
+	int error;
+
+	error = stt_reserve_port(tunnel);
+	if (error) {
+		netdev_err(tunnel->dev,
+			   "TCP port %u cannot be had (error %d): end what uses it\n",
+			   ntohs(tunnel->port), error);
+		return error;
+	}
+	if (list_empty(&underlay->tunnels)) {
+		error = nf_register_net_hooks(net, stt_hooks,
+					      ARRAY_SIZE(stt_hooks));
+		if (error) {
+			sock_release(tunnel->reservation);
+			return error;
+		}
+	}
+	list_add_rcu(&tunnel->open, &underlay->tunnels);
+	return 0;
+}
+
+/* When it returns, no hook has the tunnel in hand any more. */
+void stt_leave_underlay(struct stt_tunnel *tunnel)
+{
+	struct net *net = dev_net(tunnel->dev);
+
+	list_del_rcu(&tunnel->open);
+	if (list_empty(&stt_underlay(net)->tunnels))
+		nf_unregister_net_hooks(net, stt_hooks, ARRAY_SIZE(stt_hooks));
+	synchronize_net();
+	sock_release(tunnel->reservation);
+}
