@@ -1,0 +1,46 @@
+// The parser of STT's wire format, compiled for userspace: the same code that the module runs on what others send.
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findProgram } from "../../src/linux/programs.ts";
+
+const source = path.join(import.meta.dirname, "../../stt-tunnel");
+
+/** Warns of what is missing, so that a test that did not run is no test that passed. */
+function lacks(...programs: string[]): boolean {
+  const missing = programs.filter((program) => findProgram(program, process.env["PATH"]) === undefined);
+  if (missing.length > 0) console.warn(`SKIPPED, NOT TESTED: the parser of STT: no ${missing.join(", no ")}`);
+  return missing.length > 0;
+}
+
+let out: string;
+beforeAll(() => {
+  out = fs.mkdtempSync(path.join(os.tmpdir(), "podwire-stt-"));
+});
+afterAll(() => fs.rmSync(out, { recursive: true }));
+
+const make = (target: string, ...variables: string[]) => {
+  const words = ["--silent", "-C", source, target, `OUT=${out}`, ...variables];
+  const { status, stdout, stderr } = spawnSync("make", words, { encoding: "utf8" });
+  return { status, stdout, stderr };
+};
+
+describe.skipIf(lacks("make", "gcc"))("the parser", () => {
+  test("takes and refuses what it should, case by case", () => {
+    const { status, stdout, stderr } = make("test");
+    expect(stderr).toBe("");
+    expect(stdout.split("\n").filter((line) => line.startsWith("FAILED"))).toEqual([]);
+    expect(stdout.match(/^ok /gm)?.length).toBeGreaterThan(40);
+    expect(status).toBe(0);
+  });
+});
+
+describe.skipIf(lacks("make", "clang"))("the parser under a fuzzer", () => {
+  test("reads nothing that is not there, and accepts nothing that the kernel could not bear", () => {
+    const { status, stderr } = make("fuzz", "FUZZ_RUNS=300000");
+    expect(stderr).toMatch(/Done 300000 runs/);
+    expect(status).toBe(0);
+  });
+});
