@@ -59,6 +59,8 @@ static void stt_free(struct net_device *dev)
 
 	free_percpu(tunnel->counters);
 	kvfree(rcu_dereference_protected(tunnel->peers, true));
+	/* A link that could not be registered is given back after this. */
+	RCU_INIT_POINTER(tunnel->peers, NULL);
 }
 
 static int stt_open(struct net_device *dev)

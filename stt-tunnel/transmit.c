@@ -203,7 +203,6 @@ static void stt_send(struct stt_tunnel *tunnel, struct sk_buff *skb,
 	skb_scrub_packet(skb, false);
 	skb_clear_hash_if_not_l4(skb);
 	__vlan_hwaccel_clear_tag(skb);
-	skb_set_inner_mac_header(skb, 0);
 	stt_push_headers(skb, sport, tunnel->port, &header);
 	stt_set_outer_offload(skb, &route, mss);
 	this_cpu_add(tunnel->counters->tx_segments, skb_shinfo(skb)->gso_segs ?: 1);

@@ -104,6 +104,8 @@ static int stt_bind(struct net *net, __be16 port, int family,
 				 reservation);
 	if (error)
 		return error;
+	/* Whatever the namespace's sysctl says of such sockets. */
+	(*reservation)->sk->sk_ipv6only = false;
 	error = kernel_bind(*reservation,
 			    is_ipv4 ? (struct stt_sockaddr *)&four :
 				      (struct stt_sockaddr *)&six,

@@ -1,166 +1,38 @@
-// What others may send to the STT module: another implementation's choices, accidents of the network, lies, floods.
-// Frames are made here and sent from the other node past its kernel; a capture on the link tells what was delivered.
+// What nobody should send to the STT module: lies, other hosts' segments, random changes, floods. Nothing of it arrives,
+// nothing of it stays.
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Path, tcpFrame, udpFrame } from "../../stt-tunnel/packets.ts";
-import { type Convention, cut, packetOf, type Segment, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
+import { tcpFrame } from "../../stt-tunnel/packets.ts";
+import { cut, packetOf, type Segment, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
 import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
-import { type Counters, counted, counters, endOf, loadModule, openTunnel } from "../stt/tunnel.ts";
-import { capture, fragments, pathBetween, send } from "../stt/wire.ts";
+import { deliver as deliverIn, openTunnelForSegments } from "../stt/delivery.ts";
+import {
+  broken,
+  content,
+  inside,
+  inside6,
+  large,
+  lying,
+  one,
+  overlapping,
+  pieces,
+  reversed,
+  type Send,
+  small,
+  tail,
+  tiny,
+  withTwoLengths,
+} from "../stt/frames.ts";
+import { type Counters, counted, counters, endOf } from "../stt/tunnel.ts";
+import { capture, pathBetween, send } from "../stt/wire.ts";
 
-const { verified, partial, ipv4, tcp } = sttFlags;
-
-/** Nobody has the target's address, so that nobody answers. */
-const inside: Path = {
-  sourceMac: "ee:70:77:73:74:74",
-  targetMac: "ee:70:77:73:74:74",
-  source: "10.11.0.1",
-  target: "10.11.0.2",
-};
-const inside6: Path = { ...inside, source: "fd00:11::1", target: "fd00:11::2" };
-
-let frames = 0;
-/** Content that no other frame has. */
-function content(length: number): Buffer {
-  const bytes = Buffer.alloc(length, `frame ${++frames} `);
-  for (let at = 0; at < length; at += 97) bytes[at] = at % 251;
-  return bytes;
-}
-
-type Send = (segments: readonly Segment[], convention?: Partial<Convention>) => Buffer[];
-
-/** A frame of several segments, none of which says anything of offloads. */
-const large = () => udpFrame(inside, content(5000));
-const pieces = (frame: Buffer, size = 1400) => cut(sttFrame(frame), size);
-const one = (frame: Buffer) => pieces(frame, 65535);
-const reversed = <T>(list: readonly T[]) => list.toReversed();
+const { partial, ipv4, tcp } = sttFlags;
 
 describe.skipIf(cannotRunLab("hostile STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
   const lab = sharedLab({ kernel });
-  beforeAll(async () => {
-    await loadModule(lab);
-    await openTunnel(lab);
-    // What was sent as a segment must arrive as one.
-    for (const node of lab.nodes) await node.sh("ethtool -K eth0 gro off");
-  }, 600_000);
-
-  let packets = 0x1000;
-  /** Sends what `make` makes of a way to the other node; returns what was delivered there, and what was counted. */
-  const deliver = async (make: (send: Send) => readonly Buffer[], family: 4 | 6 = 4) => {
-    const path = pathBetween(lab.node1, lab.node2, family);
-    packets += 16;
-    const packetId = packets;
-    const made = make((segments, convention = {}) =>
-      segments.map((segment) => packetOf(path, segment, { packetId, ...convention })),
-    );
-    let changes: Counters = {};
-    const filter = "net 10.11 or net fd00:11::/32 or vlan";
-    const delivered = await capture(lab.node2, "pw-stt", filter, async () => {
-      changes = await counted(lab.node2, () => send(lab.node1, made));
-    });
-    return { delivered, changes };
-  };
-
-  describe.each([4, 6] as const)("over IPv%i", (family) => {
-    const whole: readonly [string, (send: Send, segments: Segment[]) => readonly Buffer[]][] = [
-      ["in order", (send, segments) => send(segments)],
-      ["backwards", (send, segments) => send(reversed(segments))],
-      ["the odd ones first", (send, s) => send([1, 3, 0, 2].map((index) => s[index] as Segment))],
-      ["each of them twice", (send, segments) => send(segments.flatMap((segment) => [segment, segment]))],
-      ["all but the last twice, backwards", (send, s) => send([...reversed(s.slice(0, -1)), ...reversed(s)])],
-      ["from a low source port", (send, segments) => send(segments, { sourcePort: 1 })],
-      ["from the tunnel's own port", (send, segments) => send(segments, { sourcePort: 7471 })],
-      ["without PSH", (send, segments) => send(segments, { flags: 0x10 })],
-      ["with all flags that mean nothing here", (send, s) => send(s, { flags: 0xf8, window: 0, urgent: 7 })],
-      ["with the largest packet id", (send, segments) => send(segments, { packetId: 0xffffffff })],
-      ["with packet id 0", (send, segments) => send(segments, { packetId: 0 })],
-    ];
-    test.each(whole)("a frame arrives whole whose segments come %s", async (_, order) => {
-      const frame = large();
-      const { delivered, changes } = await deliver((send) => order(send, pieces(frame)), family);
-      expect(delivered).toEqual([frame]);
-      expect(changes).toMatchObject({ rx_frames: 1, reassembly_completed: 1 });
-    });
-
-    test.each([19, 33, 51, 71, 1439])("a frame arrives whole whose segments have %i bytes", async (size) => {
-      const frame = udpFrame(inside, content(3000));
-      const { delivered } = await deliver((send) => send(pieces(frame, size)), family);
-      expect(delivered).toEqual([frame]);
-    });
-  });
-
-  test("frames whose segments come mixed all arrive", async () => {
-    const [first, second, third] = [large(), large(), large()];
-    const { delivered } = await deliver((send) => {
-      const of = (frame: Buffer, convention: Partial<Convention>) => send(pieces(frame), convention);
-      // The second and third differ in their source port alone.
-      const all = [
-        of(first, { packetId: 77 }),
-        of(second, { packetId: 78 }),
-        of(third, { packetId: 78, sourcePort: 2 }),
-      ];
-      return [0, 1, 2, 3].flatMap((index) => all.map((list) => list[index] as Buffer));
-    });
-    expect(delivered).toEqual([first, second, third]);
-  });
-
-  test("the largest frame arrives", async () => {
-    const frame = udpFrame(inside, content(65_535 - 18 - 14 - 20 - 8));
-    const { delivered } = await deliver((send) => send(pieces(frame)));
-    expect(delivered).toEqual([frame]);
-  });
-
-  test.each([
-    ["TCP over IPv4", () => tcpFrame(inside, content(9000), "partial"), partial | ipv4 | tcp, 34, 1000],
-    ["TCP over IPv6", () => tcpFrame(inside6, content(9000), "partial"), partial | tcp, 54, 1000],
-    ["one segment of TCP", () => tcpFrame(inside, content(900), "partial"), partial | ipv4 | tcp, 34, 1000],
-    ["UDP over IPv4", () => udpFrame(inside, content(900), "partial"), partial | ipv4, 34, 0],
-    ["UDP over IPv6", () => udpFrame(inside6, content(900), "partial"), partial, 54, 0],
-    [
-      "UDP that is said to be segmented",
-      () => udpFrame(inside, content(4000), "partial"),
-      partial | ipv4,
-      34,
-      1000,
-    ],
-    ["a checksum that was verified", () => udpFrame(inside, content(900)), verified, 0, 0],
-    ["reserved flags", () => udpFrame(inside, content(900)), 0xf0, 0, 0],
-  ] as const)("%s arrives as it was sent", async (_, make, flags, l4Offset, mss) => {
-    const frame = make();
-    const { delivered, changes } = await deliver((send) =>
-      send(cut(sttFrame(frame, { flags, l4Offset, mss }), 1400)),
-    );
-    expect(delivered).toEqual([frame]);
-    expect(changes).toMatchObject({ rx_frames: 1 });
-  });
-
-  test("a tag in the header arrives as a tag, and bit 12 is none of it", async () => {
-    const frame = udpFrame(inside, content(100));
-    const { delivered } = await deliver((send) => send(cut(sttFrame(frame, { vlanTci: 0xb005 }), 1400)));
-    const tagged = Buffer.concat([frame.subarray(0, 12), Buffer.from("8100a005", "hex"), frame.subarray(12)]);
-    expect(delivered).toEqual([tagged]);
-  });
-
-  test("a segment that IP had to cut arrives", async () => {
-    const frame = udpFrame(inside, content(4000));
-    const { delivered } = await deliver((send) =>
-      send(one(frame)).flatMap((packet) => fragments(packet, 1400)),
-    );
-    expect(delivered).toEqual([frame]);
-  });
-
-  test("congestion that any segment met is marked inside", async () => {
-    const frame = udpFrame(inside, content(4000));
-    // ECT(0); the IP header's checksum is that of the changed byte.
-    frame[15] = 2;
-    frame.writeUInt16BE(frame.readUInt16BE(24) - 2, 24);
-    const { delivered } = await deliver((send) => {
-      const [first = [], second = [], third = []] = pieces(frame).map((segment) => [segment]);
-      return [...send(first), ...send(second, { ip: { trafficClass: 3 } }), ...send(third)];
-    });
-    expect(delivered.map((each) => each[15])).toEqual([3]);
-  });
+  beforeAll(() => openTunnelForSegments(lab), 600_000);
+  const deliver = (make: (send: Send) => readonly Buffer[]) => deliverIn(lab, make);
 
   const lies: readonly [string, (send: Send) => readonly Buffer[], Counters][] = [
     ["an overlap", (send) => send(overlapping()), { reassembly_conflict: 1 }],
@@ -301,46 +173,3 @@ describe.skipIf(cannotRunLab("hostile STT")).each(testedKernels)("STT on kernel 
     expect(before - lowest).toBeLessThan(64 * 1024);
   }, 900_000);
 });
-
-function small(): Buffer {
-  return udpFrame(inside, content(200));
-}
-
-function tail(): Segment {
-  return pieces(large()).at(-1) as Segment;
-}
-
-function overlapping(): Segment[] {
-  const frame = sttFrame(large());
-  return [
-    { total: frame.length, offset: 0, data: frame.subarray(0, 1400) },
-    { total: frame.length, offset: 1399, data: frame.subarray(1399, 2799) },
-  ];
-}
-
-function withTwoLengths(): Segment[] {
-  const [first, second] = pieces(large()) as [Segment, Segment];
-  return [first, { ...second, total: second.total + 1 }];
-}
-
-/** UDP over IPv4 whose checksum is partial, and something that is not so. */
-function lying(header: {
-  readonly flags?: number;
-  readonly l4Offset?: number;
-  readonly mss?: number;
-}): Segment[] {
-  const frame = udpFrame(inside, content(500), "partial");
-  return cut(sttFrame(frame, { flags: partial | ipv4, l4Offset: 34, ...header }), 1400);
-}
-
-function tiny(): Segment[] {
-  const frame = tcpFrame(inside, content(1000), "partial");
-  return cut(sttFrame(frame, { flags: partial | ipv4 | tcp, l4Offset: 34, mss: 1 }), 1400);
-}
-
-/** Something in its data is not as it was. */
-function broken(packet: Buffer): Buffer {
-  const changed = Buffer.from(packet);
-  changed.writeUInt8((changed.at(-1) as number) ^ 1, changed.length - 1);
-  return changed;
-}

@@ -23,12 +23,14 @@ describe.skipIf(cannotRunLab("STT in trouble")).each(testedKernels)("STT on kern
     const [one, other] = ends();
     const start = (from: LabNode, to: { address: string; address6: string }) =>
       from.sh(`
-        cd /tmp
         for command in \
-          "ping -q -f -s 1000 ${to.address}" "ping -q -i 0.01 -s 30000 ${to.address6}" \
-          "socat -u OPEN:/dev/zero UDP4-SENDTO:${to.address}:4000" \
-          "bash -c 'while :; do timeout 20 iperf3 -c ${to.address} -t 15 -P 2 || sleep 0.2; done'"
-        do setsid $command > /dev/null 2>&1 < /dev/null & echo $!; done`);
+          "ping -q -f -s 1000 ${to.address}" "ping -q -i 0.02 -s 30000 ${to.address6}" \
+          "head -c 60000 /dev/zero | socat -u -b 30000 - UDP4-SENDTO:${to.address}:4000" \
+          "head -c 60000 /dev/zero | socat -u -b 1000 - UDP6-SENDTO:[${to.address6}]:4000" \
+          "iperf3 -c ${to.address} -t 15 -P 2"
+        do
+          setsid bash -c "while :; do timeout 20 $command; sleep 0.1; done" > /dev/null 2>&1 < /dev/null & echo $!
+        done`);
     await withServer(other, "iperf3 -s", 5201, async () => {
       const pids = [
         [lab.node1, await start(lab.node1, other)],
@@ -138,7 +140,6 @@ describe.skipIf(cannotRunLab("STT in trouble")).each(testedKernels)("STT on kern
 
   test("a route into the tunnel for its own segments ends nowhere", async () => {
     await lab.node1.sh(`
-      ip link add other type dummy; ip link delete other
       podwire-stt-ctl add other port 7472; ip link set other up
       ip route add 10.7.0.1 encap ip id 1 dst 10.7.0.2 dev pw-stt
       ip route add 10.7.0.2 encap ip id 1 dst 10.7.0.1 dev other

@@ -1,0 +1,119 @@
+// What other implementations of STT may choose, and what a network does to segments: all of it arrives. Frames are made
+// here and sent from the other node past its kernel; a capture on the link tells what was delivered.
+import { beforeAll, describe, expect, test } from "vitest";
+import { tcpFrame, udpFrame } from "../../stt-tunnel/packets.ts";
+import { type Convention, cut, type Segment, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
+import { testedKernels } from "../fixture/kernels.ts";
+import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
+import { deliver as deliverIn, openTunnelForSegments } from "../stt/delivery.ts";
+import { content, inside, inside6, large, one, pieces, reversed, type Send } from "../stt/frames.ts";
+import { fragments } from "../stt/wire.ts";
+
+const { verified, partial, ipv4, tcp } = sttFlags;
+
+describe.skipIf(cannotRunLab("segments of STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
+  const lab = sharedLab({ kernel });
+  beforeAll(() => openTunnelForSegments(lab), 600_000);
+  const deliver = (make: (send: Send) => readonly Buffer[], family: 4 | 6 = 4) =>
+    deliverIn(lab, make, family);
+
+  describe.each([4, 6] as const)("over IPv%i", (family) => {
+    const whole: readonly [string, (send: Send, segments: Segment[]) => readonly Buffer[]][] = [
+      ["in order", (send, segments) => send(segments)],
+      ["backwards", (send, segments) => send(reversed(segments))],
+      ["the odd ones first", (send, s) => send([1, 3, 0, 2].map((index) => s[index] as Segment))],
+      ["each of them twice", (send, segments) => send(segments.flatMap((segment) => [segment, segment]))],
+      ["all but the last twice, backwards", (send, s) => send([...reversed(s.slice(0, -1)), ...reversed(s)])],
+      ["from a low source port", (send, segments) => send(segments, { sourcePort: 1 })],
+      ["from the tunnel's own port", (send, segments) => send(segments, { sourcePort: 7471 })],
+      ["without PSH", (send, segments) => send(segments, { flags: 0x10 })],
+      ["with all flags that mean nothing here", (send, s) => send(s, { flags: 0xf8, window: 0, urgent: 7 })],
+      ["with the largest packet id", (send, segments) => send(segments, { packetId: 0xffffffff })],
+      ["with packet id 0", (send, segments) => send(segments, { packetId: 0 })],
+    ];
+    test.each(whole)("a frame arrives whole whose segments come %s", async (_, order) => {
+      const frame = large();
+      const { delivered, changes } = await deliver((send) => order(send, pieces(frame)), family);
+      expect(delivered).toEqual([frame]);
+      expect(changes).toMatchObject({ rx_frames: 1, reassembly_completed: 1 });
+    });
+
+    test.each([19, 33, 51, 71, 1439])("a frame arrives whole whose segments have %i bytes", async (size) => {
+      const frame = udpFrame(inside, content(3000));
+      const { delivered } = await deliver((send) => send(pieces(frame, size)), family);
+      expect(delivered).toEqual([frame]);
+    });
+  });
+
+  test("frames whose segments come mixed all arrive", async () => {
+    const [first, second, third] = [large(), large(), large()];
+    const { delivered } = await deliver((send) => {
+      const of = (frame: Buffer, convention: Partial<Convention>) => send(pieces(frame), convention);
+      // The second and third differ in their source port alone.
+      const all = [
+        of(first, { packetId: 77 }),
+        of(second, { packetId: 78 }),
+        of(third, { packetId: 78, sourcePort: 2 }),
+      ];
+      return [0, 1, 2, 3].flatMap((index) => all.map((list) => list[index] as Buffer));
+    });
+    expect(delivered).toEqual([first, second, third]);
+  });
+
+  test("the largest frame arrives", async () => {
+    const frame = udpFrame(inside, content(65_535 - 18 - 14 - 20 - 8));
+    const { delivered } = await deliver((send) => send(pieces(frame)));
+    expect(delivered).toEqual([frame]);
+  });
+
+  test.each([
+    ["TCP over IPv4", () => tcpFrame(inside, content(9000), "partial"), partial | ipv4 | tcp, 34, 1000],
+    ["TCP over IPv6", () => tcpFrame(inside6, content(9000), "partial"), partial | tcp, 54, 1000],
+    ["one segment of TCP", () => tcpFrame(inside, content(900), "partial"), partial | ipv4 | tcp, 34, 1000],
+    ["UDP over IPv4", () => udpFrame(inside, content(900), "partial"), partial | ipv4, 34, 0],
+    ["UDP over IPv6", () => udpFrame(inside6, content(900), "partial"), partial, 54, 0],
+    [
+      "UDP that is said to be segmented",
+      () => udpFrame(inside, content(4000), "partial"),
+      partial | ipv4,
+      34,
+      1000,
+    ],
+    ["a checksum that was verified", () => udpFrame(inside, content(900)), verified, 0, 0],
+    ["reserved flags", () => udpFrame(inside, content(900)), 0xf0, 0, 0],
+  ] as const)("%s arrives as it was sent", async (_, make, flags, l4Offset, mss) => {
+    const frame = make();
+    const { delivered, changes } = await deliver((send) =>
+      send(cut(sttFrame(frame, { flags, l4Offset, mss }), 1400)),
+    );
+    expect(delivered).toEqual([frame]);
+    expect(changes).toMatchObject({ rx_frames: 1 });
+  });
+
+  test("a tag in the header arrives as a tag, and bit 12 is none of it", async () => {
+    const frame = udpFrame(inside, content(100));
+    const { delivered } = await deliver((send) => send(cut(sttFrame(frame, { vlanTci: 0xb005 }), 1400)));
+    const tagged = Buffer.concat([frame.subarray(0, 12), Buffer.from("8100a005", "hex"), frame.subarray(12)]);
+    expect(delivered).toEqual([tagged]);
+  });
+
+  test("a segment that IP had to cut arrives", async () => {
+    const frame = udpFrame(inside, content(4000));
+    const { delivered } = await deliver((send) =>
+      send(one(frame)).flatMap((packet) => fragments(packet, 1400)),
+    );
+    expect(delivered).toEqual([frame]);
+  });
+
+  test("congestion that any segment met is marked inside", async () => {
+    const frame = udpFrame(inside, content(4000));
+    // ECT(0); the IP header's checksum is that of the changed byte.
+    frame[15] = 2;
+    frame.writeUInt16BE(frame.readUInt16BE(24) - 2, 24);
+    const { delivered } = await deliver((send) => {
+      const [first = [], second = [], third = []] = pieces(frame).map((segment) => [segment]);
+      return [...send(first), ...send(second, { ip: { trafficClass: 3 } }), ...send(third)];
+    });
+    expect(delivered.map((each) => each[15])).toEqual([3]);
+  });
+});
