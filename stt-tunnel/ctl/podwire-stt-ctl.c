@@ -17,6 +17,9 @@
 
 #include "../podwire_stt.h"
 
+/* More do not fit one attribute. */
+#define PEERS_MAX 3270
+
 static const char usage[] =
 	"Usage: podwire-stt-ctl add NAME [SETTING...]    makes a link\n"
 	"       podwire-stt-ctl set NAME [SETTING...]    changes it\n"
@@ -44,7 +47,8 @@ static void fail(const char *what, const char *value, const char *expected)
 
 static struct rtattr *put(int type, const void *data, size_t length)
 {
-	struct rtattr *attribute = (void *)((char *)&request + NLMSG_ALIGN(request.header.nlmsg_len));
+	char *end_of_request = (char *)&request + NLMSG_ALIGN(request.header.nlmsg_len);
+	struct rtattr *attribute = (void *)end_of_request;
 
 	if (RTA_LENGTH(length) > 65535 ||
 	    request.header.nlmsg_len + RTA_SPACE(length) > sizeof(request))
@@ -94,7 +98,7 @@ static struct stt_prefix prefix_of(char *text)
 
 static void put_peers(const char *where)
 {
-	static struct stt_prefix list[4096];
+	static struct stt_prefix list[PEERS_MAX];
 	char line[128], word[128];
 	size_t count = 0;
 
@@ -107,8 +111,8 @@ static void put_peers(const char *where)
 	while (fgets(line, sizeof(line), stdin)) {
 		if (sscanf(line, "%127s", word) != 1)
 			continue;
-		if (count == sizeof(list) / sizeof(list[0]))
-			fail("peers", where, "too many: expected at most 4096 lines");
+		if (count == PEERS_MAX)
+			fail("peers", where, "too many: expected at most 3270, or wider prefixes");
 		list[count++] = prefix_of(word);
 	}
 	put(IFLA_STT_PEERS, list, count * sizeof(list[0]));

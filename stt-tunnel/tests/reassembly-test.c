@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tables of unfinished frames in userspace: frames in pieces, in any order,
+ * twice, overlapping, without an end. Prints a line for each case.
+ */
+#include <stdio.h>
+
+#include "../reassembly.c"
+#include "../budget.c"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+unsigned long jiffies = 5;
+static int failed;
+static u64 state = 1;
+static struct stt_counters counted;
+static struct stt_tunnel tunnel;
+static struct stt_budget budget;
+
+static void verdict(const char *what, bool is_right)
+{
+	printf("%s %s\n", is_right ? "ok" : "FAILED", what);
+	failed |= !is_right;
+}
+
+static u32 draw(u32 below)
+{
+	state = state * 6364136223846793005ull + 1442695040888963407ull;
+	return (u32)(state >> 33) % below;
+}
+
+int stt_make_joinable(struct sk_buff *skb)
+{
+	return !skb;
+}
+
+struct sk_buff *stt_join(struct sk_buff *chain)
+{
+	struct sk_buff *rest = chain->next;
+
+	for (struct sk_buff *skb = rest; skb; skb = skb->next) {
+		chain->data = realloc(chain->data, chain->len + skb->len);
+		memcpy(chain->data + chain->len, skb->data, skb->len);
+		chain->len += skb->len;
+	}
+	chain->next = NULL;
+	kfree_skb_list(rest);
+	return chain;
+}
+
+static u8 byte_of(u32 frame, u32 offset)
+{
+	return (u8)(frame * 31 + offset + (offset >> 8));
+}
+
+/* Hands over a piece of a frame; true if that made the frame whole, and right. */
+static bool give(u32 frame, u16 total, u16 offset, u32 length, bool *ce)
+{
+	struct stt_segment segment = { .total = total, .offset = offset };
+	struct stt_frame_key key = { .packet_id = frame };
+	struct sk_buff *skb = calloc(1, sizeof(*skb));
+	bool is_right = true;
+
+	skb->len = length;
+	skb->truesize = length + 700;
+	skb->data = malloc(length);
+	for (u32 i = 0; i < length; i++)
+		skb->data[i] = byte_of(frame, offset + i);
+	skb = stt_reassemble(&tunnel, skb, &key, &segment, ce);
+	if (!skb)
+		return false;
+	for (u32 i = 0; i < skb->len; i++)
+		is_right &= skb->data[i] == byte_of(frame, i);
+	is_right &= skb->len == total;
+	if (!is_right)
+		verdict("a frame is what it was before it was cut", false);
+	kfree_skb(skb);
+	return true;
+}
+
+static bool add(u32 frame, u16 total, u16 offset, u32 length)
+{
+	bool ce = false;
+
+	return give(frame, total, offset, length, &ce);
+}
+
+static struct stt_table *table(void)
+{
+	return tunnel.reassembly.tables;
+}
+
+static void begin(void)
+{
+	memset(&counted, 0, sizeof(counted));
+	tunnel.counters = &counted;
+	if (stt_init_reassembly(&tunnel, &budget))
+		abort();
+}
+
+/* Whatever happened, nothing stays. */
+static void end(void)
+{
+	stt_stop_reassembly(&tunnel);
+	if (table()->frames || table()->share.used || table()->share.granted ||
+	    budget.taken.counter || stt_machine_taken.counter)
+		verdict("nothing is left when the link goes down", false);
+	stt_free_reassembly(&tunnel);
+}
+
+static void test_orders(void)
+{
+	bool all = true;
+
+	begin();
+	for (u32 frame = 0; frame < 3000; frame++) {
+		u32 count = 2 + draw(40), size = 1 + draw(1400), order[42];
+		u16 total = (u16)(count * size);
+		u32 whole = 0;
+
+		for (u32 i = 0; i < count; i++)
+			order[i] = i;
+		for (u32 i = 0; i < count; i++) {
+			u32 other = draw(count), swapped = order[i];
+
+			order[i] = order[other];
+			order[other] = swapped;
+		}
+		for (u32 i = 0; i < count; i++) {
+			whole += add(frame, total, (u16)(order[i] * size), size);
+			if (i + 1 < count && !draw(4))
+				add(frame, total, (u16)(order[i] * size), size);
+		}
+		all &= whole == 1;
+	}
+	verdict("frames are whole whatever the order of their pieces", all);
+	verdict("each was counted", counted.reassembly_started == 3000 &&
+				    counted.reassembly_completed == 3000);
+	verdict("pieces that came twice were counted",
+		counted.reassembly_duplicate > 1000);
+	verdict("no frame stays when it was whole", !table()->frames);
+	end();
+}
+
+static void test_lies(void)
+{
+	static const struct {
+		const char *what;
+		u16 total, offset, length;
+	} cases[] = {
+		{ "an overlap by one byte behind", 1000, 299, 100 },
+		{ "an overlap by one byte in front", 1000, 150, 51 },
+		{ "a piece within another", 1000, 220, 10 },
+		{ "a piece around another", 1000, 150, 200 },
+		{ "a shorter piece of the same place", 1000, 200, 99 },
+		{ "another length of the frame", 1001, 400, 100 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		begin();
+		add(1, 1000, 200, 100);
+		add(1, cases[i].total, cases[i].offset, cases[i].length);
+		verdict(cases[i].what, counted.reassembly_conflict == 1 &&
+				       !table()->frames);
+		end();
+	}
+}
+
+static void test_congestion(void)
+{
+	bool ce = true, unmarked = false;
+
+	begin();
+	give(1, 100, 0, 40, &ce);
+	verdict("congestion of any piece is told",
+		give(1, 100, 40, 60, &unmarked) && unmarked);
+	end();
+}
+
+static void test_time(void)
+{
+	begin();
+	add(1, 100, 0, 40);
+	jiffies += STT_LIFETIME - 1;
+	add(2, 100, 0, 40);
+	tunnel.reassembly.expiry.work.run(&tunnel.reassembly.expiry.work);
+	verdict("a young frame stays", table()->frames == 2);
+	jiffies++;
+	tunnel.reassembly.expiry.work.run(&tunnel.reassembly.expiry.work);
+	verdict("an old frame goes, and only that",
+		table()->frames == 1 && counted.reassembly_timed_out == 1);
+	end();
+}
+
+static void test_floods(void)
+{
+	bool within = true;
+	u32 whole = 0;
+
+	begin();
+	for (u32 frame = 0; frame < 20000; frame++) {
+		add(frame, 60000, (u16)draw(58000), 1400);
+		within &= table()->frames <= STT_FRAMES_MAX;
+		within &= table()->share.used <= STT_SHARE_MAX;
+	}
+	verdict("frames without an end stay few", within);
+	verdict("the oldest go", counted.reassembly_evicted ==
+				 20000 - STT_FRAMES_MAX);
+	end();
+	begin();
+	for (u32 round = 0; round < 200; round++) {
+		for (u32 frame = 0; frame < 200; frame++) {
+			add(frame, 65000, (u16)(round * 300), 300);
+			within &= table()->share.used <= STT_SHARE_MAX;
+		}
+		whole += add(1000 + round, 2000, 1000, 1000) +
+			 add(1000 + round, 2000, 0, 1000);
+	}
+	verdict("frames of many pieces stay within the bound of bytes", within);
+	verdict("good frames pass meanwhile", whole == 200);
+	end();
+	begin();
+	for (u32 piece = 0; piece < 1000; piece++)
+		add(1, 65000, (u16)(piece * 2), 1);
+	verdict("a frame of countless pieces is refused",
+		counted.reassembly_refused > 0 &&
+		table()->share.used < STT_PIECES_MAX * 1000);
+	end();
+}
+
+static void test_want(void)
+{
+	begin();
+	budget.taken.counter = STT_NAMESPACE_MAX;
+	add(1, 100, 0, 40);
+	verdict("nothing is kept when the namespace has had its part",
+		counted.reassembly_refused == 1 && !table()->frames);
+	budget.taken.counter = 0;
+	stt_machine_taken.counter = STT_MACHINE_MAX;
+	add(1, 100, 0, 40);
+	verdict("nothing is kept when the machine has given all",
+		counted.reassembly_refused == 2 && !budget.taken.counter);
+	stt_machine_taken.counter = 0;
+	end();
+}
+
+int main(void)
+{
+	test_orders();
+	test_lies();
+	test_congestion();
+	test_time();
+	test_floods();
+	test_want();
+	return failed;
+}

@@ -1,0 +1,29 @@
+// The STT module compiles for each kernel, and neither the compiler's further warnings, nor sparse, nor the kernel's
+// style checker find fault.
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { testedKernels } from "../fixture/kernels.ts";
+import { cannotRunLab } from "../fixture/shared-lab.ts";
+import { checkpatch } from "../modules/checkpatch.ts";
+import { compile } from "../modules/compile.ts";
+
+const source = path.join(import.meta.dirname, "../../../stt-tunnel");
+
+describe.skipIf(cannotRunLab("building STT"))("the STT module", () => {
+  describe.each(testedKernels)("for kernel %s", (kernel) => {
+    test.each(["none", "warnings", "sparse"] as const)(
+      "compiles without a complaint (%s)",
+      async (scrutiny) => {
+        const { modules, complaints } = await compile(source, kernel, scrutiny);
+        expect(complaints).toEqual([]);
+        expect(modules.map((file) => path.basename(file))).toEqual(["podwire_stt.ko"]);
+      },
+    );
+  });
+
+  test("has the kernel's style", async () => {
+    // What runs in userspace, with what it needs to stand in for a kernel, is no kernel code.
+    const found = await checkpatch(source);
+    expect(found.filter((line) => !line.startsWith(path.join(source, "tests")))).toEqual([]);
+  });
+});
