@@ -4,12 +4,22 @@
 export function readPcap(file: Buffer): Buffer[] {
   const magic = file.readUInt32LE(0);
   if (magic !== 0xa1b2c3d4 && magic !== 0xa1b23c4d) throw new Error(`no pcap file: ${magic.toString(16)}`);
+  return readRecords(file.subarray(pcapHeaderSize));
+}
+
+export const pcapHeaderSize = 24;
+export const pcapRecordSize = 16;
+
+/** The frames of a file that goes on: what lacks its end is left out. */
+export function readRecords(records: Buffer): Buffer[] {
   const frames: Buffer[] = [];
-  for (let at = 24; at + 16 <= file.length; ) {
-    const [captured, length] = [file.readUInt32LE(at + 8), file.readUInt32LE(at + 12)];
+  for (let at = 0; at + pcapRecordSize <= records.length; ) {
+    const [captured, length] = [records.readUInt32LE(at + 8), records.readUInt32LE(at + 12)];
     if (captured !== length) throw new Error(`frame ${frames.length + 1} was cut off at ${captured} bytes`);
-    frames.push(file.subarray(at + 16, at + 16 + captured));
-    at += 16 + captured;
+    const end = at + pcapRecordSize + captured;
+    if (end > records.length) break;
+    frames.push(records.subarray(at + pcapRecordSize, end));
+    at = end;
   }
   return frames;
 }

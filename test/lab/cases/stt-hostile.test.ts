@@ -1,12 +1,12 @@
 // What nobody should send to the STT module: lies, other hosts' segments, random changes, floods. Nothing of it arrives,
 // nothing of it stays.
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { tcpFrame } from "../../stt-tunnel/packets.ts";
 import { cut, packetOf, type Segment, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
 import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
-import { deliver as deliverIn, openTunnelForSegments } from "../stt/delivery.ts";
+import { tunnelForSegments } from "../stt/delivery.ts";
 import {
   broken,
   content,
@@ -31,8 +31,7 @@ const { partial, ipv4, tcp } = sttFlags;
 
 describe.skipIf(cannotRunLab("hostile STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
   const lab = sharedLab({ kernel });
-  beforeAll(() => openTunnelForSegments(lab), 600_000);
-  const deliver = (make: (send: Send) => readonly Buffer[]) => deliverIn(lab, make);
+  const deliver = tunnelForSegments(lab);
 
   const lies: readonly [string, (send: Send) => readonly Buffer[], Counters][] = [
     ["an overlap", (send) => send(overlapping()), { reassembly_conflict: 1 }],

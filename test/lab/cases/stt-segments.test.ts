@@ -1,11 +1,11 @@
 // What other implementations of STT may choose, and what a network does to segments: all of it arrives. Frames are made
 // here and sent from the other node past its kernel; a capture on the link tells what was delivered.
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { tcpFrame, udpFrame } from "../../stt-tunnel/packets.ts";
 import { type Convention, cut, type Segment, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
-import { deliver as deliverIn, openTunnelForSegments } from "../stt/delivery.ts";
+import { tunnelForSegments } from "../stt/delivery.ts";
 import { content, inside, inside6, large, one, pieces, reversed, type Send } from "../stt/frames.ts";
 import { fragments } from "../stt/wire.ts";
 
@@ -13,9 +13,7 @@ const { verified, partial, ipv4, tcp } = sttFlags;
 
 describe.skipIf(cannotRunLab("segments of STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
   const lab = sharedLab({ kernel });
-  beforeAll(() => openTunnelForSegments(lab), 600_000);
-  const deliver = (make: (send: Send) => readonly Buffer[], family: 4 | 6 = 4) =>
-    deliverIn(lab, make, family);
+  const deliver = tunnelForSegments(lab);
 
   describe.each([4, 6] as const)("over IPv%i", (family) => {
     const whole: readonly [string, (send: Send, segments: Segment[]) => readonly Buffer[]][] = [

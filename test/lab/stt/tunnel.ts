@@ -91,7 +91,10 @@ export async function counters(node: LabNode, link = "pw-stt"): Promise<Counters
 export async function counted(node: LabNode, act: () => Promise<unknown>): Promise<Counters> {
   const before = await counters(node);
   await act();
-  const after = await counters(node);
+  return changesOf(before, await counters(node));
+}
+
+export function changesOf(before: Counters, after: Counters): Counters {
   const changes = Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)] as const);
   return Object.fromEntries(changes.filter(([, change]) => change !== 0));
 }

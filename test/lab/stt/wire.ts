@@ -1,35 +1,62 @@
 // Frames on a node's links: captured there, and sent from there as they are.
 
 import { checksum, type Path } from "../../stt-tunnel/packets.ts";
-import { readPcap } from "../../stt-tunnel/pcap.ts";
+import { pcapHeaderSize, pcapRecordSize, readRecords } from "../../stt-tunnel/pcap.ts";
 import { macOf } from "../machine/network.ts";
 import type { LabNode } from "../machine/node.ts";
 import type { Family } from "./tunnel.ts";
 
-/** The frames that pass `link` on `node` while `act` runs and that match tcpdump's `filter`. */
+/** A running capture. */
+export interface Tap {
+  /** What came since the last call; at least so many frames, unless that takes too long. */
+  read(least: number): Promise<Buffer[]>;
+  close(): Promise<void>;
+}
+
+/** Captures all that passes `link` on `node` and matches tcpdump's `filter`. */
+export async function openTap(node: LabNode, link: string, filter: string): Promise<Tap> {
+  const file = `/tmp/capture-${++files}.pcap`;
+  const options = `-U --immediate-mode -Z root -s 262144 -B 32768 -i ${link}`;
+  const start = `
+    setsid tcpdump ${options} -w ${file} '${filter}' > ${file}.log 2>&1 < /dev/null & pid=$!
+    for attempt in $(seq 100); do [ -s ${file} ] && echo $pid && exit; sleep 0.05; done
+    cat ${file}.log; kill $pid; exit 1`;
+  const pid = (await node.sh(start)).trim();
+  let position = pcapHeaderSize;
+  return {
+    read: async (least) => {
+      const rest = `sleep 0.2; tail -c +${position + 1} ${file} | base64 -w0`;
+      for (let attempt = 0; ; attempt++) {
+        const frames = readRecords(Buffer.from(await node.sh(rest), "base64"));
+        if (frames.length < least && attempt < 20) continue;
+        for (const frame of frames) position += pcapRecordSize + frame.length;
+        return frames;
+      }
+    },
+    close: async () => {
+      await node.sh(`kill -INT ${pid}; while kill -0 ${pid} 2> /dev/null; do sleep 0.05; done; rm ${file}*`);
+    },
+  };
+}
+
+/** The frames that pass while `act` runs. */
 export async function capture(
   node: LabNode,
   link: string,
   filter: string,
   act: () => Promise<unknown>,
 ): Promise<Buffer[]> {
-  const file = `/tmp/capture-${++captures}.pcap`;
-  const start = `
-    setsid tcpdump -U -Z root -s 262144 -B 32768 -i ${link} -w ${file} '${filter}' > ${file}.log 2>&1 < /dev/null & pid=$!
-    for attempt in $(seq 100); do grep -q 'listening on' ${file}.log && echo $pid && exit; sleep 0.05; done
-    cat ${file}.log; kill $pid; exit 1`;
-  const pid = (await node.sh(start)).trim();
+  const tap = await openTap(node, link, filter);
   try {
     await act();
-    // What the kernel has, tcpdump may not have read yet.
     await node.sh("sleep 0.5");
+    return await tap.read(0);
   } finally {
-    await node.sh(`kill -INT ${pid}; while kill -0 ${pid} 2> /dev/null; do sleep 0.05; done`);
+    await tap.close();
   }
-  return readPcap(Buffer.from(await node.sh(`base64 -w0 ${file}; rm ${file}`), "base64"));
 }
 
-let captures = 0;
+let files = 0;
 
 /** From one node's interface to the other's. */
 export function pathBetween(from: LabNode, to: LabNode, family: Family): Path {
@@ -56,13 +83,11 @@ export async function send(node: LabNode, frames: readonly Buffer[], sending: Se
     length.writeUInt16BE(frame.length);
     return [length, frame];
   });
-  const file = `/tmp/frames-${++captures}`;
-  await node.write(`${file}.base64`, Buffer.concat(records).toString("base64"));
   const { count = frames.length, seed = "" } = sending;
-  await node.sh(
-    `base64 -d ${file}.base64 > ${file}; replay eth0 ${count} ${seed} < ${file}; rm ${file} ${file}.base64`,
-    { timeoutSeconds: 600 },
-  );
+  const input = Buffer.concat(records).toString("base64");
+  const script = `set -o pipefail; base64 -d | replay eth0 ${count} ${seed}`;
+  const { exitCode, stderr } = await node.attempt("bash", ["-c", script], { input, timeoutSeconds: 600 });
+  if (exitCode !== 0) throw new Error(`sending from ${node.name}: ${stderr}`);
 }
 
 /** Cuts an IPv4 packet into fragments of `size` bytes, a multiple of eight. */
