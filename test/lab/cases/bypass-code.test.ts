@@ -4,7 +4,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { bypassSource } from "../fixture/bypass.ts";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
-import { cannotRunLab } from "../fixture/shared-lab.ts";
+import { cannotRunFullLab } from "../fixture/shared-lab.ts";
 import { checkpatch } from "../modules/checkpatch.ts";
 import { compile, compileProgram } from "../modules/compile.ts";
 import { runInside, userlandTree } from "../modules/toolchain.ts";
@@ -23,7 +23,7 @@ async function runProgram(file: string, flags: string, args: string): Promise<st
   );
 }
 
-describe.skipIf(cannotRunLab("podwire_bypass as code"))("podwire_bypass", () => {
+describe.skipIf(cannotRunFullLab("podwire_bypass as code"))("podwire_bypass", () => {
   test.each(testedKernels)(
     "compiles for kernel %s without warnings, and sparse has nothing to say",
     async (kernel) => {

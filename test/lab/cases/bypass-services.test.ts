@@ -5,12 +5,12 @@ import { bypassCounts, countedDuring } from "../fixture/bypass.ts";
 import { both, bypassModes, bypassPods, podLines } from "../fixture/bypass-pods.ts";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
 import { addServices, backends, removeServices } from "../fixture/services.ts";
-import { cannotRunLab } from "../fixture/shared-lab.ts";
+import { cannotRunFullLab } from "../fixture/shared-lab.ts";
 import { ask, type Question } from "../fixture/talk.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
 import type { Endpoint } from "../machine/node.ts";
 
-describe.skipIf(cannotRunLab("podwire_bypass")).each(testedKernels)(
+describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
   "podwire_bypass on kernel %s",
   (kernel) => {
     const on = bypassPods(kernel);

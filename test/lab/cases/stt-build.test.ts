@@ -3,13 +3,13 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { testedKernels } from "../fixture/kernels.ts";
-import { cannotRunLab } from "../fixture/shared-lab.ts";
+import { cannotRunFullLab } from "../fixture/shared-lab.ts";
 import { checkpatch } from "../modules/checkpatch.ts";
 import { compile } from "../modules/compile.ts";
 
 const source = path.join(import.meta.dirname, "../../../stt-tunnel");
 
-describe.skipIf(cannotRunLab("building STT"))("the STT module", () => {
+describe.skipIf(cannotRunFullLab("building STT"))("the STT module", () => {
   describe.each(testedKernels)("for kernel %s", (kernel) => {
     test.each(["none", "warnings", "sparse"] as const)(
       "compiles without a complaint (%s)",

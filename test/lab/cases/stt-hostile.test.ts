@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { tcpFrame } from "../../stt-tunnel/packets.ts";
 import { cut, packetOf, type Segment, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
-import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
+import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
 import { tunnelForSegments } from "../stt/delivery.ts";
 import {
@@ -29,7 +29,7 @@ import { capture, pathBetween, send } from "../stt/wire.ts";
 
 const { partial, ipv4, tcp } = sttFlags;
 
-describe.skipIf(cannotRunLab("hostile STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
+describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
   const lab = sharedLab({ kernel });
   const deliver = tunnelForSegments(lab);
 

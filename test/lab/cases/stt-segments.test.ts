@@ -4,14 +4,14 @@ import { describe, expect, test } from "vitest";
 import { tcpFrame, udpFrame } from "../../stt-tunnel/packets.ts";
 import { type Convention, cut, type Segment, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
 import { testedKernels } from "../fixture/kernels.ts";
-import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
+import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { tunnelForSegments } from "../stt/delivery.ts";
 import { content, inside, inside6, large, one, pieces, reversed, type Send } from "../stt/frames.ts";
 import { fragments } from "../stt/wire.ts";
 
 const { verified, partial, ipv4, tcp } = sttFlags;
 
-describe.skipIf(cannotRunLab("segments of STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
+describe.skipIf(cannotRunFullLab("segments of STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
   const lab = sharedLab({ kernel });
   const deliver = tunnelForSegments(lab);
 

@@ -1,14 +1,14 @@
 // The STT module while its ground is pulled away: links, the module, namespaces and MTUs change under traffic.
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
-import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
+import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer, withServer } from "../fixture/traffic.ts";
 import type { LabNode } from "../machine/node.ts";
 import { closeTunnel, counters, endOf, loadModule, openTunnel } from "../stt/tunnel.ts";
 
 const rounds = isFull ? 60 : 8;
 
-describe.skipIf(cannotRunLab("STT in trouble")).each(testedKernels)("STT on kernel %s", (kernel) => {
+describe.skipIf(cannotRunFullLab("STT in trouble")).each(testedKernels)("STT on kernel %s", (kernel) => {
   const lab = sharedLab({ kernel });
   beforeAll(() => loadModule(lab), 600_000);
   beforeEach(async () => {

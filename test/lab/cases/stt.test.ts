@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dissectSegment, joinSegments, sttFlags, type WholeFrame } from "../../stt-tunnel/wire.ts";
 import { testedKernels } from "../fixture/kernels.ts";
-import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
+import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
 import type { LabNode } from "../machine/node.ts";
 import { closeTunnel, counted, counters, endOf, type Family, loadModule, openTunnel } from "../stt/tunnel.ts";
@@ -11,7 +11,7 @@ import { capture } from "../stt/wire.ts";
 const { partial, ipv4, tcp } = sttFlags;
 const families = [4, 6] as const;
 
-describe.skipIf(cannotRunLab("STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
+describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
   const lab = sharedLab({ kernel });
   beforeAll(() => loadModule(lab), 600_000);
 
