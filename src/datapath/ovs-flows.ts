@@ -49,15 +49,7 @@ function admissionFlows(pod: PodPort): OvsFlow[] {
     // A pod that asks for its own address looks for others that have it.
     ...ipv4.map((ip) => admission(310, `arp,${from},arp_tpa=${ip}`, "drop")),
     ...(ipv4.length === 0 ? [] : [admission(300, `arp,${from},arp_op=1${asked}`, arpReply(gatewayMac))]),
-    ...(ipv4.length === pod.ips.length
-      ? []
-      : [
-          admission(
-            300,
-            `icmp6,${from},icmp_type=135,icmp_code=0,nd_target=${gateways[6]}`,
-            `${tag}${toHost(pod.localMac)}`,
-          ),
-        ]),
+    ...discoveryFlows(pod, admit, `${tag}${toHost(pod.localMac)}`),
     ...pod.trunk.map((vlan) => admission(250, `${from},dl_vlan=${vlan},dl_src=${pod.mac}`, "NORMAL")),
     ...(pod.antiSpoofing
       ? pod.ips.map((ip) =>
@@ -65,6 +57,32 @@ function admissionFlows(pod: PodPort): OvsFlow[] {
         )
       : ["ip", "ipv6"].map((each) => admission(200, `${each},${from},vlan_tci=0x0000/0x1fff`, admit))),
     admission(190, from, "drop"),
+  ];
+}
+
+/**
+ * Neighbour discovery of IPv6. What a pod says of itself is passed on, what it says of others is not: the host would
+ * believe it (RFC 4861 section 7.2.3 and 7.2.5).
+ */
+function discoveryFlows(pod: PodPort, admit: string, toGateway: string): OvsFlow[] {
+  const ips = pod.ips.filter((ip) => ip.includes(":"));
+  if (ips.length === 0) return [];
+  const from = `icmp6,in_port=${pod.port}`;
+  const gateway = `icmp_type=135,icmp_code=0,nd_target=${gateways[6]}`;
+  if (!pod.antiSpoofing) return [admission(300, `${from},${gateway}`, toGateway)];
+  const own = `${from},dl_src=${pod.mac}`;
+  return [
+    ...[...ips, "fe80::/10"].map((source) =>
+      admission(300, `${own},ipv6_src=${source},${gateway},nd_sll=${pod.mac}`, toGateway),
+    ),
+    ...ips.map((ip) =>
+      admission(
+        300,
+        `${own},ipv6_src=${ip},icmp_type=136,icmp_code=0,nd_target=${ip},nd_tll=${pod.mac}`,
+        admit,
+      ),
+    ),
+    ...[135, 136].map((type) => admission(290, `${from},icmp_type=${type}`, "drop")),
   ];
 }
 

@@ -36,9 +36,16 @@ test("a pod may send from its own MAC and address alone, and gets what is for it
   ]);
 });
 
-test("neighbour solicitations of IPv6 go to the one that has the address", () => {
+test("neighbour discovery goes to the one that has the address, and a pod speaks for itself alone", () => {
+  const own = `icmp6,in_port=pw1,dl_src=${pod.mac}`;
+  const solicitation = `icmp_type=135,icmp_code=0,nd_target=fe80::1,nd_sll=${pod.mac}`;
+  const toHost = `set_field:${pod.localMac}->eth_dst,LOCAL`;
   expect(lines(podFlows({ ...pod, ips: ["fd00::7"] }))).toEqual([
-    "0 300 icmp6,in_port=pw1,icmp_type=135,icmp_code=0,nd_target=fe80::1 set_field:02:00:00:00:00:01->eth_dst,LOCAL",
+    `0 300 ${own},ipv6_src=fd00::7,${solicitation} ${toHost}`,
+    `0 300 ${own},ipv6_src=fe80::/10,${solicitation} ${toHost}`,
+    `0 300 ${own},ipv6_src=fd00::7,icmp_type=136,icmp_code=0,nd_target=fd00::7,nd_tll=${pod.mac} resubmit(,71)`,
+    "0 290 icmp6,in_port=pw1,icmp_type=135 drop",
+    "0 290 icmp6,in_port=pw1,icmp_type=136 drop",
     `0 200 ipv6,in_port=pw1,${untagged},dl_src=${pod.mac},ipv6_src=fd00::7 resubmit(,71)`,
     "0 190 in_port=pw1 drop",
     `0 300 icmp6,in_port=LOCAL,${untagged},icmp_type=135,icmp_code=0,nd_target=fd00::7 output:pw1`,

@@ -56,6 +56,12 @@ describe.skipIf(!hasOpenVswitch)("a pod of an Open vSwitch bridge", () => {
   const scripts = (): Record<string, string> => ({
     "from a foreign IPv4 address": withAddress(`${foreign[0]}/32`, both(foreign[0], hostAddress, 0)),
     "from a foreign IPv6 address": withAddress(`${foreign[1]}/128`, both(foreign[1], hostAddress6, 1)),
+    "that asks for its gateway from a foreign address": withAddress(
+      `${foreign[1]}/128`,
+      `${inPod} ip neighbour flush all nud permanent; ${ping(foreign[1], hostAddress6)}
+      ${inPod} ip neighbour replace fe80::1 lladdr ee:70:77:00:00:01 dev eth0 nud permanent
+      ${inPod} ip neighbour replace 169.254.1.1 lladdr ee:70:77:00:00:01 dev eth0 nud permanent`,
+    ),
     "from a foreign MAC": withMac(pods.pod1.mac, both("eth0", hostAddress, 0)),
     "that claims a foreign address by ARP": withAddress(
       `${foreign[0]}/32`,
