@@ -10,7 +10,7 @@ import { recordResult } from "../results.ts";
 /** The longest first, so that two guests end at about the same time. */
 const cases = [
   ...["check", "masquerade", "protocol", "del", "results", "gc", "requests", "routes"],
-  ...["add-again", "status", "veth"],
+  ...["add-again", "status", "pods"],
 ];
 
 describe.skipIf(cannotRunLab("conformance in guests")).each(testedKernels)("on kernel %s", (kernel) => {
