@@ -52,9 +52,7 @@ export async function add(call: Call): Promise<Result> {
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    const result = await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu });
-    if (settings.ovs !== undefined) await attendToSwitch(settings.ovs, call);
-    return result;
+    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu });
   } finally {
     await dismiss(standby);
     closeNetns(netns);
@@ -137,6 +135,8 @@ async function wire(
     await outlastLinkRemovals(plan, call.deadline);
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));
+    // Before the record says that all is done: a repeated ADD would be refused.
+    if (settings.ovs !== undefined) await attendToSwitch(settings.ovs, call);
     replaceRecord({ ...record, state: "ready" });
     return chained(previous, wired, dnsOf(call, addresses.dns));
   } catch (error) {

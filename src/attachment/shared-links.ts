@@ -62,6 +62,12 @@ export async function releaseUnusedLinks(kernel: Kernel, database?: string): Pro
     await removeStrayRoutes(link.name, kernel);
     await release(link, [], kernel);
   }
+  for (const name of announcedLinks()) await forgetTheDead(name, kernel.deadline);
+}
+
+/** Of removals that are under way, or were when their process died. */
+function announcedLinks(): Set<string> {
+  return new Set(listDirectory(announcements).map((entry) => entry.slice(0, entry.lastIndexOf("."))));
 }
 
 function patternLinks(): Link[] {
