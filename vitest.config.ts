@@ -10,7 +10,7 @@ export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: [...system, ...lab], testTimeout: 60_000 },
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: [...system, ...lab], testTimeout: 60_000, hookTimeout: 60_000 },
       },
       {
         test: { name: "system", include: system, testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false },
