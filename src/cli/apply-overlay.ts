@@ -1,6 +1,5 @@
 // The overlay's part of `podwire apply`: what is declared, and what was done.
 import { loadNodeDefaults } from "../config/load.ts";
-import { type DeclaredOverlay, declaredBy } from "../node/declared.ts";
 import { type Applied, type Prepared, prepare } from "../node/overlay.ts";
 import { listConfigurations, readConfiguration } from "./conflist.ts";
 import { printable } from "./table.ts";
@@ -11,7 +10,7 @@ export function readDeclaration(confDir: string): Prepared {
   const networks = listConfigurations(confDir)
     .map((file) => readConfiguration(confDir, file))
     .flatMap((list) => list.networks.map(({ config }) => config));
-  return prepare(declaredBy(networks, loadNodeDefaults()), networks);
+  return prepare(networks, loadNodeDefaults());
 }
 
 /** What `podwire apply` says of the overlay; with --json, all of it. */
@@ -22,12 +21,9 @@ export interface OverlayReport {
   readonly warnings: readonly string[];
 }
 
-export function overlayReport(
-  declared: DeclaredOverlay | undefined,
-  { done, desired }: Applied,
-): OverlayReport {
+export function overlayReport({ isSilent, declared }: Prepared, { done, desired }: Applied): OverlayReport {
   return {
-    overlay: declared?.config.type ?? "none",
+    overlay: isSilent ? "left alone, no network is declared" : (declared?.config.type ?? "none"),
     ...(desired === undefined ? {} : { mtu: desired.mtu }),
     changes: done.map(({ verb, what }) => ({ verb, what })),
     warnings: desired?.warnings ?? [],

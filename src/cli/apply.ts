@@ -30,7 +30,7 @@ export const apply: Run = async (words, terminal) => {
 
 async function applyOverlay(words: Words): Promise<OverlayReport> {
   const prepared = readDeclaration(words.text("conf-dir") ?? "");
-  return overlayReport(prepared.declared, await applyNode(prepared, commandKernel()));
+  return overlayReport(prepared, await applyNode(prepared, commandKernel()));
 }
 
 function print(attachments: number, repairs: readonly Repair[], terminal: Terminal): void {

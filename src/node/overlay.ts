@@ -2,7 +2,7 @@
 // computed and reconciled. All of podwire that changes an overlay comes through here, one at a time.
 import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
 import { advertisedLinks, linkMtu } from "../attachment/host-facts.ts";
-import type { NetworkConfig } from "../config/network.ts";
+import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
 import { withLock } from "../linux/talk.ts";
@@ -12,7 +12,7 @@ import { checkPeers, type PeerEntry } from "../overlay/peers.ts";
 import { overlayDevices, overlays } from "../overlay/registry.ts";
 import type { Plan } from "../plan/plan.ts";
 import { amend, type Done, reconcile } from "../plan/reconcile.ts";
-import { type DeclaredOverlay, describeOverlay } from "./declared.ts";
+import { type DeclaredOverlay, declaredBy, describeOverlay } from "./declared.ts";
 import { peerEntries } from "./peers-file.ts";
 import {
   keyOf,
@@ -73,17 +73,22 @@ export interface Applied {
 
 /** A configuration with what it refers to, read once. */
 export interface Prepared {
+  /** Nothing says anything of an overlay, not even that there is none: then whatever there is stays. */
+  readonly isSilent: boolean;
   readonly declared: DeclaredOverlay | undefined;
   readonly entries: readonly PeerEntry[];
   /** By the networks that use the overlay. */
   readonly keys: ReadonlyMap<string, string>;
 }
 
-export function prepare(declared: DeclaredOverlay | undefined, networks: readonly NetworkConfig[]): Prepared {
+export function prepare(networks: readonly NetworkConfig[], defaults: NodeConfig): Prepared {
+  const declared = declaredBy(networks, defaults);
+  const isSilent = networks.length === 0 && defaults.overlay === undefined;
   const using = networks.filter(({ name }) => declared?.networks.includes(name));
   // First: a file that changes while it is read must not pass for read.
   const keys = new Map(using.map((network) => [network.name, keyOf(network)]));
-  return { declared, entries: declared === undefined ? [] : peerEntries(declared.config), keys };
+  const entries = declared === undefined ? [] : peerEntries(declared.config);
+  return { isSilent, declared, entries, keys };
 }
 
 /**
@@ -91,10 +96,11 @@ export function prepare(declared: DeclaredOverlay | undefined, networks: readonl
  * it is known.
  */
 export async function applyNode(
-  { declared, entries, keys }: Prepared,
+  { isSilent, declared, entries, keys }: Prepared,
   kernel: Kernel,
   present?: Desired,
 ): Promise<Applied> {
+  if (isSilent) return { done: [] };
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
     const desired = declared && (await desiredOverlay(declared, kernel, entries));

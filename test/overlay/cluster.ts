@@ -92,10 +92,14 @@ async function join(underlay: TestNode, number: number, family: number, mtu: num
 }
 
 /** The network's entry in a node's conflist. */
-export function entryFor(node: ClusterNode, overlay: object, changes: object = {}): Record<string, unknown> {
+export function entryFor(
+  node: ClusterNode,
+  overlay: object | undefined,
+  changes: object = {},
+): Record<string, unknown> {
   return {
     type: "podwire",
-    overlay,
+    ...(overlay === undefined ? {} : { overlay }),
     ipam: {
       type: "host-local",
       ranges: podPrefixes(node.number).map((subnet) => [{ subnet }]),
@@ -122,7 +126,7 @@ export interface ClusterPod {
 /** Adds a pod by ADD alone. */
 export async function addPod(
   node: ClusterNode,
-  overlay: object,
+  overlay: object | undefined,
   name = `pod-${node.name}`,
   changes: object = {},
 ): Promise<ClusterPod> {
