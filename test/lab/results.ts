@@ -7,7 +7,9 @@ import { type KernelVersion, kernelVersions } from "./image/recipe.ts";
 
 const columns = [
   "release",
-  "conformance",
+  "conformance, veth",
+  "conformance, ipvlan",
+  "conformance, ovs",
   "iperf3, Mbit/s",
   "the same back, IPv6",
   "qperf tcp_lat, us",
