@@ -7,6 +7,7 @@ import { masqueradedAddresses, storedFiles } from "../fixture/machine-state.ts";
 import { executable } from "../fixture/node.ts";
 import { hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
 import { ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
+import { isFull } from "../lab/fixture/kernels.ts";
 
 const both = ["ovs-vswitchd", "ovsdb-server"] as const;
 
@@ -55,7 +56,9 @@ describe.skipIf(!hasOpenVswitch)("without an Open vSwitch that answers", () => {
     }
   }
 
-  describe.each(outages)("$what", (outage) => {
+  // A daemon that hangs is waited for, ten seconds at each step: that is for releases.
+  const tried = outages.filter(({ what }) => isFull || !what.includes("hung"));
+  describe.each(tried)("$what", (outage) => {
     test("ADD is refused in time and leaves nothing, and STATUS says so, until it is over", async () => {
       await during(outage, async () => {
         expectFailure(await cni(own.node, { verb: "ADD", config, container: "pod2" }), 11);
