@@ -15,8 +15,8 @@ const others = ["protocol", "results", "requests"];
 
 const cases: Readonly<Record<DatapathName, readonly string[]>> = {
   veth: isFull ? [...kernels, ...others] : kernels,
-  ipvlan: isFull ? kernels : [],
-  ovs: isFull ? kernels : [],
+  ipvlan: isFull ? [...kernels, ...others] : [],
+  ovs: isFull ? [...kernels, ...others] : [],
 };
 
 // Open vSwitch comes last: its kernel module changes what every packet passes, and cannot be had back.
