@@ -2,9 +2,10 @@
 // would not be applied any more.
 import fs from "node:fs";
 import type { Prefix } from "../address/ip.ts";
+import type { NftObject } from "../linux/nft-listing.ts";
 import type { Host } from "./host.ts";
-import { legacyObstacles, type NftObject, nftObstacles } from "./obstacles.ts";
-import { masqueradeObstacles, type NftSet } from "./own-masquerade.ts";
+import { legacyObstacles, nftObstacles } from "./obstacles.ts";
+import { masqueradeObstacles } from "./own-masquerade.ts";
 
 /** A line for each reason against it; none if it is safe. What cannot be looked at is a reason. */
 export async function bypassObstacles(host: Host, pods: readonly Prefix[]): Promise<string[]> {
@@ -22,7 +23,7 @@ async function nftRules(host: Host, pods: readonly Prefix[]): Promise<string[]> 
   if (listing === undefined) return ["nft is not in PATH, so the rules cannot be looked at"];
   if (listing.exitCode !== 0) return [`nft list ruleset fails: ${listing.stderr.trim().split("\n")[0]}`];
   const { nftables } = JSON.parse(listing.stdout.trim() || '{"nftables":[]}') as {
-    nftables: (NftObject & { set?: NftSet })[];
+    nftables: NftObject[];
   };
   const sets = nftables.flatMap(({ set }) => set ?? []);
   return [...nftObstacles(nftables, pods), ...masqueradeObstacles(sets, pods)];

@@ -2,27 +2,7 @@
 // nft and iptables-legacy list. A rule that only accepts, counts or jumps is no obstacle; kube-proxy's and podwire's
 // own are none, because the module leaves what they translate on its full path.
 import { type Prefix, parseIp, parsePrefix, prefixContains, prefixCovers } from "../address/ip.ts";
-
-export interface NftObject {
-  readonly chain?: NftChain;
-  readonly rule?: NftRule;
-}
-
-interface NftChain {
-  readonly family: string;
-  readonly table: string;
-  readonly name: string;
-  readonly hook?: string;
-  readonly policy?: string;
-}
-
-interface NftRule {
-  readonly family: string;
-  readonly table: string;
-  readonly chain: string;
-  readonly handle?: number;
-  readonly expr: readonly Readonly<Record<string, unknown>>[];
-}
+import { type NftChain, type NftObject, type NftRule, rulesOf } from "../linux/nft-listing.ts";
 
 /** What a forwarded packet meets. */
 const hooks = ["prerouting", "forward", "postrouting"];
@@ -69,10 +49,7 @@ function obstaclesFrom(
 ): string[] {
   if (visited.has(chain) || kubeProxy.test(chain)) return [];
   visited.add(chain);
-  const own = rules.filter(
-    (rule) => rule.family === base.family && rule.table === base.table && rule.chain === chain,
-  );
-  return own
+  return rulesOf(base, chain, rules)
     .filter((rule) => !namesOnlyOthers(rule, pods))
     .flatMap((rule) => {
       const found = rule.expr.some((part) => hasEffect(part)) ? [describe(rule)] : [];

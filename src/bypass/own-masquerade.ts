@@ -2,17 +2,7 @@
 // leaves with the node's address. Such traffic is no pods' traffic among themselves, and must not be bypassed as such.
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
 import { formatPrefix, type Prefix } from "../address/ip.ts";
-
-export interface NftSet {
-  readonly family: string;
-  readonly table: string;
-  readonly name: string;
-  readonly elem?: readonly (
-    | string
-    | { prefix: { addr: string; len: number } }
-    | { range: [string, string] }
-  )[];
-}
+import { elementText, type NftSet } from "../linux/nft-listing.ts";
 
 /** A line for each prefix of pods that pods of a network here reach only by the node's address. */
 export function masqueradeObstacles(sets: readonly NftSet[], pods: readonly Prefix[]): string[] {
@@ -21,7 +11,7 @@ export function masqueradeObstacles(sets: readonly NftSet[], pods: readonly Pref
     .flatMap((set) => {
       const [, family, network] = /^direct([46])-(.*)$/.exec(set.name) ?? [];
       const direct = mergeIntervals(
-        (set.elem ?? []).flatMap((element) => parseInterval(textOf(element)) ?? []),
+        (set.elem ?? []).flatMap((element) => parseInterval(elementText(element)) ?? []),
       );
       return pods
         .filter(({ ip }) => `${ip.family}` === family)
@@ -29,9 +19,4 @@ export function masqueradeObstacles(sets: readonly NftSet[], pods: readonly Pref
         .filter((text) => [parseInterval(text)].some((own) => own !== undefined && !covers(direct, own)))
         .map((text) => `network ${network} masquerades what its pods send to parts of ${text} (ipMasq)`);
     });
-}
-
-function textOf(element: NonNullable<NftSet["elem"]>[number]): string {
-  if (typeof element === "string") return element;
-  return "prefix" in element ? `${element.prefix.addr}/${element.prefix.len}` : element.range.join("-");
 }

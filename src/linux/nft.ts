@@ -2,6 +2,13 @@
 import { CniError, ErrorCode } from "../cni/error.ts";
 import { runIn } from "./enter.ts";
 import type { Kernel } from "./kernel.ts";
+import type { NftObject } from "./nft-listing.ts";
+
+/** By the number of their IP version: nft's keyword in matches, and its type of addresses. */
+export const nftFamilies = [
+  { number: 4, keyword: "ip", type: "ipv4_addr" },
+  { number: 6, keyword: "ip6", type: "ipv6_addr" },
+] as const;
 
 /** Applies a script on the host. Returns nft's words if it was refused. */
 export async function nftApply(script: string, kernel: Kernel): Promise<string | undefined> {
@@ -10,17 +17,14 @@ export async function nftApply(script: string, kernel: Kernel): Promise<string |
 }
 
 /** The objects of an inet table as `nft -j` lists them, or undefined if there is no such table. */
-export async function nftTable(
-  table: string,
-  kernel: Kernel,
-): Promise<Record<string, unknown>[] | undefined> {
+export async function nftTable(table: string, kernel: Kernel): Promise<NftObject[] | undefined> {
   const outcome = await runIn(
     { where: "host", name: "nft", args: ["-j", "list", "table", "inet", table] },
     "",
     kernel,
   );
   if (outcome.exitCode === 0) {
-    return (JSON.parse(outcome.stdout) as { nftables: Record<string, unknown>[] }).nftables;
+    return (JSON.parse(outcome.stdout) as { nftables: NftObject[] }).nftables;
   }
   if (isNftGone(outcome.stderr)) return undefined;
   throw nftRefused(`list table inet ${table}`, outcome.stderr.trim());

@@ -5,17 +5,14 @@
 
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { isNftGone, nftApply, nftRefused, nftTable } from "../linux/nft.ts";
+import { isNftGone, nftApply, nftFamilies, nftRefused, nftTable } from "../linux/nft.ts";
+import { elementsOf, elementText, type NftObject } from "../linux/nft-listing.ts";
 import { prefixSet, prefixSetLines } from "./peer-sets.ts";
 import type { Masquerade } from "./plan.ts";
 
 const table = "podwire";
 /** Multicast and link-local traffic is never masqueraded. */
 const alwaysDirect = ["224.0.0.0/4", "ff00::/8", "fe80::/10"];
-const families = [
-  { number: 4, keyword: "ip", type: "ipv4_addr" },
-  { number: 6, keyword: "ip6", type: "ipv6_addr" },
-] as const;
 
 export async function applyMasquerade(wanted: Masquerade, kernel: Kernel): Promise<void> {
   if ((await nftApply(addingScript(wanted), kernel)) === undefined) return;
@@ -51,7 +48,7 @@ export async function replaceDirect(
   direct: readonly string[],
   kernel: Kernel,
 ): Promise<void> {
-  const flushing = families.map(
+  const flushing = nftFamilies.map(
     ({ number }) => `flush set inet ${table} ${setName(network, "direct", number)}\n`,
   );
   const script = flushing.join("") + elementLines("add", network, "direct", [...direct, ...alwaysDirect]);
@@ -70,7 +67,7 @@ export async function removeNetworkMasquerade(network: string, kernel: Kernel): 
     `delete chain inet ${table} ${hairpinChain(network)}`,
     `add set inet ${table} ${shortcutSet(network)} { type ifname; }`,
     `delete set inet ${table} ${shortcutSet(network)}`,
-    ...families.flatMap(({ number }) => [
+    ...nftFamilies.flatMap(({ number }) => [
       `delete set inet ${table} ${setName(network, "pods", number)}`,
       `delete set inet ${table} ${setName(network, "direct", number)}`,
     ]),
@@ -97,11 +94,15 @@ export async function readMasquerades(kernel: Kernel): Promise<MasqueradeReader>
   const objects = (await nftTable(table, kernel)) ?? [];
   return (network) => {
     const elements = (role: SetRole) =>
-      new Set(families.flatMap(({ number }) => elementsOf(objects, setName(network, role, number))));
+      new Set(
+        nftFamilies.flatMap(({ number }) =>
+          elementsOf(objects, setName(network, role, number)).map(elementText),
+        ),
+      );
     const chain = chainName(network);
     const rules = objects.filter((object) => isMasquerading(object, chain));
     return {
-      active: rules.length === families.length && objects.some((object) => isHookedIn(object, chain)),
+      active: rules.length === nftFamilies.length && objects.some((object) => isHookedIn(object, chain)),
       sources: elements("pods"),
       direct: elements("direct"),
     };
@@ -147,7 +148,7 @@ function addingScript({ network, sources, direct, shortcuts }: Masquerade): stri
 function makingScript({ network, sources, direct, shortcuts }: Masquerade): string {
   const chain = `inet ${table} ${chainName(network)}`;
   const lines = [`add table inet ${table}`, ...prefixSetLines()];
-  for (const { number, type } of families) {
+  for (const { number, type } of nftFamilies) {
     lines.push(
       `add set inet ${table} ${setName(network, "pods", number)} { type ${type}; }`,
       `add set inet ${table} ${setName(network, "direct", number)} { type ${type}; flags interval; auto-merge; }`,
@@ -158,7 +159,7 @@ function makingScript({ network, sources, direct, shortcuts }: Masquerade): stri
   for (const each of [chain, hairpin]) {
     lines.push(`add chain ${each} { type nat hook postrouting priority srcnat; }`, `flush chain ${each}`);
   }
-  for (const { number, keyword } of families) {
+  for (const { number, keyword } of nftFamilies) {
     const pods = `@${setName(network, "pods", number)}`;
     const direct = `@${setName(network, "direct", number)}`;
     lines.push(
@@ -191,26 +192,10 @@ function elementLines(verb: string, network: string, role: SetRole, elements: re
   return lines.join("");
 }
 
-interface NftSet {
-  name: string;
-  elem?: (string | { prefix: { addr: string; len: number } } | { range: [string, string] })[];
-}
-
-function elementsOf(objects: Record<string, unknown>[], name: string): string[] {
-  const sets = objects.map((object) => object["set"] as NftSet | undefined);
-  const elements = sets.find((set) => set?.name === name)?.elem ?? [];
-  return elements.map((element) => {
-    if (typeof element === "string") return element;
-    return "prefix" in element ? `${element.prefix.addr}/${element.prefix.len}` : element.range.join("-");
-  });
-}
-
-function isHookedIn(object: Record<string, unknown>, name: string): boolean {
-  const chain = object["chain"] as { name: string; type?: string; hook?: string } | undefined;
+function isHookedIn({ chain }: NftObject, name: string): boolean {
   return chain?.name === name && chain.type === "nat" && chain.hook === "postrouting";
 }
 
-function isMasquerading(object: Record<string, unknown>, chain: string): boolean {
-  const rule = object["rule"] as { chain: string; expr: Record<string, unknown>[] } | undefined;
+function isMasquerading({ rule }: NftObject, chain: string): boolean {
   return rule?.chain === chain && rule.expr.some((expression) => "masquerade" in expression);
 }

@@ -2,15 +2,13 @@
 // lets tunnel packets in from peers only, because neither vxlan nor geneve knows who sent them. One element per peer:
 // a rule per peer would cost every packet.
 import type { Kernel } from "../linux/kernel.ts";
-import { nftApply, nftRefused, nftTable } from "../linux/nft.ts";
+import { nftApply, nftFamilies, nftRefused, nftTable } from "../linux/nft.ts";
+import { elementsOf, elementText, type NftElement, type NftObject } from "../linux/nft-listing.ts";
+import type { Fault } from "./fault.ts";
 import type { PeerSets } from "./plan.ts";
 
 const table = "inet podwire";
 const chain = "tunnels";
-const families = [
-  { number: 4, keyword: "ip", type: "ipv4_addr" },
-  { number: 6, keyword: "ip6", type: "ipv6_addr" },
-] as const;
 
 /** Of the prefixes of a family; masquerading refers to it. */
 export function prefixSet(family: number): string {
@@ -23,7 +21,7 @@ function addressSet(family: number): string {
 
 /** Lines that make the sets of prefixes, if they are not there. */
 export function prefixSetLines(): string[] {
-  return families.map(
+  return nftFamilies.map(
     ({ number, type }) => `add set ${table} ${prefixSet(number)} { type ${type}; flags interval; }`,
   );
 }
@@ -38,14 +36,12 @@ export interface PeerSetsState {
   readonly filter: string | undefined;
 }
 
-type NftObject = Record<string, unknown>;
-
 export async function readPeerSets(kernel: Kernel): Promise<PeerSetsState> {
   const objects = await nftTable("podwire", kernel);
   return {
     names: objects && new Set(objects.flatMap(nameOf)),
-    prefixes: elementsOf(objects ?? [], prefixSet),
-    addresses: elementsOf(objects ?? [], addressSet),
+    prefixes: textsOf(objects ?? [], prefixSet),
+    addresses: textsOf(objects ?? [], addressSet),
     filter: filterOf(objects ?? []),
   };
 }
@@ -61,7 +57,7 @@ export async function replacePeerSets(
 
 /** What the kernel has when it has all of `applied`. */
 export function stateAfter({ prefixes, filter }: PeerSets): PeerSetsState {
-  const sets = families.flatMap(({ number }) => [prefixSet(number), addressSet(number)]);
+  const sets = nftFamilies.flatMap(({ number }) => [prefixSet(number), addressSet(number)]);
   return {
     names: new Set([...sets, chain]),
     prefixes: new Set(prefixes),
@@ -74,10 +70,10 @@ export function stateAfter({ prefixes, filter }: PeerSets): PeerSetsState {
 export async function removePeerSets(state: PeerSetsState, kernel: Kernel): Promise<boolean> {
   const { names } = state;
   if (names === undefined) return false;
-  const filter = [chain, ...families.map(({ number }) => addressSet(number))].filter((name) =>
+  const filter = [chain, ...nftFamilies.map(({ number }) => addressSet(number))].filter((name) =>
     names.has(name),
   );
-  const prefixes = families.map(({ number }) => prefixSet(number)).filter((name) => names.has(name));
+  const prefixes = nftFamilies.map(({ number }) => prefixSet(number)).filter((name) => names.has(name));
   const isInUse = [...names].some((name) => name.startsWith("masquerade-"));
   if (isInUse && filter.length === 0 && state.prefixes.size === 0) return false;
   const isAlone = names.size === filter.length + prefixes.length;
@@ -87,12 +83,7 @@ export async function removePeerSets(state: PeerSetsState, kernel: Kernel): Prom
   return runLines([...filter.map(deletion), ...prefixes.map(verb)], kernel);
 }
 
-export interface PeerSetsFault {
-  readonly expected: string;
-  readonly found: string;
-}
-
-export function peerSetsFault(wanted: PeerSets, state: PeerSetsState | undefined): PeerSetsFault | undefined {
+export function peerSetsFault(wanted: PeerSets, state: PeerSetsState | undefined): Fault | undefined {
   if (state === undefined) return { expected: "sets of peers in table podwire", found: "none" };
   const filter = wanted.filter && describeFilter(wanted.filter);
   if (filter !== state.filter) {
@@ -104,11 +95,7 @@ export function peerSetsFault(wanted: PeerSets, state: PeerSetsState | undefined
   );
 }
 
-function difference(
-  wanted: readonly string[],
-  found: ReadonlySet<string>,
-  what: string,
-): PeerSetsFault | undefined {
+function difference(wanted: readonly string[], found: ReadonlySet<string>, what: string): Fault | undefined {
   const missing = wanted.find((element) => !found.has(element));
   if (missing !== undefined)
     return { expected: `${missing} among those that ${what}`, found: "not in the set" };
@@ -128,7 +115,7 @@ function changingLines(wanted: PeerSets, state: PeerSetsState): string[] {
 
 function filterLines(filter: PeerSets["filter"], { names, filter: found }: PeerSetsState): string[] {
   const has = (name: string) => names?.has(name) === true;
-  const sets = families.flatMap(({ number, type }) => [
+  const sets = nftFamilies.flatMap(({ number, type }) => [
     ...(has(prefixSet(number)) ? [] : prefixSetLines().filter((line) => line.includes(prefixSet(number)))),
     ...(has(addressSet(number)) ? [] : [`add set ${table} ${addressSet(number)} { type ${type}; }`]),
   ]);
@@ -140,7 +127,7 @@ function filterLines(filter: PeerSets["filter"], { names, filter: found }: PeerS
     ...missing,
     `add chain ${table} ${chain} { type filter hook input priority filter; }`,
     `flush chain ${table} ${chain}`,
-    ...families.map(
+    ...nftFamilies.map(
       ({ number, keyword }) =>
         `add rule ${table} ${chain} udp dport ${filter.port} ${keyword} saddr != @${addressSet(number)} drop`,
     ),
@@ -160,7 +147,7 @@ function elementChanges(
 ): string[] {
   const names = new Set(wanted);
   const change = (verb: string, elements: readonly string[]) =>
-    families.flatMap(({ number }) => {
+    nftFamilies.flatMap(({ number }) => {
       const own = elements.filter((element) => element.includes(":") === (number === 6));
       return own.length === 0 ? [] : [`${verb} element ${table} ${nameOfSet(number)} { ${own.join(", ")} }`];
     });
@@ -183,44 +170,37 @@ async function runLines(lines: readonly string[], kernel: Kernel): Promise<boole
   return true;
 }
 
-function nameOf(object: NftObject): string[] {
-  const named = (object["set"] ?? object["chain"]) as { name?: string } | undefined;
-  return named?.name === undefined ? [] : [named.name];
+function nameOf({ set, chain: own }: NftObject): string[] {
+  const named = set ?? own;
+  return named === undefined ? [] : [named.name];
 }
 
-type Element = string | { prefix: { addr: string; len: number } } | { range: [string, string] };
-
-function elementsOf(objects: readonly NftObject[], nameOfSet: (family: number) => string): Set<string> {
-  const found = new Set<string>();
-  for (const { number } of families) {
-    const set = objects
-      .map((object) => object["set"] as { name: string; elem?: Element[] } | undefined)
-      .find((candidate) => candidate?.name === nameOfSet(number));
-    for (const element of set?.elem ?? []) found.add(textOf(element, number, nameOfSet === prefixSet));
-  }
-  return found;
+function textsOf(objects: readonly NftObject[], nameOfSet: (family: number) => string): Set<string> {
+  return new Set(
+    nftFamilies.flatMap(({ number }) =>
+      elementsOf(objects, nameOfSet(number)).map((element) =>
+        textOf(element, number, nameOfSet === prefixSet),
+      ),
+    ),
+  );
 }
 
 /** nft lists a prefix of one address as that address. */
-function textOf(element: Element, family: number, isPrefix: boolean): string {
-  if (typeof element === "string") return isPrefix ? `${element}/${family === 4 ? 32 : 128}` : element;
-  return "prefix" in element ? `${element.prefix.addr}/${element.prefix.len}` : element.range.join("-");
+function textOf(element: NftElement, family: number, isPrefix: boolean): string {
+  const text = elementText(element);
+  return isPrefix && typeof element === "string" ? `${text}/${family === 4 ? 32 : 128}` : text;
 }
 
 /** undefined unless the chain is hooked in and has the rules that this version makes. */
 function filterOf(objects: readonly NftObject[]): string | undefined {
-  const isHookedIn = objects.some((object) => {
-    const found = object["chain"] as { name: string; hook?: string } | undefined;
-    return found?.name === chain && found.hook === "input";
-  });
-  const rules = objects
-    .map((object) => object["rule"] as { chain: string; expr: unknown[] } | undefined)
-    .filter((rule) => rule?.chain === chain);
+  const isHookedIn = objects.some(({ chain: found }) => found?.name === chain && found.hook === "input");
+  const rules = objects.flatMap(({ rule }) => (rule?.chain === chain ? rule : []));
   if (!isHookedIn || rules.length === 0) return undefined;
-  const texts = rules.map((rule) => JSON.stringify(rule?.expr));
+  const texts = rules.map((rule) => JSON.stringify(rule.expr));
   const ports = texts.map((text) => /"dport"\}\},"right":([0-9]+)/.exec(text)?.[1]);
   const id = /"offset":96,"len":24\}\},"right":([0-9]+)/.exec(texts.at(-1) ?? "")?.[1];
-  const isWhole = rules.length === families.length + 1 && texts.every((text) => text.includes('"drop":null'));
+  const isWhole =
+    rules.length === nftFamilies.length + 1 && texts.every((text) => text.includes('"drop":null'));
   const port = ports[0];
   if (!isWhole || port === undefined || id === undefined || ports.some((other) => other !== port))
     return "a filter that was changed";

@@ -1,8 +1,9 @@
 // The listings are as nft 1.0.6 and iptables 1.8.9 print them.
 import { describe, expect, test } from "vitest";
 import { parsePrefix } from "../../src/address/ip.ts";
-import { legacyObstacles, type NftObject, nftObstacles } from "../../src/bypass/obstacles.ts";
-import { masqueradeObstacles, type NftSet } from "../../src/bypass/own-masquerade.ts";
+import { legacyObstacles, nftObstacles } from "../../src/bypass/obstacles.ts";
+import { masqueradeObstacles } from "../../src/bypass/own-masquerade.ts";
+import type { NftObject, NftSet } from "../../src/linux/nft-listing.ts";
 
 const pods = ["10.244.0.0/16", "fd00:10:244::/48"].flatMap((text) => parsePrefix(text) ?? []);
 const base = (hook: string, policy = "accept", family = "ip", table = "mine", name = hook): NftObject => ({

@@ -1,9 +1,10 @@
 // What doctor makes of other programs' words, without running them.
 import { describe, expect, test } from "vitest";
 import { parsePrefix } from "../../src/address/ip.ts";
-import { droppingChains, type NftObject } from "../../src/cli/doctor/dropping-chains.ts";
+import { droppingChains } from "../../src/cli/doctor/dropping-chains.ts";
 import { dropsByLegacy } from "../../src/cli/doctor/firewall.ts";
 import { isAtLeastVersion, isIproute2Enough } from "../../src/cli/doctor/programs.ts";
+import type { NftObject } from "../../src/linux/nft-listing.ts";
 
 describe("versions", () => {
   test.each([

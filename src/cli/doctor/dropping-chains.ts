@@ -2,26 +2,7 @@
 // pods through. Pure. A rule counts if it accepts without a condition, or for podwire's links or pods'
 // addresses; what its other conditions demand is not looked into.
 import { type Prefix, parseIp, parsePrefix, prefixContains, prefixCovers } from "../../address/ip.ts";
-
-export interface NftObject {
-  readonly chain?: NftChain;
-  readonly rule?: NftRule;
-}
-
-interface NftChain {
-  readonly family: string;
-  readonly table: string;
-  readonly name: string;
-  readonly hook?: string;
-  readonly policy?: string;
-}
-
-interface NftRule {
-  readonly family: string;
-  readonly table: string;
-  readonly chain: string;
-  readonly expr: readonly Readonly<Record<string, unknown>>[];
-}
+import { type NftChain, type NftObject, type NftRule, rulesOf } from "../../linux/nft-listing.ts";
 
 /** As "family table chain", which nft takes in a command. */
 export function droppingChains(objects: readonly NftObject[], pods: readonly Prefix[]): string[] {
@@ -66,13 +47,6 @@ function letsThrough(
       const name = (target as { target?: string } | undefined)?.target;
       return name !== undefined && letsThrough(base, name, rules, pods, visited);
     });
-}
-
-/** Jumps stay in the table of the chain they begin in. */
-function rulesOf(base: NftChain, chain: string, rules: readonly NftRule[]): NftRule[] {
-  return rules.filter(
-    (rule) => rule.family === base.family && rule.table === base.table && rule.chain === chain,
-  );
 }
 
 function isForPods(rule: NftRule, pods: readonly Prefix[]): boolean {

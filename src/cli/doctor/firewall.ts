@@ -2,7 +2,8 @@
 // must pass every chain, so podwire cannot overrule them; it can only tell.
 import fs from "node:fs";
 import type { Prefix } from "../../address/ip.ts";
-import { droppingChains, type NftObject } from "./dropping-chains.ts";
+import type { NftObject } from "../../linux/nft-listing.ts";
+import { droppingChains } from "./dropping-chains.ts";
 import { type Finding, fine, unchecked, warning } from "./finding.ts";
 import { type Node, podPrefixes } from "./node.ts";
 
