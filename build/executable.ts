@@ -15,7 +15,7 @@ export async function makeExecutable(bundleFile: string, outfile: string, work: 
       executable: await strippedNode(path.join(work, "node")),
       output: made,
       useSnapshot: true,
-      assets: await helpers(work),
+      assets: await assets(work),
       disableExperimentalSEAWarning: true,
       // The environment must not be able to bring code in: by NODE_OPTIONS, or by an OPENSSL_CONF that names
       // a provider's library.
@@ -31,16 +31,40 @@ export async function makeExecutable(bundleFile: string, outfile: string, work: 
   fs.chmodSync(outfile, 0o755);
 }
 
-/** Without a C compiler and a static libc, `podwire bypass` looks for its helper in PATH. */
-async function helpers(work: string): Promise<Record<string, string>> {
-  const name = "podwire-bypass-ctl";
+/** What src/kernel-module/carried.ts looks for. */
+async function assets(work: string): Promise<Record<string, string>> {
+  const made = await Promise.all(modules.map(({ folder, program }) => controlProgram(folder, program, work)));
+  return Object.assign({}, ...made, ...modules.map(({ folder }) => moduleSources(folder))) as Record<
+    string,
+    string
+  >;
+}
+
+const modules = [
+  { folder: "netfilter-bypass", program: "podwire-bypass-ctl" },
+  { folder: "stt-tunnel", program: "podwire-stt-ctl" },
+];
+
+/** Without a C compiler and a static libc, podwire looks for it in PATH. */
+async function controlProgram(folder: string, name: string, work: string): Promise<Record<string, string>> {
   const made = path.join(work, name);
-  const source = `netfilter-bypass/ctl/${name}.c`;
+  const source = `${folder}/ctl/${name}.c`;
   const flags = ["-static", "-Os", "-s", "-Wl,--build-id=none"];
   const compiled = await execa("cc", [...flags, "-o", made, source], { reject: false });
   if (!compiled.failed) return { [name]: made };
   console.warn(`cc failed, ${name} is left out: ${compiled.shortMessage}`);
   return {};
+}
+
+/** What builds the module, without its tests and what an earlier make left. */
+function moduleSources(folder: string): Record<string, string> {
+  const files = fs
+    .readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .filter((file) => !/\/(test|tests|ctl|out)\//.test(file) && !file.endsWith(".mod.c"))
+    .filter((file) => /\.[ch]$|\/(Kbuild|Makefile|COPYING|dkms\.conf)$/.test(file));
+  return Object.fromEntries(files.sort().map((file) => [file, file]));
 }
 
 /** binutils may be absent: then the executable is 30 MB larger and works as well. */

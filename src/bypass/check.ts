@@ -1,9 +1,9 @@
 // Whether it is safe to let pods' traffic skip this node's netfilter: gathers what the node has, and names whatever
 // would not be applied any more.
-import fs from "node:fs";
 import type { Prefix } from "../address/ip.ts";
+import type { Host } from "../kernel-module/host.ts";
+import { readText } from "../kernel-module/module.ts";
 import type { NftObject } from "../linux/nft-listing.ts";
-import type { Host } from "./host.ts";
 import { legacyObstacles, nftObstacles } from "./obstacles.ts";
 import { masqueradeObstacles } from "./own-masquerade.ts";
 
@@ -64,12 +64,4 @@ function untrackedIpvs(): string[] {
   const isOff = readText("/proc/sys/net/ipv4/vs/conntrack").trim() === "0";
   const hasServices = /^(TCP|UDP|FWM) /m.test(readText("/proc/net/ip_vs"));
   return isOff && hasServices ? ["IPVS works without conntrack; set net.ipv4.vs.conntrack to 1"] : [];
-}
-
-function readText(file: string): string {
-  try {
-    return fs.readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
 }

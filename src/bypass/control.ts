@@ -1,7 +1,8 @@
 // Talks to the kernel module through podwire-bypass-ctl, in lines of text: what it prints, it also reads.
 import { CniError, ErrorCode } from "../cni/error.ts";
-import { helperName } from "./helper.ts";
-import type { Host } from "./host.ts";
+import type { Host } from "../kernel-module/host.ts";
+
+const helperName = "podwire-bypass-ctl";
 
 export const bypassModes = ["off", "observe", "untrack", "bypass"] as const;
 export type BypassMode = (typeof bypassModes)[number];

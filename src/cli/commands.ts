@@ -1,4 +1,5 @@
 // All commands, in the order in which help lists them. A new one is a file and an entry here.
+import { bypassCommands } from "./bypass/commands.ts";
 import type { Command, Option } from "./command.ts";
 
 const binDir: Option = {
@@ -14,8 +15,6 @@ const confDir: Option = {
   summary: "where runtimes look for network configurations",
 };
 const json: Option = { type: "boolean", summary: "print JSON" };
-const prefixes = (summary: string): Option => ({ type: "string", placeholder: "PREFIX,...", summary });
-const pods = prefixes("where pods' addresses come from, on all nodes");
 
 export const commands: readonly Command[] = [
   {
@@ -83,69 +82,7 @@ export const commands: readonly Command[] = [
     },
     load: async () => (await import("./gc.ts")).gc,
   },
-  {
-    name: "bypass load",
-    summary: "load the kernel module that lets chosen traffic skip netfilter",
-    about: "Does nothing if it is loaded. It is off until it is set.",
-    options: {
-      file: {
-        type: "string",
-        placeholder: "FILE",
-        summary: "the module, if it is not installed for this kernel",
-      },
-    },
-    load: async () => (await import("./bypass/module.ts")).load,
-  },
-  {
-    name: "bypass unload",
-    summary: "unload that module",
-    about: "Traffic goes on through netfilter, connections in use included.",
-    options: {},
-    load: async () => (await import("./bypass/module.ts")).unload,
-  },
-  {
-    name: "bypass status",
-    summary: "show what is bypassed, how many packets were, and why others were not",
-    about: "Exits with 1 if the module is not loaded.",
-    options: { watch: { type: "boolean", summary: "again each second" }, json },
-    load: async () => (await import("./bypass/status.ts")).status,
-  },
-  {
-    name: "bypass set",
-    summary: "say what may be bypassed; replaces what was set before",
-    about:
-      "Refuses where rules of this node would not be applied any more, and names them.\n" +
-      "Modes: off; observe only counts; untrack skips connection tracking; bypass skips all of netfilter.",
-    options: {
-      mode: { type: "string", placeholder: "MODE", summary: "off, observe, untrack or bypass" },
-      pods,
-      exclude: prefixes("pods with policies or rules of their own"),
-      node: prefixes("this node's own address, for tunnels"),
-      peers: prefixes("other nodes' addresses, for tunnels"),
-      tunnels: { type: "string", placeholder: "udp:PORT,...", summary: "ports of tunnels between nodes" },
-      lease: {
-        type: "string",
-        placeholder: "SECONDS",
-        summary: "off again after that time, unless set again",
-      },
-      force: { type: "boolean", summary: "set it whatever speaks against it" },
-    },
-    load: async () => (await import("./bypass/set.ts")).set,
-  },
-  {
-    name: "bypass off",
-    summary: "bypass nothing any more",
-    about: "",
-    options: {},
-    load: async () => (await import("./bypass/set.ts")).off,
-  },
-  {
-    name: "bypass check",
-    summary: "list what on this node speaks against bypassing pods' traffic",
-    about: "Changes nothing. Exits with 1 if there is anything.",
-    options: { pods, json },
-    load: async () => (await import("./bypass/set.ts")).check,
-  },
+  ...bypassCommands,
   {
     name: "version",
     summary: "show the versions of podwire, of its Node and of the CNI specification",

@@ -22,6 +22,7 @@ export const ErrorCode = {
   masterUnusable: 106,
   ovsRefused: 107,
   overlayUnusable: 108,
+  moduleUnusable: 109,
   internal: 199,
 } as const;
 

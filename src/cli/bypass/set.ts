@@ -4,8 +4,8 @@ import { bypassObstacles } from "../../bypass/check.ts";
 import { type BypassConfiguration, bypassModes, writeBypass } from "../../bypass/control.ts";
 import { CniError, ErrorCode } from "../../cni/error.ts";
 import type { Run, Words } from "../command.ts";
+import { commandHost } from "../command-host.ts";
 import { printJson } from "../terminal.ts";
-import { commandHost } from "./host.ts";
 
 const nothing: BypassConfiguration = {
   mode: "off",

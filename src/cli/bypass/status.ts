@@ -1,16 +1,16 @@
 // `podwire bypass status`: what it is set to, and what became of how many packets.
 import { type BypassCounter, readBypass, readCounters } from "../../bypass/control.ts";
-import { isModuleLoaded } from "../../bypass/module.ts";
+import { bypassModule, isLoaded } from "../../kernel-module/module.ts";
 import type { Run } from "../command.ts";
+import { commandHost } from "../command-host.ts";
 import { renderTable } from "../table.ts";
 import { printJson } from "../terminal.ts";
-import { commandHost } from "./host.ts";
 
 /** What was bypassed, in colour. */
 const bypassed = new Set(["pod", "tunnel"]);
 
 export const status: Run = async (words, terminal) => {
-  if (!isModuleLoaded()) {
+  if (!isLoaded(bypassModule)) {
     if (words.flag("json")) printJson({ loaded: false }, terminal);
     else terminal.print("the module is not loaded: podwire bypass load\n");
     return 1;

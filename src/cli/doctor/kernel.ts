@@ -1,5 +1,5 @@
 // What the kernel can do, found out by doing it in a netns that is thrown away.
-import fs from "node:fs";
+import { kernelRelease } from "../../kernel-module/module.ts";
 import { type Finding, fault, fine, unchecked, warning } from "./finding.ts";
 import { type Node, usesFamily, usesMasquerade } from "./node.ts";
 import { isAtLeastVersion } from "./programs.ts";
@@ -12,8 +12,7 @@ export async function checkKernel(node: Node): Promise<Finding[]> {
 }
 
 function checkVersion(node: Node): Finding {
-  // Node's os.release() is a constant of its start, which the snapshot keeps: the machine of the build.
-  const release = fs.readFileSync("/proc/sys/kernel/osrelease", "utf8").trim();
+  const release = kernelRelease();
   const found = `Linux ${release}`;
   if (isAtLeastVersion(release, natInInet)) return fine("kernel version", found);
   const report = usesMasquerade(node) ? fault : warning;

@@ -1,0 +1,60 @@
+// The commands of `podwire bypass`.
+import { bypassModule } from "../../kernel-module/module.ts";
+import type { Command, Option } from "../command.ts";
+import { moduleCommands } from "../kernel-module/commands.ts";
+
+const json: Option = { type: "boolean", summary: "print JSON" };
+const prefixes = (summary: string): Option => ({ type: "string", placeholder: "PREFIX,...", summary });
+const pods = prefixes("where pods' addresses come from, on all nodes");
+
+export const bypassCommands: readonly Command[] = [
+  ...moduleCommands(
+    bypassModule,
+    "lets chosen traffic skip netfilter",
+    "It is off until it is set.",
+    "Traffic goes on through netfilter, connections in use included.",
+  ),
+  {
+    name: "bypass status",
+    summary: "show what is bypassed, how many packets were, and why others were not",
+    about: "Exits with 1 if the module is not loaded.",
+    options: { watch: { type: "boolean", summary: "again each second" }, json },
+    load: async () => (await import("./status.ts")).status,
+  },
+  {
+    name: "bypass set",
+    summary: "say what may be bypassed; replaces what was set before",
+    about:
+      "Refuses where rules of this node would not be applied any more, and names them.\n" +
+      "Modes: off; observe only counts; untrack skips connection tracking; bypass skips all of netfilter.",
+    options: {
+      mode: { type: "string", placeholder: "MODE", summary: "off, observe, untrack or bypass" },
+      pods,
+      exclude: prefixes("pods with policies or rules of their own"),
+      node: prefixes("this node's own address, for tunnels"),
+      peers: prefixes("other nodes' addresses, for tunnels"),
+      tunnels: { type: "string", placeholder: "udp:PORT,...", summary: "ports of tunnels between nodes" },
+      lease: {
+        type: "string",
+        placeholder: "SECONDS",
+        summary: "off again after that time, unless set again",
+      },
+      force: { type: "boolean", summary: "set it whatever speaks against it" },
+    },
+    load: async () => (await import("./set.ts")).set,
+  },
+  {
+    name: "bypass off",
+    summary: "bypass nothing any more",
+    about: "",
+    options: {},
+    load: async () => (await import("./set.ts")).off,
+  },
+  {
+    name: "bypass check",
+    summary: "list what on this node speaks against bypassing pods' traffic",
+    about: "Changes nothing. Exits with 1 if there is anything.",
+    options: { pods, json },
+    load: async () => (await import("./set.ts")).check,
+  },
+];
