@@ -19,6 +19,11 @@ static bool stt_take(atomic_long_t *taken, long bytes, long max)
 	return false;
 }
 
+void stt_init_budget(struct stt_budget *budget, bool is_first)
+{
+	budget->machine_max = is_first ? STT_MACHINE_MAX : STT_MACHINE_MAX / 2;
+}
+
 bool stt_spend(struct stt_budget *budget, struct stt_share *share, long bytes)
 {
 	long missing = share->used + bytes - share->granted;
@@ -28,7 +33,8 @@ bool stt_spend(struct stt_budget *budget, struct stt_share *share, long bytes)
 		if (share->granted + missing > STT_SHARE_MAX ||
 		    !stt_take(&budget->taken, missing, STT_NAMESPACE_MAX))
 			return false;
-		if (!stt_take(&stt_machine_taken, missing, STT_MACHINE_MAX)) {
+		if (!stt_take(&stt_machine_taken, missing,
+			      budget->machine_max)) {
 			atomic_long_sub(missing, &budget->taken);
 			return false;
 		}

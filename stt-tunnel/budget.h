@@ -12,6 +12,8 @@
 
 struct stt_budget {
 	atomic_long_t taken;
+	/* What all namespaces may have taken for this one to get more. */
+	long machine_max;
 };
 
 /* What one CPU has of it. */
@@ -19,6 +21,12 @@ struct stt_share {
 	long granted;
 	long used;
 };
+
+/*
+ * Anybody can make namespaces: those together leave half of what the machine
+ * has to the first one, whose links join nodes. @budget is of zeros.
+ */
+void stt_init_budget(struct stt_budget *budget, bool is_first);
 
 /* False if there is no more to be had; then nothing changed. */
 bool stt_spend(struct stt_budget *budget, struct stt_share *share, long bytes);

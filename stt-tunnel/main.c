@@ -16,7 +16,10 @@ struct stt_underlay *stt_underlay(struct net *net)
 
 static int __net_init stt_init_net(struct net *net)
 {
-	INIT_LIST_HEAD(&stt_underlay(net)->tunnels);
+	struct stt_underlay *underlay = stt_underlay(net);
+
+	INIT_LIST_HEAD(&underlay->tunnels);
+	stt_init_budget(&underlay->budget, net_eq(net, &init_net));
 	return 0;
 }
 

@@ -112,14 +112,20 @@ static bool stt_describe(struct sk_buff *skb, __be64 id,
 	return true;
 }
 
-/* Room in front that is ours, and segmentation that is not the original's. */
-static int stt_make_room(struct sk_buff *skb, const struct dst_entry *dst)
+/*
+ * Room in front that is ours, and if it will be written to, that part of the
+ * buffer which says how to segment and which clones share with their original.
+ */
+static int stt_make_room(struct sk_buff *skb, const struct dst_entry *dst,
+			 bool is_segmented)
 {
 	unsigned int room = LL_RESERVED_SPACE(dst->dev) + dst->header_len +
 			    STT_OVERHEAD;
 	int error = skb_cow_head(skb, room);
 
-	return error ?: skb_unclone(skb, GFP_ATOMIC);
+	if (error || !is_segmented)
+		return error;
+	return skb_unclone(skb, GFP_ATOMIC);
 }
 
 static void stt_push_headers(struct sk_buff *skb, __be16 sport, __be16 dport,
@@ -156,7 +162,9 @@ static void stt_set_outer_offload(struct sk_buff *skb,
 	skb->csum_start = skb_transport_header(skb) - skb->head;
 	skb->csum_offset = offsetof(struct tcphdr, check);
 	skb->encapsulation = 0;
-	skb_gso_reset(skb);
+	/* There is nothing to reset of what is not segmented, and it is shared. */
+	if (skb_is_gso(skb))
+		skb_gso_reset(skb);
 	length -= STT_TCP_SIZE;
 	if (length <= mss)
 		return;
@@ -172,6 +180,7 @@ static void stt_send(struct stt_tunnel *tunnel, struct sk_buff *skb,
 	u32 length = skb->len;
 	struct stt_header header;
 	struct stt_route route;
+	bool is_segmented;
 	int error, mss;
 
 	if (length + STT_OVERHEAD > STT_OUTER_MAX) {
@@ -195,7 +204,8 @@ static void stt_send(struct stt_tunnel *tunnel, struct sk_buff *skb,
 		this_cpu_inc(tunnel->counters->tx_too_big);
 		goto release;
 	}
-	if (stt_make_room(skb, route.dst)) {
+	is_segmented = skb_is_gso(skb) || length + STT_HEADER_SIZE > mss;
+	if (stt_make_room(skb, route.dst, is_segmented)) {
 		this_cpu_inc(tunnel->counters->tx_no_memory);
 		goto release;
 	}

@@ -136,9 +136,10 @@ int stt_join_underlay(struct stt_tunnel *tunnel)
 
 	error = stt_reserve_port(tunnel);
 	if (error) {
-		netdev_err(tunnel->dev,
-			   "TCP port %u cannot be had (error %d): end what uses it\n",
-			   ntohs(tunnel->port), error);
+		/* Whoever has a namespace can make it fail, over and over. */
+		net_err_ratelimited("%s: TCP port %u cannot be had (error %d): end what uses it\n",
+				    tunnel->dev->name, ntohs(tunnel->port),
+				    error);
 		return error;
 	}
 	if (list_empty(&underlay->tunnels)) {

@@ -94,6 +94,7 @@ static void begin(void)
 {
 	memset(&counted, 0, sizeof(counted));
 	tunnel.counters = &counted;
+	stt_init_budget(&budget, true);
 	if (stt_init_reassembly(&tunnel, &budget))
 		abort();
 }
@@ -240,6 +241,16 @@ static void test_want(void)
 	add(1, 100, 0, 40);
 	verdict("nothing is kept when the machine has given all",
 		counted.reassembly_refused == 2 && !budget.taken.counter);
+	stt_machine_taken.counter = STT_MACHINE_MAX / 2;
+	add(1, 100, 0, 40);
+	verdict("the first namespace can have what others may not",
+		counted.reassembly_refused == 2 && table()->frames == 1);
+	stt_stop_reassembly(&tunnel);
+	stt_init_budget(&budget, false);
+	stt_machine_taken.counter = STT_MACHINE_MAX / 2;
+	add(2, 100, 0, 40);
+	verdict("other namespaces leave it half of the machine's",
+		counted.reassembly_refused == 3 && !table()->frames);
 	stt_machine_taken.counter = 0;
 	end();
 }
