@@ -101,10 +101,23 @@ export const bulkOnOneNode: Sampling = {
 };
 
 /** By the clock. */
-export const bulk: Sampling = {
-  figures: [{ name: "iperf3", unit: "Mbit/s" }],
-  sample: (ends) => withServer(ends.to, "iperf3 -s -1", 5201, async () => [await iperf3(ends, "-t 3")]),
-};
+export const bulk = streams("iperf3", "");
+
+/** The same with more streams, and back. */
+export const bulkStreams: readonly Sampling[] = [
+  bulk,
+  streams("iperf3, 8 streams", "-P 8"),
+  streams("iperf3, back", "-R"),
+  streams("iperf3, 8 streams back", "-R -P 8"),
+];
+
+function streams(name: string, flags: string): Sampling {
+  return {
+    figures: [{ name, unit: "Mbit/s" }],
+    sample: (ends) =>
+      withServer(ends.to, "iperf3 -s -1", 5201, async () => [await iperf3(ends, `-t 3 ${flags}`)]),
+  };
+}
 
 /** What arrived, in Mbit/s. */
 async function iperf3({ from, to }: Ends, amount: string): Promise<number> {

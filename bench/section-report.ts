@@ -1,4 +1,4 @@
-// The sections of bench:datapath as one JSON file, into which each run puts what it measured, and as tables for people.
+// The sections of a benchmark as one JSON file, into which each run puts what it measured, and as tables for people.
 import fs from "node:fs";
 import path from "node:path";
 import type { Figure, Report, Run } from "../test/lab/measure/plan.ts";

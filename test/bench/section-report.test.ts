@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { readResults, textOf, writeResults } from "../../bench/datapath-report.ts";
+import { readResults, textOf, writeResults } from "../../bench/section-report.ts";
 import type { Report } from "../lab/measure/plan.ts";
 
 const figure = { measurement: "udp_bw", unit: "kB/s sent", samples: [40], spread: 0.002 };
