@@ -15,6 +15,7 @@ import {
 import type { PeerConfig } from "../config/overlay.ts";
 import { badPeers } from "./fault.ts";
 import type { Peer, PodPrefix } from "./overlay.ts";
+import { reserved, reservedAs } from "./reserved.ts";
 
 /** An entry and where it stands, for messages. */
 export interface PeerEntry {
@@ -53,6 +54,12 @@ function parsePeer({ config, place }: PeerEntry): Named {
   const { node } = config;
   const address = parseIp(config.address);
   if (address === undefined) throw badPeers(`${place}.address of peer ${node} is not an address`);
+  const meaning = reservedAs(address)?.text;
+  if (meaning !== undefined) {
+    throw badPeers(
+      `${place}.address = "${config.address}" of peer ${node} is one of ${meaning}; expected the node's own address`,
+    );
+  }
   const address6 = config.address6 === undefined ? undefined : parseIp(config.address6);
   if (config.address6 !== undefined && (address6?.family !== 6 || address.family !== 4)) {
     throw badPeers(
@@ -98,6 +105,9 @@ interface Claim {
   readonly describe: () => string;
 }
 
+/** An address that has changed makes a node a stranger in its own list. */
+const ifItself = " (if that entry is this node, its address is none that the node has)";
+
 /** Sorted, so that thousands of prefixes are compared with their neighbours alone. */
 function refuseOverlaps(
   peers: readonly Named[],
@@ -106,10 +116,11 @@ function refuseOverlaps(
 ): void {
   const pods = peers.flatMap((peer) => peer.prefixes.map((prefix) => podClaim(peer, prefix)));
   const nodes = [
-    ...own.map((prefix) => claim(prefix, () => `${formatPrefix(prefix)}, this node's own pods`)),
+    ...own.map((prefix) => claim(prefix, () => `${formatPrefix(prefix)}, this node's own pods${ifItself}`)),
     ...peers.map((peer) =>
       claim(hostOf(peer.address), () => `${peer.addressText}, the address of peer ${peer.node}`),
     ),
+    ...reserved.map(({ text, ...range }) => ({ ...range, describe: () => text })),
     ...[...ownAddresses].flatMap((text) => {
       const ip = parseIp(text);
       return ip === undefined ? [] : claim(hostOf(ip), () => `${text}, an address of this node`);

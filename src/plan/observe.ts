@@ -61,6 +61,8 @@ export interface ObservedRoute {
   readonly hoplimit?: number;
   /** Absent in an answer that is limited to one. */
   readonly protocol?: string;
+  /** The kernel's number; absent for a usual one. */
+  readonly type?: string;
   readonly prefsrc?: string;
   /** Absent for the main table. */
   readonly table?: string;

@@ -7,6 +7,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { readHostSysctl, writeHostSysctl } from "../linux/sysctl.ts";
 import { amendment } from "./amend.ts";
 import { type Change, foreignRoute, linkChanges, objectChanges, type Scope } from "./changes.ts";
+import type { ObservedRoute } from "./observe.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
 import { readPeerSets, removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
 import { describeObject, type Plan } from "./plan.ts";
@@ -128,7 +129,10 @@ async function portInUse(
   const holder = others.find(
     ({ ifname, linkinfo }) => ifname !== link.name && linkinfo?.info_data?.port === port,
   );
-  const who = holder === undefined ? "another program" : `the ${driver} link ${holder.ifname}`;
+  const who =
+    holder === undefined
+      ? `another program, or a ${driver} link that was moved to another network namespace as Docker moves those of its overlay networks`
+      : `the ${driver} link ${holder.ifname}`;
   return unusable(
     `UDP port ${port} is in use by ${who}, so ${link.name} cannot have it: ${message}. Set overlay.port to another one ` +
       "on all nodes, or remove what uses it",
@@ -138,12 +142,26 @@ async function portInUse(
 function refuseForeignRoutes(plan: Plan, host: ObservedHost): void {
   const foreign = foreignRoute(plan, host);
   if (foreign === undefined) return;
-  const { dst, dev, gateway, protocol } = foreign.found;
   throw unusable(
-    `${describeObject(foreign.wanted)}: a route that is not podwire's is in the way: ${dst}` +
-      `${gateway === undefined ? "" : ` via ${gateway}`} dev ${dev} proto ${protocol ?? "unknown"}; remove it, or take the ` +
-      "prefix out of the peers",
+    `${describeObject(foreign.wanted)}: a route that is not podwire's is in the way: ${describeRoute(foreign.found)}; ` +
+      "remove it, or take the prefix out of the peers",
   );
+}
+
+/** Of include/uapi/linux/rtnetlink.h, those that lead nowhere. */
+const deadEnds: Readonly<Record<string, string>> = { 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw" };
+
+/** As ip would be told it: "blackhole 10.244.2.0/24 proto 3". */
+function describeRoute({ type, dst, gateway, dev, protocol }: ObservedRoute): string {
+  const deadEnd = deadEnds[type ?? ""];
+  const words = [
+    ...(deadEnd === undefined ? [] : [deadEnd]),
+    dst,
+    ...(gateway === undefined ? [] : [`via ${gateway}`]),
+    ...(dev === undefined ? [] : [`dev ${dev}`]),
+    `proto ${protocol ?? "unknown"}`,
+  ];
+  return words.join(" ");
 }
 
 function unusable(details: string): CniError {

@@ -51,6 +51,8 @@ describe("a list of peers", () => {
       [n2, { ...n3, podCIDRs: ["10.244.2.0/24"] }],
       ["n2", "n3", "peers.0", "peers.1"],
     ],
+    ["what pods' own gateway is from", [{ ...n2, podCIDRs: ["169.254.0.0/16"] }], ["n2", "of one link only"]],
+    ["groups", [{ ...n2, podCIDRs: ["ff05::/64"] }], ["n2", "ff05::/64", "addresses of groups"]],
     ["a part of another's", [n2, { ...n3, podCIDRs: ["10.244.2.64/26"] }], ["n2", "n3"]],
     ["the address of a peer", [n2, { ...n3, podCIDRs: ["192.0.2.2/31"] }], ["n3", "the address of peer n2"]],
     [

@@ -67,6 +67,19 @@ describe("apply and ADD refuse", () => {
       /peer n2: address 198\.51\.100\.2 is not on the link eth0/,
     ],
     [
+      "a peer that is reached by no network",
+      { type: "vxlan", peers: [{ ...n2, address: "224.0.0.5" }] },
+      /address = "224\.0\.0\.5" of peer n2 is one of 224\.0\.0\.0\/4, addresses of groups/,
+    ],
+    [
+      "peers with overlapping prefixes",
+      {
+        type: "host-gw",
+        peers: [n2, { ...n2, node: "n3", address: "192.0.2.3", podCIDRs: ["10.244.2.128/25"] }],
+      },
+      /10\.244\.2\.128\/25 of peer n3 .*overlaps podCIDR 10\.244\.2\.0\/24 of peer n2/,
+    ],
+    [
       "a device larger than its underlay",
       { type: "vxlan", mtu: 1500 },
       /overlay\.mtu = 1500; expected at most 1450/,
@@ -104,12 +117,37 @@ describe("apply and ADD refuse", () => {
     );
   });
 
-  test("a prefix to which somebody else has a route, naming it", async () => {
-    await node.run("ip", "route", "add", "10.244.2.0/24", "via", "192.0.2.2", "proto", "static");
-    await refused(
-      { type: "vxlan", peers: [n2] },
-      /10\.244\.2\.0\/24 via 192\.0\.2\.2 dev eth0 proto 4; remove it/,
+  test("a port that a vxlan of another metadata user has, naming it", async () => {
+    await node.run(
+      "sh",
+      "-ec",
+      "ip link add cilium_vxlan type vxlan external dstport 8472; ip link set cilium_vxlan up",
     );
+    await refused(
+      { type: "vxlan", port: 8472, peers: [n2] },
+      /8472 is in use by the vxlan link cilium_vxlan/,
+    );
+  });
+
+  test("a port that a vxlan has which was moved out of sight, as Docker's are", async () => {
+    const script = `
+      ip netns add overlay-1
+      ip link add vx-1 type vxlan id 4097 dstport 4789 nolearning
+      ip link set vx-1 netns overlay-1
+      ip -n overlay-1 link set vx-1 up`;
+    await node.run("sh", "-ec", script);
+    await refused({ type: "vxlan", peers: [n2] }, /UDP port 4789 is in use by another program, or .* Docker/);
+  });
+
+  test.each([
+    [
+      "10.244.2.0/24 via 192.0.2.2 proto static",
+      /: 10\.244\.2\.0\/24 via 192\.0\.2\.2 dev eth0 proto 4; remove it/,
+    ],
+    ["blackhole 10.244.2.0/24 proto bird", /: blackhole 10\.244\.2\.0\/24 proto 12; remove it/],
+  ])("a prefix to which somebody else has a route, naming it: %s", async (route, words) => {
+    await node.run("sh", "-ec", `ip route add ${route}`);
+    await refused({ type: "vxlan", peers: [n2] }, words);
   });
 
   test("a port out of vxlan's range", async () => {
