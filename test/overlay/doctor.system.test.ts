@@ -104,3 +104,17 @@ test("a probe tells a closed port from a peer that is down", async () => {
     { found: "blocked: no answer, not even without the tunnel" },
   ]);
 });
+
+test("a probe tells that only packets of the tunnel's device are lost, as where a card spoils their checksums", async () => {
+  await applyAll("vxlan");
+  // By hand they forbid fragments, and the kernel's do not.
+  const drop =
+    "nft 'add table inet f; add chain inet f c { type filter hook output priority 0; }; add rule inet f c";
+  await node.run("sh", "-c", `${drop} udp dport 4789 ip frag-off & 0x4000 == 0 drop'`);
+  expect(await findings("probe", "--probe", other.address)).toMatchObject([
+    {
+      level: "error",
+      found: "wrong checksums: packets made by hand are answered on UDP port 4789, those of pw-vxlan are not",
+    },
+  ]);
+});

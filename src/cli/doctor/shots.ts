@@ -1,0 +1,121 @@
+// Packets that a peer answers with "port unreachable": made by hand, as a tunnel would send them, and by the tunnel itself.
+import type { Socket } from "node:dgram";
+import { formatIp, type Ip, parseIp } from "../../address/ip.ts";
+import type { Desired } from "../../node/overlay.ts";
+import { tunnelMac } from "../../overlay/mac.ts";
+import type { Route } from "../../plan/plan.ts";
+import { leastPayload, tunnelPayload } from "./frames.ts";
+
+/** Sends a packet with so many bytes of outer IP packet and tells whether it was answered. */
+export type Shot = (size: number) => Promise<boolean>;
+
+export interface Ways {
+  readonly byHand: Shot;
+  /** The kernel wraps a small packet and leaves checksums to whom it leaves them always; absent without a tunnel. */
+  readonly byDevice?: () => Promise<boolean>;
+}
+
+/** traceroute's: nobody listens there. */
+const closedPort = 33434;
+const patienceMs = 1000;
+const attempts = 2;
+
+function ipHeader({ family }: Ip): number {
+  return family === 4 ? 20 : 40;
+}
+
+/** Without a tunnel, from one socket to the peer itself. */
+export function directShot(target: Ip): Shot {
+  return (size) =>
+    withSocket(target, undefined, async (socket) => {
+      const payload = Buffer.alloc(size - ipHeader(target) - 8);
+      return answered(socket, () => socket.send(payload));
+    });
+}
+
+/** The answer comes to a socket that has the addresses of the inner packet. */
+export function waysByTunnel(route: Route, target: Ip, { plan, underlay }: Desired): Ways | undefined {
+  const { encap, gateway = "" } = route;
+  const device = plan.find((object) => object.kind === "link");
+  const inner = parseIp(gateway);
+  const own = plan.flatMap((object) =>
+    object.kind === "address" ? (parseIp(object.address.replace(/\/.*/, "")) ?? []) : [],
+  );
+  const from = own.find(({ family }) => family === inner?.family);
+  if (encap === undefined || inner === undefined || from === undefined) return undefined;
+  if (device?.kind !== "link" || device.type.kind !== "tunnel") return undefined;
+  const { driver, port } = device.type;
+  const byHand: Shot = (size) =>
+    withSocket(inner, from, async (listener) => {
+      const room = Math.max(size - ipHeader(target) - 8, leastPayload(inner.family));
+      const packet = {
+        from,
+        to: inner,
+        fromMac: tunnelMac(underlay.local),
+        toMac: tunnelMac(target),
+        fromPort: listener.address().port,
+        toPort: closedPort,
+      };
+      const sender = newSocket(target);
+      try {
+        sender.on("error", () => {});
+        const payload = tunnelPayload(driver, encap.id, packet, room);
+        return await answered(listener, () => sender.send(payload, port, formatIp(target)));
+      } finally {
+        sender.close();
+      }
+    });
+  return {
+    byHand,
+    byDevice: () =>
+      withSocket(inner, from, (socket) =>
+        answered(socket, () => socket.send(Buffer.alloc(leastPayload(inner.family)))),
+      ),
+  };
+}
+
+function newSocket({ family }: Ip): Socket {
+  const dgram = process.getBuiltinModule("node:dgram");
+  return dgram.createSocket(family === 4 ? "udp4" : "udp6");
+}
+
+async function withSocket(
+  target: Ip,
+  from: Ip | undefined,
+  use: (socket: Socket) => Promise<boolean>,
+): Promise<boolean> {
+  const socket = newSocket(target);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      const connect = () => socket.connect(closedPort, formatIp(target), resolve);
+      if (from === undefined) connect();
+      else socket.bind(0, formatIp(from), connect);
+    });
+    socket.removeAllListeners("error");
+    return await use(socket);
+  } finally {
+    socket.close();
+  }
+}
+
+/** "Connection refused" is what the kernel makes of the peer's answer. */
+async function answered(socket: Socket, send: () => void): Promise<boolean> {
+  let isAnswered = false;
+  let wake = () => {};
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    isAnswered ||= error.code === "ECONNREFUSED";
+    wake();
+  });
+  for (let attempt = 0; attempt < attempts && !isAnswered; attempt++) {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, patienceMs);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      send();
+    });
+  }
+  return isAnswered;
+}
