@@ -15,6 +15,7 @@ import { apply, RollbackError } from "../plan/apply.ts";
 import type { Plan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
 import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
+import { apartFrom } from "./company.ts";
 import { type DatapathSettings, datapathSettings } from "./datapath-settings.ts";
 import { hostFacts, podMtu } from "./host-facts.ts";
 import { refuseOtherPods } from "./ipvlan-master.ts";
@@ -132,6 +133,7 @@ async function wire(
     replaceRecord(record);
     // Another ADD may have chosen another mode since this one looked; each sees the other's record.
     if (settings.ipvlan !== undefined) refuseOtherPods(settings.ipvlan);
+    for (const why of apartFrom(plan)) call.log.warn(`pods do not reach each other: ${why}`);
     await outlastLinkRemovals(plan, call.deadline);
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));

@@ -2,6 +2,7 @@
 import { toCniError } from "../cni/error.ts";
 import type { Colour } from "./colour.ts";
 import type { Run } from "./command.ts";
+import { checkApart } from "./doctor/apart.ts";
 import { type Finding, type Level, unchecked } from "./doctor/finding.ts";
 import { checkFirewall } from "./doctor/firewall.ts";
 import { checkIpvlan } from "./doctor/ipvlan.ts";
@@ -29,6 +30,7 @@ const checks: Readonly<Record<string, (node: Node) => Promise<Finding[]>>> = {
   firewall: checkFirewall,
   networks: checkNetworks,
   state: checkState,
+  "pods of several datapaths": checkApart,
 };
 
 const colours: Readonly<Record<Level, Colour>> = { ok: "green", warning: "yellow", error: "red" };

@@ -20,6 +20,12 @@ const networks: Readonly<Record<string, (node: LabNode) => Conflist>> = {
     conflistFor(node, { ipMasq: true, datapath: "ovs", ovs: { portType: "internal" } }),
 };
 
+const otherSubnets = {
+  type: "host-local",
+  ranges: [[{ subnet: "10.99.1.0/24" }], [{ subnet: "fd00:99::/64" }]],
+  routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }],
+};
+
 async function reach(from: Endpoint, to: Endpoint): Promise<void> {
   for (const family of families) await ping(from, to, { family, count: 1 });
 }
@@ -71,16 +77,26 @@ describe.skipIf(cannotRunLab("switching datapaths")).each(testedKernels)("on ker
     expect(await whatIsLeft(node1)).toBe("");
   });
 
-  test("pods of Open vSwitch reach older ipvlan pods of the node in l2", async () => {
+  test("pods of Open vSwitch and older ipvlan pods in l2 reach each other from subnet to subnet, and ADD warns within one", async () => {
     const { node1 } = lab;
+    const log = "/run/podwire-add.log";
     const old = await pod(node1, ipvlanNetwork(node1, "l2", { ipMasq: false }));
-    const fresh = await pod(node1, networks["ovs by veth"]?.(node1) as Conflist);
-    await Promise.all([reach(node1, old), reach(node1, fresh)]);
-    await fresh.check();
-    await old.check();
+    const ovs = (changes: object) =>
+      conflistFor(node1, { ipMasq: true, datapath: "ovs", log: { file: log }, ...changes });
+    const beside = await pod(node1, ovs({ ipam: otherSubnets }));
+    await reach(beside, old);
+    await reach(old, beside);
+    expect(await node1.sh(`cat ${log} 2> /dev/null || true`)).toBe("");
+    const fresh = await pod(node1, ovs({}));
+    expect(await node1.sh(`cat ${log}`)).toContain("take others in 10.244.0.0/16 for neighbours");
+    expect(await node1.sh("podwire doctor || true")).toContain("take others in 10.244.0.0/16 for neighbours");
+    for (const each of [old, beside, fresh]) {
+      await reach(node1, each);
+      await each.check();
+    }
     await old.remove();
     await reach(node1, fresh);
-    await fresh.remove();
+    await Promise.all([fresh.remove(), beside.remove()]);
     expect(await whatIsLeft(node1)).toBe("");
   });
 

@@ -171,12 +171,14 @@ describe.skipIf(cannotRunFullLab("a node with ipvlan")).each(testedKernels)(
         const network = ipvlanNetwork(node, mode, { ipMasq: false });
         const old = [await pod(node, network), await pod(node, network)] as const;
         const { ipam } = network.plugins[0] as { ipam?: unknown };
-        const veth = conflistFor(node, { ipam });
+        const log = `/run/podwire-${mode}.log`;
+        const veth = conflistFor(node, { ipam, log: { file: log } });
         const fresh = await pod(node, veth);
         for (const each of [...old, fresh]) await ping(node, each, once);
         await ping(old[0], old[1], once);
         // Answers of l3s pods leave by the master, and an l2 pod takes what is in its subnet for a neighbour.
         expect(await reaches(fresh, old[0], 4)).toBe(false);
+        expect(await node.sh(`cat ${log}`)).toMatch(/pods do not reach each other: .* \(2 pods\)/);
         await fresh.check();
         for (const each of old) {
           const container = each.netns.split("/").at(-1) ?? "";
