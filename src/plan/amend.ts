@@ -1,6 +1,6 @@
 // From a plan that is known to be in the kernel to one that differs in its peers alone, without reading the kernel: for the
 // keeper of thousands of peers, one of whom has changed.
-import type { Change } from "./changes.ts";
+import { type Change, isInTheWay } from "./changes.ts";
 import { makingLines, routeLine } from "./ip-lines.ts";
 import {
   describeObject,
@@ -19,15 +19,15 @@ export interface Amendment {
 
 /** undefined if more differs than neighbours, routes and peers' sets. */
 export function amendment(before: Plan, after: Plan): Amendment | undefined {
-  if (JSON.stringify(before.filter(isFixed)) !== JSON.stringify(after.filter(isFixed))) return undefined;
-  const [old, now] = [indexOf(before), indexOf(after)];
-  const neighbours = { before: old.neighbours, after: now.neighbours };
-  const routes = { before: old.routes, after: now.routes };
+  const [old, now] = [without(before, after), without(after, before)];
+  if (JSON.stringify(old.filter(isFixed)) !== JSON.stringify(now.filter(isFixed))) return undefined;
+  const neighbours = { before: indexed(old, isNeighbour), after: indexed(now, isNeighbour) };
+  const routes = { before: indexed(old, isRoute), after: indexed(now, isRoute) };
   const setsOf = (plan: Plan) => plan.find((object) => object.kind === "peer-sets");
   return {
     changes: [
-      ...made(neighbours.before, neighbours.after, (object) => makingLines(object)[0] ?? ""),
-      ...made(routes.before, routes.after, (object, isNew) => routeLine(object, isNew ? "add" : "replace")),
+      ...made(neighbours.before, neighbours.after, makingLines),
+      ...made(routes.before, routes.after, linesInstead),
       ...gone(routes.before, routes.after, (object) => routeLine(object, "delete")),
       ...gone(
         neighbours.before,
@@ -45,21 +45,10 @@ interface Entry<T> {
   readonly line: string;
 }
 
-interface Index {
-  readonly neighbours: ReadonlyMap<string, Entry<Neighbour>>;
-  readonly routes: ReadonlyMap<string, Entry<Route>>;
-}
-
-const indexes = new WeakMap<Plan, Index>();
-
-/** What is the new plan this time is the old one the next time. */
-function indexOf(plan: Plan): Index {
-  const index = indexes.get(plan) ?? {
-    neighbours: indexed(plan, isNeighbour),
-    routes: indexed(plan, isRoute),
-  };
-  indexes.set(plan, index);
-  return index;
+/** What follows from a peer that did not change is the same object in both plans. */
+function without(plan: Plan, other: Plan): Plan {
+  const others = new Set(other);
+  return plan.filter((object) => !others.has(object));
 }
 
 /** By what makes an object the same one, whatever its properties. */
@@ -82,14 +71,20 @@ function keyOf(object: Neighbour | Route): string {
 function made<T extends PlanObject>(
   before: ReadonlyMap<string, Entry<T>>,
   after: ReadonlyMap<string, Entry<T>>,
-  lineOf: (object: T, isNew: boolean) => string,
+  linesOf: (object: T, old: T | undefined) => string[],
 ): Change[] {
   return [...after].flatMap(([key, { object, line }]): Change[] => {
     const old = before.get(key);
     if (old?.line === line) return [];
-    const what = describeObject(object);
-    return [{ line: lineOf(object, old === undefined), what, verb: old === undefined ? "made" : "changed" }];
+    const [what, verb] = [describeObject(object), old === undefined ? "made" : "changed"] as const;
+    return linesOf(object, old?.object).map((each) => ({ line: each, what, verb }));
   });
+}
+
+function linesInstead(route: Route, old: Route | undefined): string[] {
+  if (old === undefined) return [routeLine(route, "add")];
+  const inTheWay = isInTheWay(route, old.link) ? [routeLine(old, "delete")] : [];
+  return [...inTheWay, routeLine(route, "replace")];
 }
 
 function gone<T extends PlanObject>(

@@ -78,8 +78,10 @@ function changesOf(object: PlanObject, host: ObservedHost): Change[] {
       return makingLines(object).map((line) => ({ line, what, verb: exists ? "changed" : "made" }));
     }
     case "route": {
-      if (ownRoutesTo(object, host).length > 0) {
-        return [{ line: routeLine(object, "replace"), what, verb: "changed" }];
+      const own = ownRoutesTo(object, host);
+      if (own.length > 0) {
+        const inTheWay = own.filter(({ dev = "" }) => isInTheWay(object, dev)).map(deletionOf);
+        return [...inTheWay, routeLine(object, "replace")].map((line) => ({ line, what, verb: "changed" }));
       }
       return [{ line: routeLine(object), what, verb: "made", undo: routeLine(object, "delete") }];
     }
@@ -92,6 +94,22 @@ function changesOf(object: PlanObject, host: ObservedHost): Change[] {
 function ownRoutesTo(wanted: Route, host: ObservedHost): ObservedRoute[] {
   const found = routesByDestination(host.allRoutes).get(wanted.dst) ?? [];
   return found.filter((route) => isOwn(route) && (route.metric ?? 0) === metricOf(wanted));
+}
+
+/**
+ * For IPv6 the kernel looks up a next hop that is onlink, finds the very route that is to be replaced, and refuses if that has another
+ * link (ip6_route_check_nh_onlink in net/ipv6/route.c).
+ */
+export function isInTheWay({ dst, link }: Route, formerLink: string): boolean {
+  return dst.includes(":") && link !== formerLink;
+}
+
+function deletionOf(route: ObservedRoute): string {
+  const table = isMain(route) ? "" : ` table ${route.table}`;
+  return (
+    `route delete ${destinationOf(route)} dev ${route.dev} proto ${peerRouteProtocol} metric ` +
+    `${route.metric ?? 0}${table}`
+  );
 }
 
 function isOwn({ protocol }: ObservedRoute): boolean {
@@ -127,16 +145,8 @@ function staleRoutes(plan: Plan, host: ObservedHost): Change[] {
   );
   return host.allRoutes.filter(isOwn).flatMap((route): Change[] => {
     const dst = destinationOf(route);
-    const metric = route.metric ?? 0;
-    if (wanted.has(`${dst} ${metric}`)) return [];
-    const table = isMain(route) ? "" : ` table ${route.table}`;
-    return [
-      {
-        line: `route delete ${dst} dev ${route.dev} proto ${peerRouteProtocol} metric ${metric}${table}`,
-        what: `route ${dst} dev ${route.dev} on the host`,
-        verb: "removed",
-      },
-    ];
+    if (wanted.has(`${dst} ${route.metric ?? 0}`)) return [];
+    return [{ line: deletionOf(route), what: `route ${dst} dev ${route.dev} on the host`, verb: "removed" }];
   });
 }
 
