@@ -6,11 +6,11 @@ import { printable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Of all of podwire's networks in the directory. Throws for a file of podwire's that cannot be used. */
-export function readDeclaration(confDir: string): Prepared {
+export function readDeclaration(confDir: string, before?: Prepared): Prepared {
   const networks = listConfigurations(confDir)
     .map((file) => readConfiguration(confDir, file))
     .flatMap((list) => list.networks.map(({ config }) => config));
-  return prepare(networks, loadNodeDefaults());
+  return prepare(networks, loadNodeDefaults(), before);
 }
 
 /** What `podwire apply` says of the overlay; with --json, all of it. */

@@ -13,7 +13,7 @@ export const watch: Run = async (words, terminal) => {
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
   await keep({
-    read: () => readDeclaration(confDir),
+    read: (before) => readDeclaration(confDir, before),
     files: () => [confDir, nodeFile, ...listConfigurations(confDir).map((name) => path.join(confDir, name))],
     searchPath: process.env["PATH"],
     say: (message) => terminal.complain(`podwire: ${printable(message)}`),

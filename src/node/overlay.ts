@@ -81,13 +81,18 @@ export interface Prepared {
   readonly keys: ReadonlyMap<string, string>;
 }
 
-export function prepare(networks: readonly NetworkConfig[], defaults: NodeConfig): Prepared {
+/** `before` saves work where little has changed since. */
+export function prepare(
+  networks: readonly NetworkConfig[],
+  defaults: NodeConfig,
+  before?: Prepared,
+): Prepared {
   const declared = declaredBy(networks, defaults);
   const isSilent = networks.length === 0 && defaults.overlay === undefined;
   const using = networks.filter(({ name }) => declared?.networks.includes(name));
   // First: a file that changes while it is read must not pass for read.
   const keys = new Map(using.map((network) => [network.name, keyOf(network)]));
-  const entries = declared === undefined ? [] : peerEntries(declared.config);
+  const entries = declared === undefined ? [] : peerEntries(declared.config, before?.entries);
   return { isSilent, declared, entries, keys };
 }
 

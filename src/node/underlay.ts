@@ -7,7 +7,9 @@ import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { badOverlay } from "../overlay/fault.ts";
 import type { Peer, Underlay } from "../overlay/overlay.ts";
+import type { UnplacedPeer } from "../overlay/peers.ts";
 import { overlayDevices } from "../overlay/registry.ts";
+import { rememberedFor } from "../overlay/remembered.ts";
 
 interface ShownAddress {
   readonly local: string;
@@ -81,11 +83,11 @@ export interface Reach {
   readonly unreachable: readonly string[];
 }
 
-type Unplaced = Omit<Peer, "onLink">;
+const placedPeer = rememberedFor<UnplacedPeer, Peer>();
 
 /** Most are in the subnet of one of the link's addresses; the kernel is asked about the others. */
 export async function placePeers(
-  peers: readonly Unplaced[],
+  peers: readonly UnplacedPeer[],
   underlay: Underlay,
   links: readonly HostLink[],
   kernel: Kernel,
@@ -101,12 +103,14 @@ export async function placePeers(
   const far = peers.filter((peer) => !isNear.has(peer));
   const routes = await routesTo(far, kernel);
   const unreachable: string[] = [];
-  const placed = peers.map((peer): Peer => {
-    if (isNear.has(peer)) return { ...peer, onLink: true };
+  const place = (peer: UnplacedPeer, onLink: boolean) =>
+    placedPeer(peer, String(onLink), () => ({ ...peer, onLink }));
+  const placed = peers.map((peer) => {
+    if (isNear.has(peer)) return place(peer, true);
     const route = routes.get(peer);
     if (route === undefined) unreachable.push(`${peer.node} (${peer.addressText})`);
     const isDirect = route !== undefined && route.gateway === undefined && route.via === undefined;
-    return { ...peer, onLink: isDirect && route.dev === underlay.link };
+    return place(peer, isDirect && route.dev === underlay.link);
   });
   return { peers: placed, unreachable };
 }
@@ -118,9 +122,9 @@ interface FoundRoute {
 }
 
 async function routesTo(
-  peers: readonly Unplaced[],
+  peers: readonly UnplacedPeer[],
   kernel: Kernel,
-): Promise<Map<Unplaced, FoundRoute | undefined>> {
+): Promise<Map<UnplacedPeer, FoundRoute | undefined>> {
   if (peers.length === 0) return new Map();
   const questions = peers.map(({ addressText }) => `route get ${addressText}`);
   const answers = await ipAsk("host", questions, kernel);

@@ -13,8 +13,8 @@ import { type Applied, applyNode, type Prepared } from "./overlay.ts";
 import { fileState } from "./stamp.ts";
 
 export interface Keeping {
-  /** Throws what is wrong with the configuration. */
-  readonly read: () => Prepared;
+  /** Throws what is wrong with the configuration. `before` is what was read last. */
+  readonly read: (before: Prepared | undefined) => Prepared;
   /** Files and directories that `read` depends on. */
   readonly files: () => readonly string[];
   readonly searchPath: string | undefined;
@@ -88,7 +88,7 @@ async function round(state: State, keeping: Keeping): Promise<boolean> {
   const began = performance.now();
   state.files = filesOf(state, keeping);
   try {
-    const found = keeping.read();
+    const found = keeping.read(state.good);
     const present = state.isKnown ? state.applied?.desired : undefined;
     state.isKnown = true;
     tell(await applyNode(found, kernel, present), state, say, began);

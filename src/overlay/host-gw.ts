@@ -6,6 +6,9 @@ import { badPeers } from "./fault.ts";
 import { forwarding, peerSets } from "./host-side.ts";
 import type { Overlay, OverlayPlan, OverlayRequest, Peer, PodPrefix } from "./overlay.ts";
 import { peerRoute } from "./peer-route.ts";
+import { rememberedFor } from "./remembered.ts";
+
+const routesOf = rememberedFor<Peer, readonly Route[]>();
 
 export const hostGw: Overlay = { overhead: () => 0, plan };
 
@@ -13,7 +16,9 @@ function plan(request: OverlayRequest): OverlayPlan {
   const { config, underlay, peers } = request;
   for (const peer of peers) requireOnLink(peer, underlay.link);
   const routes = peers.flatMap((peer) =>
-    peer.prefixes.map((prefix) => directRoute(peer, prefix, underlay.link) ?? refuseFamily(peer, prefix)),
+    routesOf(peer, underlay.link, () =>
+      peer.prefixes.map((prefix) => directRoute(peer, prefix, underlay.link) ?? refuseFamily(peer, prefix)),
+    ),
   );
   return {
     plan: [peerSets(request, undefined), ...routes, ...forwarding(request, underlay.link)],

@@ -1,5 +1,4 @@
 // What every overlay needs of the host besides routes: forwarding, and nftables' knowledge of the peers.
-import { formatIp } from "../address/ip.ts";
 import type { PeerSets, Plan, Sysctl } from "../plan/plan.ts";
 import type { OverlayRequest } from "./overlay.ts";
 
@@ -28,7 +27,7 @@ export function peerSets(
     prefixes: peers.flatMap(({ prefixes }) => prefixes.map(({ text }) => text)),
     ...(tunnelled === undefined
       ? {}
-      : { filter: { ...tunnelled, addresses: peers.map(({ address }) => formatIp(address)) } }),
+      : { filter: { ...tunnelled, addresses: peers.map(({ addressText }) => addressText) } }),
   };
 }
 

@@ -15,6 +15,7 @@ import {
 import type { PeerConfig } from "../config/overlay.ts";
 import { badPeers } from "./fault.ts";
 import type { Peer, PodPrefix } from "./overlay.ts";
+import { remembered } from "./remembered.ts";
 import { reserved, reservedAs } from "./reserved.ts";
 
 /** An entry and where it stands, for messages. */
@@ -23,8 +24,11 @@ export interface PeerEntry {
   readonly place: string;
 }
 
+/** Of which it is not known yet where it is. */
+export type UnplacedPeer = Omit<Peer, "onLink">;
+
 export interface CheckedPeers {
-  readonly peers: readonly Omit<Peer, "onLink">[];
+  readonly peers: readonly UnplacedPeer[];
   /** Of this node itself, if the list has it. */
   readonly self?: { readonly address: Ip };
   /** Prefixes of this node's own pods: the given ones and those of its entry. */
@@ -37,20 +41,31 @@ export function checkPeers(
   own: readonly Prefix[],
   ownAddresses: ReadonlySet<string>,
 ): CheckedPeers {
-  const parsed = entries.map(parsePeer);
-  const isSelf = ({ addressText }: Named) => ownAddresses.has(addressText);
-  const selves = parsed.filter(isSelf);
-  const peers = parsed.filter((peer) => !isSelf(peer));
-  refuseSameAddress(peers);
+  const parsed = entries.map(({ config, place }): Placed => ({ place, peer: parsePeer(config, place) }));
+  const isSelf = ({ peer }: Placed) => ownAddresses.has(peer.addressText);
+  const selves = parsed.filter(isSelf).map(({ peer }) => peer);
+  const others = parsed.filter((placed) => !isSelf(placed));
+  refuseSameAddress(others);
   const allOwn = [...own, ...selves.flatMap(({ prefixes }) => prefixes.map(({ prefix }) => prefix))];
-  refuseOverlaps(peers, distinct(allOwn), ownAddresses);
+  refuseOverlaps(others, distinct(allOwn), ownAddresses);
   const [self] = selves;
-  return { peers, own: distinct(allOwn), ...(self === undefined ? {} : { self: { address: self.address } }) };
+  return {
+    peers: others.map(({ peer }) => peer),
+    own: distinct(allOwn),
+    ...(self === undefined ? {} : { self: { address: self.address } }),
+  };
 }
 
-type Named = Omit<Peer, "onLink"> & { readonly place: string };
+interface Placed {
+  readonly peer: UnplacedPeer;
+  readonly place: string;
+}
 
-function parsePeer({ config, place }: PeerEntry): Named {
+const parsedPeers = new WeakMap<PeerConfig, UnplacedPeer>();
+
+function parsePeer(config: PeerConfig, place: string): UnplacedPeer {
+  const known = parsedPeers.get(config);
+  if (known !== undefined) return known;
   const { node } = config;
   const address = parseIp(config.address);
   if (address === undefined) throw badPeers(`${place}.address of peer ${node} is not an address`);
@@ -66,14 +81,15 @@ function parsePeer({ config, place }: PeerEntry): Named {
       `${place}.address6 = "${config.address6}" of peer ${node}; expected an IPv6 address beside an IPv4 one in address`,
     );
   }
-  return {
+  const peer = {
     node,
-    place,
     address,
     addressText: formatIp(address),
     ...(address6 === undefined ? {} : { address6: formatIp(address6) }),
     prefixes: config.podCIDRs.map((text, index) => parsePodPrefix(text, `${place}.podCIDRs.${index}`, node)),
   };
+  parsedPeers.set(config, peer);
+  return peer;
 }
 
 function parsePodPrefix(text: string, place: string, node: string): PodPrefix {
@@ -83,17 +99,18 @@ function parsePodPrefix(text: string, place: string, node: string): PodPrefix {
   return { text: formatPrefix(prefix), prefix };
 }
 
-function refuseSameAddress(peers: readonly Named[]): void {
-  const seen = new Map<string, Named>();
-  for (const peer of peers) {
+function refuseSameAddress(peers: readonly Placed[]): void {
+  const seen = new Map<string, Placed>();
+  for (const placed of peers) {
+    const { peer, place } = placed;
     const other = seen.get(peer.addressText);
     if (other !== undefined) {
       throw badPeers(
-        `${peer.place}.address = "${peer.addressText}" of peer ${peer.node} is also that of peer ${other.node} ` +
+        `${place}.address = "${peer.addressText}" of peer ${peer.node} is also that of peer ${other.peer.node} ` +
           `(${other.place}); expected each address once, with all podCIDRs of that node`,
       );
     }
-    seen.set(peer.addressText, peer);
+    seen.set(peer.addressText, placed);
   }
 }
 
@@ -101,7 +118,9 @@ interface Claim {
   readonly family: Family;
   readonly first: bigint;
   readonly last: bigint;
-  /** "10.244.2.0/24 of peer n2 (overlay.peers.0)" */
+  /** Of a peer's pods. */
+  readonly peer?: UnplacedPeer;
+  /** "10.244.2.0/24 of peer n2" */
   readonly describe: () => string;
 }
 
@@ -110,45 +129,54 @@ const ifItself = " (if that entry is this node, its address is none that the nod
 
 /** Sorted, so that thousands of prefixes are compared with their neighbours alone. */
 function refuseOverlaps(
-  peers: readonly Named[],
+  peers: readonly Placed[],
   own: readonly Prefix[],
   ownAddresses: ReadonlySet<string>,
 ): void {
-  const pods = peers.flatMap((peer) => peer.prefixes.map((prefix) => podClaim(peer, prefix)));
-  const nodes = [
+  const claims: Claim[] = [
+    ...peers.flatMap(({ peer }) => podClaims(peer)),
+    ...peers.map(({ peer }) => nodeClaim(peer)),
     ...own.map((prefix) => claim(prefix, () => `${formatPrefix(prefix)}, this node's own pods${ifItself}`)),
-    ...peers.map((peer) =>
-      claim(hostOf(peer.address), () => `${peer.addressText}, the address of peer ${peer.node}`),
-    ),
     ...reserved.map(({ text, ...range }) => ({ ...range, describe: () => text })),
     ...[...ownAddresses].flatMap((text) => {
       const ip = parseIp(text);
       return ip === undefined ? [] : claim(hostOf(ip), () => `${text}, an address of this node`);
     }),
   ];
-  const isPod = new Set(pods);
-  const sorted = [...pods, ...nodes].sort(
+  const sorted = claims.sort(
     (a, b) => a.family - b.family || compare(a.first, b.first) || compare(b.last, a.last),
   );
   // The widest so far of peers' prefixes, and of everything.
   let widestPod: Claim | undefined;
   let widest: Claim | undefined;
   for (const next of sorted) {
-    const before = isPod.has(next) ? widest : widestPod;
+    const isPod = next.peer !== undefined;
+    const before = isPod ? widest : widestPod;
     if (before !== undefined && before.family === next.family && next.first <= before.last) {
-      const [inner, outer] = isPod.has(next) ? [next, before] : [before, next];
-      throw badPeers(
-        `${inner.describe()}, overlaps ${outer.describe()}; expected prefixes that no other node uses`,
-      );
+      const [inner, outer] = isPod ? [next, before] : [before, next];
+      const [one, other] = [inner, outer].map(({ peer, describe }) => describe() + placeOf(peer, peers));
+      throw badPeers(`${one}, overlaps ${other}; expected prefixes that no other node uses`);
     }
     if (widest === undefined || widest.family !== next.family || next.last > widest.last) widest = next;
-    if (isPod.has(next)) widestPod = next;
+    if (isPod) widestPod = next;
   }
 }
 
-function podClaim({ node, place }: Named, { text, prefix }: PodPrefix): Claim {
-  return claim(prefix, () => `podCIDR ${text} of peer ${node} (${place})`);
+function placeOf(peer: UnplacedPeer | undefined, peers: readonly Placed[]): string {
+  return peer === undefined ? "" : ` (${peers.find((placed) => placed.peer === peer)?.place})`;
 }
+
+const podClaims = remembered((peer: UnplacedPeer): Claim[] =>
+  peer.prefixes.map(({ text, prefix }) => ({
+    ...claim(prefix, () => `podCIDR ${text} of peer ${peer.node}`),
+    peer,
+  })),
+);
+
+const nodeClaim = remembered(
+  ({ node, address, addressText }: UnplacedPeer): Claim =>
+    claim(hostOf(address), () => `${addressText}, the address of peer ${node}`),
+);
 
 function claim(prefix: Prefix, describe: () => string): Claim {
   return { family: prefix.ip.family, first: firstIp(prefix).value, last: lastIp(prefix).value, describe };

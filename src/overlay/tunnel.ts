@@ -10,6 +10,7 @@ import { forwarding, peerSets, sysctl } from "./host-side.ts";
 import { tunnelMac } from "./mac.ts";
 import type { Overlay, OverlayPlan, OverlayRequest, Peer } from "./overlay.ts";
 import { peerRoute } from "./peer-route.ts";
+import { rememberedFor } from "./remembered.ts";
 
 export interface TunnelType {
   readonly driver: Tunnel["driver"];
@@ -22,6 +23,8 @@ export interface TunnelType {
 export const defaultVni = 4096;
 /** Outer IP, UDP, the tunnel's own header of 8 bytes, and the inner Ethernet header. */
 const overheads = { 4: 20 + 8 + 8 + 14, 6: 40 + 8 + 8 + 14 } as const;
+
+const objectsOf = rememberedFor<Peer, Plan>();
 
 export function tunnel(type: TunnelType): Overlay {
   return {
@@ -38,13 +41,17 @@ function plan(type: TunnelType, request: OverlayRequest): OverlayPlan {
   const mtu = tunnelMtu(request, overheads[family]);
   const id = config.vni ?? defaultVni;
   const port = config.port ?? type.port;
+  const { udpcsum, tos, ttl, directRouting } = config;
+  const settings = JSON.stringify([type.device, id, underlay.link, udpcsum, tos, ttl, directRouting]);
   return {
     plan: [
       peerSets(request, config.peerFilter === false ? undefined : { port, id }),
       deviceOf(type, request, mtu, port),
       ...(request.host.ipv6OffByDefault ? [sysctl(`net/ipv6/conf/${type.device}/disable_ipv6`, "0")] : []),
       ...own.flatMap((prefix) => overlayAddress(prefix, type.device)),
-      ...peers.flatMap((peer) => peerObjects(peer, type.device, id, request)),
+      ...peers.flatMap((peer) =>
+        objectsOf(peer, settings, () => peerObjects(peer, type.device, id, request)),
+      ),
       ...forwarding(request, type.device),
     ],
     mtu,
