@@ -18,8 +18,6 @@ const runtimeKeys = [
   "cni.dev/valid-attachments",
   "cni.dev/attachments",
 ];
-/** Known to the format, without effect so far. */
-const unusedKeys = ["bypass"];
 
 export function configurationDocument(): string {
   const rows = rowsOf(networkSchema);
@@ -40,8 +38,7 @@ expected ([errors.md](errors.md)). \`podwire doctor\` checks the conflists of a 
 
 **In this version** ${availabilitySentence(rows)}
 The format already knows what will follow, marked *later* below, so that conflists and node files need not
-change their shape. Asking for a later datapath or overlay is refused with code 7; other later keys have no
-effect.
+change their shape. Asking for a later datapath or overlay is refused with code 7.
 
 ## podwire's entry in the conflist
 
@@ -73,9 +70,7 @@ ${table(rows.filter(isRuntimes))}
 function withAvailability(row: Row): Row {
   const choices = choicesOf(row);
   if (choices !== undefined) return { ...row, value: describeChoices(choices) };
-  const isLater =
-    unusedKeys.some((name) => isAtOrBelow(row.key, name)) ||
-    unavailableDatapaths().some((name) => isAtOrBelow(row.key, name));
+  const isLater = unavailableDatapaths().some((name) => isAtOrBelow(row.key, name));
   return isLater ? { ...row, meaning: ["*later*", row.meaning].filter(Boolean).join("; ") } : row;
 }
 

@@ -1,5 +1,14 @@
 // Ranges of addresses as nftables lists them: a prefix, one address, or "first-last" where it merged some.
-import { type Family, firstIp, type Ip, lastIp, parseIp, parsePrefix } from "./ip.ts";
+import {
+  addressBits,
+  type Family,
+  firstIp,
+  type Ip,
+  lastIp,
+  type Prefix,
+  parseIp,
+  parsePrefix,
+} from "./ip.ts";
 
 export interface Interval {
   readonly family: Family;
@@ -34,6 +43,20 @@ export function covers(merged: readonly Interval[], inner: Interval): boolean {
   return merged.some(
     ({ family, first, last }) => family === inner.family && first <= inner.first && inner.last <= last,
   );
+}
+
+/** The fewest prefixes that are together the interval. */
+export function prefixesIn({ family, first, last }: Interval): Prefix[] {
+  const bits = addressBits(family);
+  const found: Prefix[] = [];
+  for (let next = first; next <= last; ) {
+    let length: number = bits;
+    const sizeOf = (prefixLength: number) => 1n << BigInt(bits - prefixLength);
+    while (length > 0 && next % sizeOf(length - 1) === 0n && next + sizeOf(length - 1) - 1n <= last) length--;
+    found.push({ ip: { family, value: next }, length });
+    next += sizeOf(length);
+  }
+  return found;
 }
 
 function between(first: Ip, last: Ip): Interval | undefined {

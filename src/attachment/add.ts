@@ -14,6 +14,7 @@ import { bootId, ownIdentity } from "../linux/process.ts";
 import { apply, RollbackError } from "../plan/apply.ts";
 import type { Plan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
+import { ensureBypass } from "./bypass.ts";
 import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
 import { apartFrom } from "./company.ts";
 import { type DatapathSettings, datapathSettings } from "./datapath-settings.ts";
@@ -41,6 +42,7 @@ export async function add(call: Call): Promise<Result> {
   requireUnderlay(call.config);
   datapathOf(call.config);
   const overlayMtu = await ensureOverlay(call);
+  await ensureBypass(call);
   const settings = await datapathSettings(call, kernelOf(call));
   if (settings.ipvlan !== undefined && settings.ipvlan.mode !== "l3s") {
     call.log.warn(

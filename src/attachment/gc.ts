@@ -13,6 +13,7 @@ import {
   replaceDirect,
 } from "../plan/masquerade.ts";
 import type { Masquerade } from "../plan/plan.ts";
+import { sweepBypass } from "./bypass.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftovers.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
@@ -69,6 +70,7 @@ export async function gc(call: Call): Promise<void> {
     );
   }
   await attempt("masquerading", () => sweepMasquerade(network, kept, call));
+  await sweepBypass(call);
   await attempt("addresses", () => ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept));
   if (faults.length > 0) throw incomplete(faults);
 }

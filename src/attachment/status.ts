@@ -4,6 +4,7 @@ import { datapathOf } from "../datapath/choice.ts";
 import { ipamOf } from "../ipam/registry.ts";
 import { requireSwitch } from "../linux/ovs.ts";
 import { requireProgram } from "../linux/programs.ts";
+import { requireBypass } from "./bypass.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { datapathSettings } from "./datapath-settings.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
@@ -16,6 +17,7 @@ export async function status(call: Call): Promise<void> {
     requireWritableState();
     datapathOf(call.config);
     requireUnderlay(call.config);
+    requireBypass(call.config);
     const { ovs } = await datapathSettings(call, kernelOf(call));
     if (ovs !== undefined) await requireSwitch(ovs.at.database, kernelOf(call));
     await ipamOf(call.config.ipam.type).status(call);

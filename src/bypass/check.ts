@@ -7,10 +7,17 @@ import type { NftObject } from "../linux/nft-listing.ts";
 import { legacyObstacles, nftObstacles } from "./obstacles.ts";
 import { masqueradeObstacles } from "./own-masquerade.ts";
 
-/** A line for each reason against it; none if it is safe. What cannot be looked at is a reason. */
-export async function bypassObstacles(host: Host, pods: readonly Prefix[]): Promise<string[]> {
+/**
+ * A line for each reason against it; none if it is safe. What cannot be looked at is a reason. `judged` are networks whose
+ * masquerading the caller has judged already.
+ */
+export async function bypassObstacles(
+  host: Host,
+  pods: readonly Prefix[],
+  judged: readonly string[] = [],
+): Promise<string[]> {
   const found = await Promise.all([
-    nftRules(host, pods),
+    nftRules(host, pods, judged),
     legacyRules(host, pods),
     bridgeFilter(host),
     Promise.resolve(untrackedIpvs()),
@@ -18,7 +25,7 @@ export async function bypassObstacles(host: Host, pods: readonly Prefix[]): Prom
   return found.flat();
 }
 
-async function nftRules(host: Host, pods: readonly Prefix[]): Promise<string[]> {
+async function nftRules(host: Host, pods: readonly Prefix[], judged: readonly string[]): Promise<string[]> {
   const listing = await host.ask("nft", ["-j", "-a", "list", "ruleset"]);
   if (listing === undefined) return ["nft is not in PATH, so the rules cannot be looked at"];
   if (listing.exitCode !== 0) return [`nft list ruleset fails: ${listing.stderr.trim().split("\n")[0]}`];
@@ -26,7 +33,7 @@ async function nftRules(host: Host, pods: readonly Prefix[]): Promise<string[]> 
     nftables: NftObject[];
   };
   const sets = nftables.flatMap(({ set }) => set ?? []);
-  return [...nftObstacles(nftables, pods), ...masqueradeObstacles(sets, pods)];
+  return [...nftObstacles(nftables, pods), ...masqueradeObstacles(sets, pods, judged)];
 }
 
 /** Rules made by iptables-legacy are in no nft listing. */

@@ -49,6 +49,11 @@ export async function writeBypass(
   await control(host, ["set"], configurationText(configuration, generation));
 }
 
+/** Begins the lease anew; refused if it was set since `generation`. */
+export async function renewBypass(host: Host, generation: number): Promise<void> {
+  await control(host, ["renew", `${generation}`]);
+}
+
 export async function readCounters(host: Host): Promise<BypassCounter[]> {
   return parseCounters(await control(host, ["counters"]));
 }
@@ -104,7 +109,8 @@ async function control(host: Host, args: readonly string[], input = ""): Promise
     );
   }
   if (outcome.exitCode === 0) return outcome.stdout;
-  throw refused(args.join(" "), outcome.stderr.trim().replace(`${helperName}: `, ""));
+  const words = outcome.stderr.trim().replace(`${helperName}: `, "");
+  throw refused(args.join(" "), words.includes("is not loaded") ? `${words}: podwire bypass load` : words);
 }
 
 function refused(what: string, why: string): CniError {

@@ -1,5 +1,6 @@
 // The overlay's part of `podwire apply`: what is declared, and what was done.
 import { loadNodeDefaults } from "../config/load.ts";
+import { type BypassOutcome, describeBypass } from "../node/bypass.ts";
 import { type Applied, type Prepared, prepare } from "../node/overlay.ts";
 import { listConfigurations, readConfiguration } from "./conflist.ts";
 import { printable } from "./table.ts";
@@ -19,20 +20,33 @@ export interface OverlayReport {
   readonly mtu?: number;
   readonly changes: readonly { readonly verb: string; readonly what: string }[];
   readonly warnings: readonly string[];
+  /** Absent where no network wishes it. */
+  readonly bypass?: { readonly mode: string; readonly summary: string; readonly why: readonly string[] };
 }
 
-export function overlayReport({ isSilent, declared }: Prepared, { done, desired }: Applied): OverlayReport {
+export function overlayReport(
+  { isSilent, declared }: Prepared,
+  { done, desired, bypass }: Applied,
+): OverlayReport {
   return {
     overlay: isSilent ? "left alone, no network is declared" : (declared?.config.type ?? "none"),
     ...(desired === undefined ? {} : { mtu: desired.mtu }),
     changes: done.map(({ verb, what }) => ({ verb, what })),
     warnings: desired?.warnings ?? [],
+    ...(bypass === undefined ? {} : { bypass: bypassReport(bypass) }),
   };
+}
+
+function bypassReport(outcome: BypassOutcome): NonNullable<OverlayReport["bypass"]> {
+  const { set, obstacles, fault } = outcome;
+  const why = [...(fault === undefined ? [] : [fault]), ...obstacles];
+  return { mode: set?.mode ?? "off", summary: describeBypass(outcome), why };
 }
 
 const listedChanges = 20;
 
-export function printOverlay({ overlay, mtu, changes, warnings }: OverlayReport, terminal: Terminal): void {
+export function printOverlay(report: OverlayReport, terminal: Terminal): void {
+  const { overlay, mtu, changes, warnings, bypass } = report;
   for (const warning of warnings) terminal.complain(`warning: ${printable(warning)}`);
   const texts = [...new Set(changes.map(({ verb, what }) => `${verb} ${what}`))];
   for (const text of texts.slice(0, listedChanges)) terminal.print(`${printable(text)}\n`);
@@ -41,4 +55,5 @@ export function printOverlay({ overlay, mtu, changes, warnings }: OverlayReport,
   terminal.print(
     `overlay ${overlay}${size}: ${texts.length === 0 ? "nothing to change" : `${texts.length} changes`}\n`,
   );
+  if (bypass !== undefined) terminal.print(`${printable(bypass.summary)}\n`);
 }

@@ -3,6 +3,7 @@ import { toCniError } from "../cni/error.ts";
 import type { Colour } from "./colour.ts";
 import type { Run } from "./command.ts";
 import { checkApart } from "./doctor/apart.ts";
+import { checkBypass } from "./doctor/bypass.ts";
 import { type Finding, type Level, unchecked } from "./doctor/finding.ts";
 import { checkFirewall } from "./doctor/firewall.ts";
 import { checkIpvlan } from "./doctor/ipvlan.ts";
@@ -28,6 +29,7 @@ const checks: Readonly<Record<string, (node: Node) => Promise<Finding[]>>> = {
   ipvlan: checkIpvlan,
   "Open vSwitch": checkOvs,
   firewall: checkFirewall,
+  bypass: checkBypass,
   networks: checkNetworks,
   state: checkState,
   "pods of several datapaths": checkApart,

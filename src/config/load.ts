@@ -79,9 +79,13 @@ export function loadNodeDefaults(): NodeConfig {
   return parsed.data;
 }
 
-/** The conflist wins, key by key. */
+/** The conflist wins, key by key; but what either excludes from being bypassed has a reason. */
 export function withDefaults(config: NetworkConfig, defaults: NodeConfig): NetworkConfig {
-  return { ...defaults, ...config };
+  const merged = { ...defaults, ...config };
+  const exclude = [...(defaults.bypass?.exclude ?? []), ...(config.bypass?.exclude ?? [])];
+  return merged.bypass === undefined || exclude.length === 0
+    ? merged
+    : { ...merged, bypass: { ...merged.bypass, exclude } };
 }
 
 export function explain(error: z.core.$ZodError, document: unknown, source: string): CniError {

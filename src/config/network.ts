@@ -11,6 +11,10 @@ export const maxMtu = 65535;
 /** The least that every IPv4 host takes (RFC 1122). */
 export const minMtu = 576;
 
+/** In seconds: it is renewed three times in it. The most is the module's (PODWIRE_BYPASS_MAX_LEASE). */
+const leastLease = 5;
+const mostLease = 28800;
+
 const mtu = z.union([z.literal(0), wholeNumber(minMtu, maxMtu)], {
   error: `expected 0 (automatic) or a whole number from ${minMtu} to ${maxMtu}`,
 });
@@ -110,8 +114,39 @@ const nodeKeys = {
     .check(z.describe("settings of the ovs datapath")),
   overlay: overlaySchema.check(z.describe("how other nodes are reached; default none")),
   bypass: z
-    .strictObject({ mode: z.enum(["auto", "off"]) })
-    .check(z.describe("use of the netfilter-bypass kernel module; auto: where it is loaded")),
+    .strictObject({
+      mode: z
+        .optional(z.enum(["off", "auto", "on"]))
+        .check(
+          z.describe(
+            "off (default); auto: where the module is loaded and no rule of the node is about pods' traffic; on: loads it too",
+          ),
+        ),
+      pods: z
+        .optional(z.array(prefix))
+        .check(
+          z.describe("prefixes of pods besides the network's own ranges and those of the overlay's peers"),
+        ),
+      exclude: z
+        .optional(z.array(prefix))
+        .check(
+          z.describe(
+            "pods that keep their full path, those with policies for example; node.json's and the conflist's both count",
+          ),
+        ),
+      lease: z
+        .optional(
+          z.union([z.literal(0), wholeNumber(leastLease, mostLease)], {
+            error: `expected 0 (for good) or a whole number from ${leastLease} to ${mostLease}`,
+          }),
+        )
+        .check(
+          z.describe(
+            "seconds after which nothing is bypassed, unless `podwire apply --watch` renews it; default 0",
+          ),
+        ),
+    })
+    .check(z.describe("use of the kernel module that lets pods' traffic skip netfilter; see bypass.md")),
   log: z
     .strictObject({
       level: z

@@ -31,6 +31,12 @@ export function isLoaded({ name }: KernelModule): boolean {
   return readText(`/sys/module/${name}/initstate`) === "live";
 }
 
+/** Another one each time that it is loaded; undefined if it is not. One look. */
+export function moduleIdentity({ name }: KernelModule): string | undefined {
+  const found = fs.statSync(`/sys/module/${name}`, { throwIfNoEntry: false });
+  return found && `${found.ino} ${found.ctimeMs}`;
+}
+
 /** What it says of itself; undefined if it is not loaded or says nothing. */
 export function loadedVersion({ name }: KernelModule): string | undefined {
   return readText(`/sys/module/${name}/version`) || undefined;

@@ -7,7 +7,7 @@ import { withLock } from "../linux/talk.ts";
 import type { Log } from "../log.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import { reconcile } from "../plan/reconcile.ts";
-import { describeOverlay, differentOverlays, ownPrefixes } from "./declared.ts";
+import { type DeclaredOverlay, describeOverlay, differentOverlays, ownPrefixes } from "./declared.ts";
 import { type Desired, desiredOverlay, prefixesOf, stampOf } from "./overlay.ts";
 import {
   freshStamp,
@@ -33,12 +33,9 @@ export async function applyNetwork(
     // Many pods' ADDs begin at once after a reboot, and the first of them did it.
     const fresh = freshStamp(network);
     if (fresh !== undefined) return fresh;
-    const { overlay: config } = network;
-    if (config === undefined) throw new Error("a network without an overlay");
-    const others = othersOf(network, isInUse);
-    const own = [...ownPrefixes(network), ...others.flatMap(prefixesOf)];
     const key = keyOf(network);
-    const declared = { config, own, networks: [network.name] };
+    const declared = declarationFor(network, isInUse);
+    const { config } = declared;
     let desired: Desired;
     try {
       desired = await desiredOverlay(declared, kernel);
@@ -52,6 +49,23 @@ export async function applyNetwork(
     writeStamp(network.name, stamp);
     return stamp;
   });
+}
+
+/** What the kernel has to have for it. Throws as `podwire apply` would. */
+export function desiredForNetwork(
+  network: NetworkConfig,
+  kernel: Kernel,
+  isInUse: (network: string) => boolean,
+): Promise<Desired> {
+  return desiredOverlay(declarationFor(network, isInUse), kernel);
+}
+
+function declarationFor(network: NetworkConfig, isInUse: (network: string) => boolean): DeclaredOverlay {
+  const { overlay: config } = network;
+  if (config === undefined) throw new Error("a network without an overlay");
+  const others = othersOf(network, isInUse);
+  const own = [...ownPrefixes(network), ...others.flatMap(prefixesOf)];
+  return { config, own, networks: [network.name] };
 }
 
 /** A file of peers that is broken now must not keep pods from being added: what was applied before stays. */

@@ -12,6 +12,9 @@ import { checkPeers, type PeerEntry } from "../overlay/peers.ts";
 import { overlayDevices, overlays } from "../overlay/registry.ts";
 import type { Plan } from "../plan/plan.ts";
 import { amend, type Done, reconcile } from "../plan/reconcile.ts";
+import { applyBypass, type BypassOutcome } from "./bypass.ts";
+import { noOverlay, overlayPart } from "./bypass-plan.ts";
+import { readBypassRecord, type WishingNetwork, wishingNetwork } from "./bypass-record.ts";
 import { type DeclaredOverlay, declaredBy, describeOverlay } from "./declared.ts";
 import { peerEntries } from "./peers-file.ts";
 import {
@@ -69,6 +72,8 @@ export interface Applied {
   readonly done: readonly Done[];
   /** undefined where no overlay is declared. */
   readonly desired?: Desired;
+  /** undefined where no network wishes it. */
+  readonly bypass?: BypassOutcome;
 }
 
 /** A configuration with what it refers to, read once. */
@@ -79,6 +84,8 @@ export interface Prepared {
   readonly entries: readonly PeerEntry[];
   /** By the networks that use the overlay. */
   readonly keys: ReadonlyMap<string, string>;
+  /** Networks that wish their traffic to be bypassed. */
+  readonly bypass: readonly WishingNetwork[];
 }
 
 /** `before` saves work where little has changed since. */
@@ -93,7 +100,13 @@ export function prepare(
   // First: a file that changes while it is read must not pass for read.
   const keys = new Map(using.map((network) => [network.name, keyOf(network)]));
   const entries = declared === undefined ? [] : peerEntries(declared.config, before?.entries);
-  return { isSilent, declared, entries, keys };
+  return {
+    isSilent,
+    declared,
+    entries,
+    keys,
+    bypass: networks.flatMap((network) => wishingNetwork(network) ?? []),
+  };
 }
 
 /**
@@ -101,22 +114,34 @@ export function prepare(
  * it is known.
  */
 export async function applyNode(
-  { isSilent, declared, entries, keys }: Prepared,
+  { isSilent, declared, entries, keys, bypass }: Prepared,
   kernel: Kernel,
   present?: Desired,
 ): Promise<Applied> {
-  if (isSilent) return { done: [] };
+  if (isSilent && readBypassRecord() === undefined) return { done: [] };
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
+    if (isSilent) return withBypass({ done: [] }, bypass, kernel);
     const desired = declared && (await desiredOverlay(declared, kernel, entries));
     const done =
       (present && desired && (await amend(present.plan, desired.plan, kernel))) ??
       (await reconcile(desired?.plan ?? [], { devices: overlayDevices }, kernel));
     for (const old of stampedNetworks().filter((name) => !keys.has(name))) removeStamp(old);
-    if (declared === undefined || desired === undefined) return { done };
+    if (declared === undefined || desired === undefined) return withBypass({ done }, bypass, kernel);
     for (const [network, key] of keys) writeStamp(network, stampOf(declared, desired, key));
-    return { done, desired };
+    return withBypass({ done, desired }, bypass, kernel);
   });
+}
+
+async function withBypass(
+  applied: Applied,
+  networks: readonly WishingNetwork[],
+  kernel: Kernel,
+): Promise<Applied> {
+  const { desired } = applied;
+  const part = desired === undefined ? noOverlay : overlayPart(desired.plan, desired.underlay.local);
+  const bypass = await applyBypass(networks, part, kernel);
+  return bypass === undefined ? applied : { ...applied, bypass };
 }
 
 export function stampOf({ config, own }: DeclaredOverlay, desired: Desired, key: string): Stamp {

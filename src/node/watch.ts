@@ -7,8 +7,11 @@ import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
 import { newBell, sleep } from "./bell.ts";
+import { describeBypass } from "./bypass.ts";
+import { presentModule } from "./bypass-record.ts";
 import { followDirectories } from "./directories.ts";
 import { listen } from "./events.ts";
+import { keepLease } from "./lease.ts";
 import { type Applied, applyNode, type Prepared } from "./overlay.ts";
 import { fileState } from "./stamp.ts";
 
@@ -40,13 +43,25 @@ interface State {
   /** Of the last round; said once. */
   fault: string | undefined;
   applied: Applied | undefined;
+  /** What was said of the bypass last. */
+  bypass: string | undefined;
+  /** presentModule of the last round. */
+  module: string;
   /** Whether nothing was said of the kernel since `applied`. */
   isKnown: boolean;
 }
 
 /** Returns when `stop` is aborted; the overlay stays. */
 export async function keep(keeping: Keeping): Promise<void> {
-  const state: State = { good: undefined, files: "", fault: undefined, applied: undefined, isKnown: false };
+  const state: State = {
+    good: undefined,
+    files: "",
+    fault: undefined,
+    applied: undefined,
+    bypass: undefined,
+    module: "",
+    isKnown: false,
+  };
   const bell = newBell(keeping.stop);
   const harm = () => {
     state.isKnown = false;
@@ -60,6 +75,7 @@ export async function keep(keeping: Keeping): Promise<void> {
   const looking = setInterval(look, lookMs);
   const safety = setInterval(harm, safetyMs);
   const directories = followDirectories(look);
+  const lease = keepLease(keeping.searchPath, keeping.say);
   try {
     while (!keeping.stop.aborted) {
       await sleep(settleMs);
@@ -74,6 +90,7 @@ export async function keep(keeping: Keeping): Promise<void> {
   } finally {
     clearInterval(looking);
     clearInterval(safety);
+    lease.stop();
     directories.follow([]);
     events.stop();
   }
@@ -87,6 +104,7 @@ async function round(state: State, keeping: Keeping): Promise<boolean> {
   const isFirst = state.good === undefined;
   const began = performance.now();
   state.files = filesOf(state, keeping);
+  state.module = presentModule();
   try {
     const found = keeping.read(state.good);
     const present = state.isKnown ? state.applied?.desired : undefined;
@@ -141,6 +159,9 @@ function tell(applied: Applied, state: State, say: Keeping["say"], began: number
       `${changes.slice(0, saidChanges).join("; ")}${rest > 0 ? `; and ${rest} more` : ""} (${milliseconds} ms)`,
     );
   }
+  const bypass = applied.bypass && describeBypass(applied.bypass);
+  if (bypass !== undefined && (bypass !== state.bypass || applied.bypass?.isChanged)) say(bypass);
+  state.bypass = bypass;
   for (const warning of applied.desired?.warnings ?? []) say(`warning: ${warning}`);
 }
 
@@ -154,8 +175,9 @@ function collectGarbage(): void {
   vm.runInNewContext("gc")();
 }
 
-/** A setting that is not as planned. Not all of their changes are told of. */
-function hasBeenTouched({ applied }: State): boolean {
+/** A module that was loaded or unloaded, or a setting that is not as planned. Not all of their changes are told of. */
+function hasBeenTouched({ applied, good, module }: State): boolean {
+  if ((good?.bypass.length ?? 0) > 0 && presentModule() !== module) return true;
   const plan = applied?.desired?.plan ?? [];
   return plan.some((object) => object.kind === "sysctl" && readHostSysctl(object.key) !== object.value);
 }

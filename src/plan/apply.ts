@@ -4,6 +4,7 @@ import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { writeHostSysctl, writePodSysctls } from "../linux/sysctl.ts";
+import { replaceBypass } from "./bypass.ts";
 import { type IpObject, makingLines, upLines } from "./ip-lines.ts";
 import { applyMasquerade, removeMasquerade } from "./masquerade.ts";
 import { applyOvs } from "./ovs.ts";
@@ -66,6 +67,8 @@ async function applyStep(step: Step, kernel: Kernel, made: PlanObject[]): Promis
       return applyOvs(step.objects, kernel);
     case "peer-sets":
       return applyPeerSets(step.objects, kernel);
+    case "bypass":
+      for (const object of step.objects) await replaceBypass(object, kernel);
   }
 }
 

@@ -1,8 +1,10 @@
 // Reads from the kernel what a plan's objects can be compared with: one `ip -json` per netns, one nft
 // listing, one look at each setting.
+import type { BypassState } from "../bypass/control.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { readHostSysctl, readPodSysctls } from "../linux/sysctl.ts";
+import { readModule } from "./bypass.ts";
 import { isIpObject, linkOf } from "./ip-lines.ts";
 import { type MasqueradeReader, readMasquerades } from "./masquerade.ts";
 import { type ObservedOvs, readOvs } from "./ovs.ts";
@@ -89,6 +91,8 @@ export interface Observed {
   readonly ovs: ObservedOvs;
   /** Read where a plan asks for it. */
   readonly peerSets?: PeerSetsState;
+  /** Likewise; absent too where the module is not loaded. */
+  readonly bypass?: BypassState;
 }
 
 interface LinkState {
@@ -99,13 +103,14 @@ interface LinkState {
 
 /** Without a pod netns in `kernel` the pod's objects are seen as missing. */
 export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
-  const [host, pod, podSysctls, masquerade, ovs, peerSets] = await Promise.all([
+  const [host, pod, podSysctls, masquerade, ovs, peerSets, bypass] = await Promise.all([
     readLinks(plan, "host", kernel),
     kernel.pod === undefined ? new Map<string, LinkState>() : readLinks(plan, "pod", kernel),
     kernel.pod === undefined ? new Map<string, string | undefined>() : readPodKeys(plan, kernel),
     plan.some((object) => object.kind === "masquerade") ? readMasquerades(kernel) : noMasquerade,
     readOvs(plan, kernel),
     plan.some((object) => object.kind === "peer-sets") ? readPeerSets(kernel) : undefined,
+    plan.some((object) => object.kind === "bypass") ? readModule(kernel) : undefined,
   ]);
   const links = (where: Where) => (where === "host" ? host : pod);
   return {
@@ -116,6 +121,7 @@ export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
     masquerade,
     ovs,
     ...(peerSets === undefined ? {} : { peerSets }),
+    ...(bypass === undefined ? {} : { bypass }),
   };
 }
 

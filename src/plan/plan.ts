@@ -1,6 +1,7 @@
 // Desired kernel state as data. Datapaths and overlays compute plans; apply, verify and remove are
 // the only ones to turn them into changes or questions, so that ADD, rollback, CHECK, DEL, GC
 // and `podwire status` can never disagree.
+import type { BypassConfiguration } from "../bypass/control.ts";
 import type { Where } from "../linux/kernel.ts";
 import type { BridgeName } from "../linux/ovs.ts";
 
@@ -18,6 +19,7 @@ export type PlanObject =
   | Sysctl
   | Masquerade
   | PeerSets
+  | Bypass
   | OvsBridge
   | OvsPort
   | OvsFlows;
@@ -33,6 +35,7 @@ export const objectKinds = [
   "ovs-port",
   "ovs-flows",
   "peer-sets",
+  "bypass",
 ] as const;
 
 export interface Link {
@@ -234,6 +237,12 @@ export interface PeerSets {
   readonly filter?: { readonly port: number; readonly id: number; readonly addresses: readonly string[] };
 }
 
+/** What of the host's traffic the module podwire_bypass lets skip netfilter. One for a node. */
+export interface Bypass extends BypassConfiguration {
+  readonly kind: "bypass";
+  readonly where: "host";
+}
+
 export function sharedLinks(plan: Plan): Link[] {
   return plan.filter((object) => object.kind === "link").filter(({ shared }) => shared);
 }
@@ -265,5 +274,7 @@ export function describeObject(object: PlanObject): string {
       return `masquerading of ${object.sources.join(", ")} ${where}`;
     case "peer-sets":
       return `nftables sets of peers ${where}`;
+    case "bypass":
+      return `bypass of netfilter ${where}`;
   }
 }

@@ -149,7 +149,12 @@ function refuseForeignRoutes(plan: Plan, host: ObservedHost): void {
 }
 
 /** Of include/uapi/linux/rtnetlink.h, those that lead nowhere. */
-const deadEnds: Readonly<Record<string, string>> = { 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw" };
+const deadEnds: Readonly<Record<string, string>> = {
+  6: "blackhole",
+  7: "unreachable",
+  8: "prohibit",
+  9: "throw",
+};
 
 /** As ip would be told it: "blackhole 10.244.2.0/24 proto 3". */
 function describeRoute({ type, dst, gateway, dev, protocol }: ObservedRoute): string {

@@ -2,14 +2,15 @@
 // make one step.
 import { type IpObject, isIpObject } from "./ip-lines.ts";
 import { isOvsObject, type OvsObject } from "./ovs-lines.ts";
-import type { Masquerade, PeerSets, Plan, PlanObject, Sysctl, Where } from "./plan.ts";
+import type { Bypass, Masquerade, PeerSets, Plan, PlanObject, Sysctl, Where } from "./plan.ts";
 
 export type Step =
   | { readonly tool: "ip"; readonly where: Where; readonly objects: readonly IpObject[] }
   | { readonly tool: "sysctl"; readonly where: Where; readonly objects: readonly Sysctl[] }
   | { readonly tool: "nft"; readonly where: "host"; readonly objects: readonly Masquerade[] }
   | { readonly tool: "ovs"; readonly where: "host"; readonly objects: readonly OvsObject[] }
-  | { readonly tool: "peer-sets"; readonly where: "host"; readonly objects: readonly PeerSets[] };
+  | { readonly tool: "peer-sets"; readonly where: "host"; readonly objects: readonly PeerSets[] }
+  | { readonly tool: "bypass"; readonly where: "host"; readonly objects: readonly Bypass[] };
 
 export function stepsOf(plan: Plan): Step[] {
   const steps: Step[] = [];
@@ -28,6 +29,6 @@ export function stepsOf(plan: Plan): Step[] {
 function toolOf(object: PlanObject): Step["tool"] {
   if (isIpObject(object)) return "ip";
   if (isOvsObject(object)) return "ovs";
-  if (object.kind === "peer-sets") return "peer-sets";
+  if (object.kind === "peer-sets" || object.kind === "bypass") return object.kind;
   return object.kind === "sysctl" ? "sysctl" : "nft";
 }

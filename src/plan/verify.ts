@@ -1,5 +1,6 @@
 // Compares a plan with what the kernel has: this is CHECK, `podwire status` and reconciling. Pure.
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
+import { bypassFault } from "./bypass.ts";
 import { type Fault, unequal } from "./fault.ts";
 import {
   describeIpvlan,
@@ -67,6 +68,8 @@ function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
       return ovsFault(object, observed.ovs);
     case "peer-sets":
       return peerSetsFault(object, observed.peerSets);
+    case "bypass":
+      return bypassFault(object, observed.bypass);
   }
 }
 

@@ -147,6 +147,19 @@ describe("podwire's own masquerading", () => {
     expect(masqueradeObstacles([direct(...elements)], pods)).toEqual([]);
   });
 
+  test("is not where they are peers' pods", () => {
+    const peers = { ...direct({ prefix: { addr: "10.244.0.0", len: 16 } }), name: "peers4" };
+    expect(masqueradeObstacles([direct({ prefix: { addr: "10.244.1.0", len: 24 } }), peers], pods)).toEqual(
+      [],
+    );
+  });
+
+  test("is none of a network that has no pods among them, nor of one that was judged already", () => {
+    expect(masqueradeObstacles([direct({ prefix: { addr: "172.17.0.0", len: 16 } })], pods)).toEqual([]);
+    expect(masqueradeObstacles([direct("10.244.1.1")], pods, ["podnet"])).toEqual([]);
+    expect(masqueradeObstacles([direct("10.244.1.1")], pods)).toHaveLength(1);
+  });
+
   test("is only what is in podwire's table", () => {
     expect(masqueradeObstacles([{ ...direct(), table: "other" }], pods)).toEqual([]);
   });

@@ -62,7 +62,7 @@ describe("a refusal reads", () => {
   });
 
   test("path is missing; expectation", () => {
-    expect(details("bypass", {})).toMatch(/^config: bypass\.mode is missing; .*expected one of "auto"/);
+    expect(details("overlay", {})).toMatch(/^config: overlay\.type is missing; .*expected one of "none"/);
     expect(details("ipam", {})).toBe("config: ipam.type is missing; expected string");
   });
 });

@@ -15,7 +15,7 @@ describe("values of a wrong type", () => {
     ipvlan: [{}],
     ovs: [{}],
     overlay: [],
-    bypass: [],
+    bypass: [{}],
     log: [{}],
     timeout: [7],
     ipam: [],

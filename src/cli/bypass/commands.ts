@@ -17,15 +17,20 @@ export const bypassCommands: readonly Command[] = [
   {
     name: "bypass status",
     summary: "show what is bypassed, how many packets were, and why others were not",
-    about: "Exits with 1 if the module is not loaded.",
-    options: { watch: { type: "boolean", summary: "again each second" }, json },
+    about: "Its first line says whether it works. Exits with 1 if the module is not loaded.",
+    options: {
+      watch: { type: "boolean", summary: "again each second, with rates; a line each with --json" },
+      json,
+    },
     load: async () => (await import("./status.ts")).status,
   },
   {
     name: "bypass set",
     summary: "say what may be bypassed; replaces what was set before",
     about:
-      "Refuses where rules of this node would not be applied any more, and names them.\n" +
+      "Refuses where rules of this node would not be applied any more, and names them; --force is in the kernel's log then.\n" +
+      "What is excluded is remembered, also over reboots, and holds whoever sets the module: --exclude alone changes nothing else,\n" +
+      "and --exclude '' forgets it. Where networks wish the bypass, podwire apply sets it as they do again.\n" +
       "Modes: off; observe only counts; untrack skips connection tracking; bypass skips all of netfilter.",
     options: {
       mode: { type: "string", placeholder: "MODE", summary: "off, observe, untrack or bypass" },
@@ -37,7 +42,7 @@ export const bypassCommands: readonly Command[] = [
       lease: {
         type: "string",
         placeholder: "SECONDS",
-        summary: "off again after that time, unless set again",
+        summary: "off again after that time, unless set again or renewed by podwire apply --watch",
       },
       force: { type: "boolean", summary: "set it whatever speaks against it" },
     },
@@ -46,7 +51,8 @@ export const bypassCommands: readonly Command[] = [
   {
     name: "bypass off",
     summary: "bypass nothing any more",
-    about: "",
+    about:
+      "Where networks wish the bypass: until podwire apply runs or their configuration changes. unload is for good.",
     options: {},
     load: async () => (await import("./set.ts")).off,
   },

@@ -1,94 +1,123 @@
-// `podwire bypass set`, `off` and `check`. What was set before is replaced as a whole.
-import { type Prefix, parsePrefix } from "../../address/ip.ts";
+// `podwire bypass set`, `off` and `check`. What was set before is replaced as a whole; but what is excluded by hand is remembered,
+// and holds for whatever sets the module afterwards.
+import fs from "node:fs";
 import { bypassObstacles } from "../../bypass/check.ts";
-import { type BypassConfiguration, bypassModes, writeBypass } from "../../bypass/control.ts";
-import { CniError, ErrorCode } from "../../cni/error.ts";
-import type { Run, Words } from "../command.ts";
+import { type BypassConfiguration, readBypass, writeBypass } from "../../bypass/control.ts";
+import { bypassModule, isLoaded } from "../../kernel-module/module.ts";
+import { withLock } from "../../linux/talk.ts";
+import { applyBypass, describeBypass, nothingBypassed } from "../../node/bypass.ts";
+import { noOverlay } from "../../node/bypass-plan.ts";
+import {
+  type BypassRecord,
+  presentModule,
+  readBypassRecord,
+  readExclusions,
+  writeBypassRecord,
+  writeExclusions,
+} from "../../node/bypass-record.ts";
+import { lockFile, makeStampDirectory } from "../../node/stamp.ts";
+import type { Run } from "../command.ts";
 import { commandHost } from "../command-host.ts";
-import { printJson } from "../terminal.ts";
-
-const nothing: BypassConfiguration = {
-  mode: "off",
-  lease: 0,
-  pods: [],
-  excluded: [],
-  node: [],
-  peers: [],
-  tunnels: [],
-};
+import { commandKernel } from "../command-kernel.ts";
+import { printable } from "../table.ts";
+import { printJson, type Terminal } from "../terminal.ts";
+import { configurationFrom, invalid, prefixesFrom, prefixList } from "./words.ts";
 
 export const set: Run = async (words, terminal) => {
-  const host = commandHost();
-  const configuration = configurationFrom(words);
+  const excluded = prefixList(words, "exclude");
+  if (words.text("mode") === undefined) {
+    if (excluded === undefined) throw invalid("mode", undefined, "a mode, or --exclude alone");
+    return locked(() => exclude(excluded, terminal));
+  }
+  const configuration = { ...configurationFrom(words), excluded: excluded ?? readExclusions() };
   const { mode, pods } = configuration;
-  if (mode === "untrack" || mode === "bypass") {
-    const obstacles = await bypassObstacles(host, prefixesFrom("pods", pods.join(",")));
-    for (const obstacle of obstacles) terminal.complain(`podwire: ${obstacle}`);
-    if (obstacles.length > 0 && !words.flag("force")) {
+  const isLessened = mode === "untrack" || mode === "bypass";
+  const obstacles = isLessened
+    ? await bypassObstacles(commandHost(), prefixesFrom("pods", pods.join(",")))
+    : [];
+  for (const obstacle of obstacles) terminal.complain(printable(`podwire: ${obstacle}`));
+  if (obstacles.length > 0) {
+    if (!words.flag("force")) {
       terminal.complain("podwire: pods' traffic would not meet these any more; --force sets it all the same");
       return 1;
     }
+    logForced(mode, obstacles, terminal);
   }
-  await writeBypass(host, configuration);
-  return 0;
+  return locked(async () => {
+    await writeByHand(configuration, obstacles.length > 0 ? "forced" : "set", obstacles, terminal);
+    if (excluded !== undefined) writeExclusions(excluded);
+    return 0;
+  });
 };
 
-export const off: Run = async () => {
-  await writeBypass(commandHost(), nothing);
-  return 0;
-};
+export const off: Run = (_, terminal) =>
+  locked(async () => {
+    await writeByHand(nothingBypassed, "off", [], terminal);
+    return 0;
+  });
 
 export const check: Run = async (words, terminal) => {
   const obstacles = await bypassObstacles(commandHost(), prefixesFrom("pods", words.text("pods") ?? ""));
   if (words.flag("json")) printJson(obstacles, terminal);
   else if (obstacles.length === 0) terminal.print("nothing speaks against it\n");
-  else for (const obstacle of obstacles) terminal.print(`${obstacle}\n`);
+  else for (const obstacle of obstacles) terminal.print(`${printable(obstacle)}\n`);
   return obstacles.length === 0 ? 0 : 1;
 };
 
-function configurationFrom(words: Words): BypassConfiguration {
-  const mode = bypassModes.find((known) => known === words.text("mode"));
-  if (mode === undefined) throw invalid("mode", words.text("mode"), bypassModes.join(", "));
-  const lease = words.text("lease") ?? "0";
-  if (!/^[0-9]{1,5}$/.test(lease)) throw invalid("lease", lease, "seconds");
-  const list = (name: string) => {
-    const text = words.text(name) ?? "";
-    prefixesFrom(name, text);
-    return split(text);
-  };
-  const tunnels = split(words.text("tunnels") ?? "").map((text) => {
-    const [, protocol, port] = /^(udp|tcp):([0-9]{1,5})$/.exec(text) ?? [];
-    if (port === undefined) throw invalid("tunnels", text, "udp:PORT or tcp:PORT");
-    return `${protocol} ${port}`;
-  });
-  return {
-    mode,
-    lease: Number(lease),
-    pods: list("pods"),
-    excluded: list("exclude"),
-    node: list("node"),
-    peers: list("peers"),
-    tunnels,
-  };
+/** Nothing else that is set is changed. */
+async function exclude(prefixes: readonly string[], terminal: Terminal): Promise<number> {
+  writeExclusions(prefixes);
+  const record = readBypassRecord();
+  if (record !== undefined && record.networks.length > 0 && record.byHand === undefined) {
+    const outcome = await applyBypass(record.networks, record.overlay, commandKernel());
+    if (outcome !== undefined) terminal.print(`${printable(describeBypass(outcome))}\n`);
+  } else if (isLoaded(bypassModule)) {
+    const state = await readBypass(commandHost());
+    await writeBypass(commandHost(), { ...state, excluded: prefixes }, state.generation);
+    await remember({ ...(record ?? nobodysRecord()), byHand: record?.byHand ?? "set", lease: state.lease });
+  } else {
+    terminal.print("remembered; the module is not loaded\n");
+  }
+  return 0;
 }
 
-function prefixesFrom(name: string, text: string): Prefix[] {
-  return split(text).map((part) => {
-    const prefix = parsePrefix(part);
-    if (prefix === undefined)
-      throw invalid(name, part, "prefixes such as 10.244.0.0/16, with commas between");
-    return prefix;
-  });
-}
-
-function split(text: string): string[] {
-  return text.split(",").filter((part) => part !== "");
-}
-
-function invalid(name: string, value: string | undefined, expected: string): CniError {
-  return new CniError(
-    ErrorCode.invalidConfig,
-    `invalid --${name}`,
-    `${JSON.stringify(value ?? "")}: expected ${expected}`,
+async function writeByHand(
+  configuration: BypassConfiguration,
+  byHand: NonNullable<BypassRecord["byHand"]>,
+  obstacles: readonly string[],
+  terminal: Terminal,
+): Promise<void> {
+  await writeBypass(commandHost(), configuration);
+  const { fault: _, ...record } = readBypassRecord() ?? nobodysRecord();
+  await remember({ ...record, byHand, obstacles, lease: configuration.lease });
+  if (record.networks.length === 0) return;
+  const names = record.networks.map(({ wish: { network, mode } }) => `${network} (${mode})`).join(", ");
+  terminal.complain(
+    `podwire: this holds until the configuration changes or podwire apply runs: network ${names} wishes the bypass`,
   );
+}
+
+async function remember(record: BypassRecord): Promise<void> {
+  const { generation } = await readBypass(commandHost());
+  writeBypassRecord({ ...record, module: presentModule(), generation });
+}
+
+function nobodysRecord(): BypassRecord {
+  return { module: presentModule(), networks: [], overlay: noOverlay, lease: 0, obstacles: [] };
+}
+
+/** Into the kernel's log, where people look when packets pass that should not. */
+function logForced(mode: string, obstacles: readonly string[], terminal: Terminal): void {
+  const line = `podwire: bypass set --force, mode ${mode}, in spite of: ${obstacles.join("; ")}`;
+  try {
+    // The kernel takes less than 1000 bytes at once.
+    fs.writeFileSync("/dev/kmsg", `<4>${printable(line).slice(0, 900)}\n`);
+  } catch (error) {
+    terminal.complain(`podwire: this is not in the kernel's log: ${(error as Error).message}`);
+  }
+}
+
+function locked(work: () => Promise<number>): Promise<number> {
+  makeStampDirectory();
+  return withLock(lockFile, commandKernel(), work);
 }

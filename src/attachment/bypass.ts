@@ -1,0 +1,50 @@
+// Sees to it that the bypass is as an ADD's network wishes. It is a matter of speed: whatever is wrong with it is logged, and no
+// pod fails by it. Where it is not wished nothing is looked at; where the module is not loaded, one look is all.
+import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import type { NetworkConfig } from "../config/network.ts";
+import { freshBypassRecord, isRecorded, presentModule } from "../node/bypass-record.ts";
+import { wantsBypass } from "../node/bypass-wish.ts";
+import { type Call, kernelOf } from "./call.ts";
+import { listRecords } from "./record.ts";
+
+export async function ensureBypass(call: Call): Promise<void> {
+  if (!wantsBypass(call.config)) return;
+  const module = presentModule();
+  if (module === "" && call.config.bypass?.mode !== "on") return;
+  await refreshBypass(call, module);
+}
+
+/** For GC: also takes back what the network does not wish any more. */
+export async function sweepBypass(call: Call): Promise<void> {
+  if (wantsBypass(call.config)) return ensureBypass(call);
+  if (isRecorded(call.config.name)) await refreshBypass(call, presentModule());
+}
+
+async function refreshBypass(call: Call, module: string): Promise<void> {
+  const { config, log } = call;
+  try {
+    if (freshBypassRecord(config, module) !== undefined) return;
+    const { applyNetworkBypass } = await import("../node/network-bypass.ts");
+    const isInUse = (name: string) => listRecords(name).length > 0;
+    const outcome = await applyNetworkBypass(config, kernelOf(call), isInUse);
+    if (outcome === undefined) return;
+    const { describeBypass } = await import("../node/bypass.ts");
+    const isAsWished = outcome.fault === undefined && outcome.obstacles.length === 0;
+    log[isAsWished ? "info" : "warn"](describeBypass(outcome));
+  } catch (error) {
+    const { message, details } = toCniError(error);
+    log.warn(`bypass: stays as it is: ${message}: ${details}`);
+  }
+}
+
+/** For STATUS: throws if the module, which is to be on, was tried and cannot be used. */
+export function requireBypass(config: NetworkConfig): void {
+  if (config.bypass?.mode !== "on") return;
+  const { fault } = freshBypassRecord(config, presentModule()) ?? {};
+  if (fault === undefined) return;
+  throw new CniError(
+    ErrorCode.moduleUnusable,
+    "bypass.mode is on, and the module cannot be used",
+    `${fault}. Then podwire apply; or set bypass.mode to auto`,
+  );
+}

@@ -1,0 +1,82 @@
+// What the bypass module is to be set to, from what networks wish and from the plan that has the routes to peers. Pure.
+
+import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
+import { formatIp, type Ip } from "../address/ip.ts";
+import type { Bypass, Plan } from "../plan/plan.ts";
+import type { BypassWish } from "./bypass-wish.ts";
+
+/** What an overlay adds. */
+export type OverlayPart = Pick<Bypass, "pods" | "node" | "peers" | "tunnels">;
+
+export const noOverlay: OverlayPart = { pods: [], node: [], peers: [], tunnels: [] };
+
+/** `local`: the address of this node that peers know. */
+export function overlayPart(plan: Plan, local: Ip): OverlayPart {
+  const pods = plan.flatMap((object) => (object.kind === "peer-sets" ? object.prefixes : []));
+  const remotes = plan.flatMap((object) =>
+    object.kind === "route" && object.encap !== undefined ? object.encap.remote : [],
+  );
+  // A tunnel of UDP; podwire_stt leaves netfilter out by itself.
+  const tunnels = plan.flatMap((object) =>
+    object.kind === "link" && object.type.kind === "tunnel" ? `udp ${object.type.port}` : [],
+  );
+  const peers = [...new Set(remotes)].map(asPrefix);
+  return peers.length === 0 || tunnels.length === 0
+    ? { ...noOverlay, pods }
+    : { pods, node: [asPrefix(formatIp(local))], peers, tunnels };
+}
+
+/** `excluded`: by hand, besides what configurations say. */
+export function bypassPlan(
+  wishes: readonly BypassWish[],
+  overlay: OverlayPart,
+  excluded: readonly string[],
+): Bypass {
+  const leases = wishes.map(({ lease }) => lease).filter((lease) => lease > 0);
+  return {
+    kind: "bypass",
+    where: "host",
+    mode: "bypass",
+    lease: leases.length === 0 ? 0 : Math.min(...leases),
+    pods: distinct([...wishes.flatMap(({ own, pods }) => [...own, ...pods]), ...overlay.pods]),
+    excluded: distinct([...wishes.flatMap((wish) => wish.excluded), ...excluded]),
+    node: overlay.node,
+    peers: overlay.peers,
+    tunnels: overlay.tunnels,
+  };
+}
+
+/** What speaks against it in the configuration itself, whether or not its pods are there yet. */
+export function plannedObstacles(
+  wishes: readonly BypassWish[],
+  { pods, tunnels }: Bypass,
+  overlay: OverlayPart,
+): string[] {
+  const unknown = wishes.filter(({ own, pods: named }) => own.length + named.length === 0);
+  if (unknown.length === wishes.length && tunnels.length === 0) {
+    return unknown.map(
+      ({ network }) =>
+        `network ${network} does not tell its pods' prefixes (its IPAM is not host-local); set bypass.pods`,
+    );
+  }
+  return wishes
+    .filter(({ isMasqueraded }) => isMasqueraded)
+    .flatMap(({ network, subnets }) => {
+      const direct = mergeIntervals(
+        [...subnets, ...overlay.pods].flatMap((text) => parseInterval(text) ?? []),
+      );
+      const others = pods.filter((text) => {
+        const interval = parseInterval(text);
+        return interval !== undefined && !covers(direct, interval);
+      });
+      return others.map((text) => `network ${network} masquerades what its pods send to ${text} (ipMasq)`);
+    });
+}
+
+function asPrefix(address: string): string {
+  return `${address}/${address.includes(":") ? 128 : 32}`;
+}
+
+function distinct(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
+}

@@ -1,0 +1,94 @@
+// What became of the bypass module last, in /run: by it an ADD sees in one look at the module and one read that nothing is to be
+// done. It is a hint: what the module is set to is asked of the module.
+import fs from "node:fs";
+import { stateDirectory } from "../attachment/record.ts";
+import type { NetworkConfig } from "../config/network.ts";
+import { bypassModule, moduleIdentity } from "../kernel-module/module.ts";
+import { makeDirectory, replaceFile } from "../linux/files.ts";
+import type { OverlayPart } from "./bypass-plan.ts";
+import { type BypassWish, wishOf } from "./bypass-wish.ts";
+import { keyOf } from "./stamp.ts";
+
+const file = "/run/podwire/bypass.json";
+/** Prefixes that people excluded by hand. No network has a name like it. */
+const exclusionsFile = `${stateDirectory}/.bypass-excluded.json`;
+
+export interface WishingNetwork {
+  /** All that its wish follows from. */
+  readonly key: string;
+  readonly wish: BypassWish;
+}
+
+export interface BypassRecord {
+  /** moduleIdentity at that time. */
+  readonly module: string;
+  readonly networks: readonly WishingNetwork[];
+  readonly overlay: OverlayPart;
+  /** What the module had after podwire set it; another one: somebody else set it since. */
+  readonly generation?: number;
+  /** For `podwire apply --watch` to renew, in seconds. */
+  readonly lease: number;
+  /** Why nothing is bypassed; or, if it was forced, in spite of what. */
+  readonly obstacles: readonly string[];
+  /** Why the module cannot be used at all. */
+  readonly fault?: string;
+  /** People set it since, by `podwire bypass set` or `off`. */
+  readonly byHand?: "set" | "forced" | "off";
+}
+
+export function readBypassRecord(): BypassRecord | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(file, "utf8")) as BypassRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isRecorded(network: string): boolean {
+  return readBypassRecord()?.networks.some(({ wish }) => wish.network === network) === true;
+}
+
+export function writeBypassRecord(record: BypassRecord): void {
+  makeDirectory("/run/podwire", 0o700);
+  replaceFile(file, JSON.stringify(record));
+}
+
+export function removeBypassRecord(): void {
+  fs.rmSync(file, { force: true });
+}
+
+export function wishingNetwork(network: NetworkConfig): WishingNetwork | undefined {
+  const wish = wishOf(network);
+  return wish && { key: bypassKey(network), wish };
+}
+
+/** The record, if nothing has changed since that can be seen cheaply. */
+export function freshBypassRecord(network: NetworkConfig, module: string): BypassRecord | undefined {
+  const record = readBypassRecord();
+  const own = record?.networks.find(({ wish }) => wish.network === network.name);
+  return record?.module === module && own?.key === bypassKey(network) ? record : undefined;
+}
+
+function bypassKey(network: NetworkConfig): string {
+  return JSON.stringify([keyOf(network), network.bypass, network.ipMasq]);
+}
+
+/** "" where the module is not loaded. */
+export function presentModule(): string {
+  return moduleIdentity(bypassModule) ?? "";
+}
+
+export function readExclusions(): string[] {
+  try {
+    return JSON.parse(fs.readFileSync(exclusionsFile, "utf8")) as string[];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** They outlast reboots: what is excluded for nothing is only slower. */
+export function writeExclusions(prefixes: readonly string[]): void {
+  makeDirectory(stateDirectory, 0o700);
+  replaceFile(exclusionsFile, JSON.stringify(prefixes));
+}

@@ -1,0 +1,133 @@
+// Sets the bypass module as the node's networks wish. Callers hold the overlay's lock: what it is set to follows from the overlay.
+// Pods come and go within the prefixes that are set, so ADD and DEL of a pod change nothing of it.
+import { type Prefix, parsePrefix } from "../address/ip.ts";
+import { bypassObstacles } from "../bypass/check.ts";
+import { type BypassConfiguration, readBypass, writeBypass } from "../bypass/control.ts";
+import { toCniError } from "../cni/error.ts";
+import { type Host, hostOf } from "../kernel-module/host.ts";
+import { loadModule } from "../kernel-module/load.ts";
+import { bypassModule, isLoaded } from "../kernel-module/module.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { replaceBypass } from "../plan/bypass.ts";
+import type { Bypass } from "../plan/plan.ts";
+import { bypassPlan, type OverlayPart, plannedObstacles } from "./bypass-plan.ts";
+import {
+  type BypassRecord,
+  presentModule,
+  readBypassRecord,
+  readExclusions,
+  removeBypassRecord,
+  type WishingNetwork,
+  writeBypassRecord,
+} from "./bypass-record.ts";
+
+export const nothingBypassed: BypassConfiguration = {
+  mode: "off",
+  lease: 0,
+  pods: [],
+  excluded: [],
+  node: [],
+  peers: [],
+  tunnels: [],
+};
+
+export interface BypassOutcome {
+  /** undefined if the module is not loaded. */
+  readonly set?: Bypass;
+  readonly isChanged: boolean;
+  /** Why nothing is bypassed. */
+  readonly obstacles: readonly string[];
+  /** Why the module, which is wanted on, cannot be used. */
+  readonly fault?: string;
+}
+
+/** What the module should be set to, and why to less than is wished. Changes nothing. */
+export async function judgeBypass(
+  networks: readonly WishingNetwork[],
+  overlay: OverlayPart,
+  host: Host,
+): Promise<{ wanted: Bypass; obstacles: string[] }> {
+  const wishes = networks.map(({ wish }) => wish);
+  const wished = bypassPlan(wishes, overlay, readExclusions());
+  const planned = plannedObstacles(wishes, wished, overlay);
+  const judged = wishes.map(({ network }) => network);
+  const obstacles = [...planned, ...(await bypassObstacles(host, parsed(wished.pods), judged))];
+  const wanted: Bypass = obstacles.length === 0 ? wished : { ...wished, mode: "off", lease: 0 };
+  return { wanted, obstacles };
+}
+
+/** undefined where no network wishes anything. Throws if the module refuses. */
+export async function applyBypass(
+  networks: readonly WishingNetwork[],
+  overlay: OverlayPart,
+  kernel: Kernel,
+): Promise<BypassOutcome | undefined> {
+  const host = hostOf(kernel);
+  if (networks.length === 0) return releaseBypass(host);
+  const fault = await loadIfWished(networks, host);
+  if (!isLoaded(bypassModule)) {
+    writeBypassRecord({
+      ...recordOf(networks, overlay),
+      obstacles: [],
+      ...(fault === undefined ? {} : { fault }),
+    });
+    return { isChanged: false, obstacles: [], ...(fault === undefined ? {} : { fault }) };
+  }
+  const { wanted, obstacles } = await judgeBypass(networks, overlay, host);
+  const isChanged = await replaceBypass(wanted, kernel);
+  const { generation } = await readBypass(host);
+  writeBypassRecord({ ...recordOf(networks, overlay), obstacles, generation, lease: wanted.lease });
+  return { set: wanted, isChanged, obstacles };
+}
+
+/** In few words, for logs and people. */
+export function describeBypass({ set, obstacles, fault }: BypassOutcome): string {
+  if (fault !== undefined) return `bypass: on is wished, but ${fault}`;
+  if (set === undefined) return "bypass: the module is not loaded, so nothing is bypassed";
+  if (obstacles.length > 0) return `bypass: off, because ${obstacles.join("; ")}`;
+  const tunnels = set.tunnels.length === 0 ? "" : `, and tunnels to ${set.peers.length} peers`;
+  return `bypass: traffic between ${set.pods.length} prefixes of pods${tunnels}`;
+}
+
+function recordOf(
+  networks: readonly WishingNetwork[],
+  overlay: OverlayPart,
+): Omit<BypassRecord, "obstacles"> {
+  return { module: presentModule(), networks, overlay, lease: 0 };
+}
+
+/** Returns why it could not be loaded. */
+async function loadIfWished(networks: readonly WishingNetwork[], host: Host): Promise<string | undefined> {
+  if (isLoaded(bypassModule) || !networks.some(({ wish }) => wish.mode === "on")) return undefined;
+  try {
+    await loadModule(bypassModule, host);
+    return undefined;
+  } catch (error) {
+    const { message, details } = toCniError(error);
+    return `${message}: ${details}`;
+  }
+}
+
+/** Off again, unless somebody else has set it since. */
+async function releaseBypass(host: Host): Promise<BypassOutcome | undefined> {
+  const record = readBypassRecord();
+  if (record === undefined) return undefined;
+  if (record.byHand !== undefined && record.module === presentModule()) {
+    writeBypassRecord({ ...record, networks: [] });
+    return undefined;
+  }
+  let isChanged = false;
+  if (record.generation !== undefined && isLoaded(bypassModule)) {
+    const { generation, mode } = await readBypass(host);
+    if (generation === record.generation && record.module === presentModule()) {
+      await writeBypass(host, nothingBypassed, generation);
+      isChanged = mode !== "off";
+    }
+  }
+  removeBypassRecord();
+  return { isChanged, obstacles: [] };
+}
+
+function parsed(texts: readonly string[]): Prefix[] {
+  return texts.flatMap((text) => parsePrefix(text) ?? []);
+}

@@ -1,0 +1,29 @@
+// Renews the lease of the bypass, if podwire's own setting has one: when podwire stops, nothing is bypassed any more.
+import { renewBypass } from "../bypass/control.ts";
+import { toCniError } from "../cni/error.ts";
+import { hostOf } from "../kernel-module/host.ts";
+import { presentModule, readBypassRecord } from "./bypass-record.ts";
+
+const lookMs = 1000;
+/** Of a lease: two renewals may fail. */
+const part = 3;
+
+export function keepLease(searchPath: string | undefined, say: (message: string) => void): { stop(): void } {
+  let renewedAt = Number.NEGATIVE_INFINITY;
+  let fault: string | undefined;
+  const look = async () => {
+    const { lease = 0, generation, module } = readBypassRecord() ?? {};
+    const isDue = performance.now() - renewedAt >= (lease * 1000) / part;
+    if (lease === 0 || generation === undefined || module !== presentModule() || !isDue) return;
+    renewedAt = performance.now();
+    const deadline = AbortSignal.timeout((lease * 1000) / part);
+    const found = await renewBypass(hostOf({ searchPath, deadline }), generation).then(
+      () => undefined,
+      (error: unknown) => toCniError(error).details,
+    );
+    if (found !== undefined && found !== fault) say(`the lease of the bypass cannot be renewed: ${found}`);
+    fault = found;
+  };
+  const looking = setInterval(() => void look(), lookMs);
+  return { stop: () => clearInterval(looking) };
+}

@@ -1,0 +1,39 @@
+// The bypass for an ADD of a network that wishes it: applied if it is not yet. Other networks of the node keep what they have.
+import type { NetworkConfig } from "../config/network.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { withLock } from "../linux/talk.ts";
+import { applyBypass, type BypassOutcome } from "./bypass.ts";
+import { noOverlay, type OverlayPart, overlayPart } from "./bypass-plan.ts";
+import { freshBypassRecord, presentModule, readBypassRecord, wishingNetwork } from "./bypass-record.ts";
+import { wants } from "./declared.ts";
+import { desiredForNetwork } from "./network-overlay.ts";
+import { lockFile, makeStampDirectory } from "./stamp.ts";
+
+/** undefined if another podwire did it meanwhile, or there is nothing to do. */
+export async function applyNetworkBypass(
+  network: NetworkConfig,
+  kernel: Kernel,
+  isInUse: (network: string) => boolean,
+): Promise<BypassOutcome | undefined> {
+  makeStampDirectory();
+  return withLock(lockFile, kernel, async () => {
+    const own = wishingNetwork(network);
+    if (own !== undefined && freshBypassRecord(network, presentModule()) !== undefined) return undefined;
+    const others = readBypassRecord()?.networks.filter(
+      ({ wish }) => wish.network !== network.name && isInUse(wish.network),
+    );
+    const networks = [...(others ?? []), ...(own === undefined ? [] : [own])];
+    return applyBypass(networks, await partOf(network, kernel, isInUse), kernel);
+  });
+}
+
+/** A network without an overlay may stand beside one that has it. */
+async function partOf(
+  network: NetworkConfig,
+  kernel: Kernel,
+  isInUse: (network: string) => boolean,
+): Promise<OverlayPart> {
+  if (!wants(network.overlay)) return readBypassRecord()?.overlay ?? noOverlay;
+  const { plan, underlay } = await desiredForNetwork(network, kernel, isInUse);
+  return overlayPart(plan, underlay.local);
+}
