@@ -1,4 +1,5 @@
-// Tells whether Open vSwitch has been restarted, which loses flows and internal ports, and has its pods repaired then.
+// Tells whether Open vSwitch has been restarted, which loses flows and internal ports, or its bridge has another MAC, and has
+// its pods repaired then.
 import fs from "node:fs";
 import path from "node:path";
 import { makeDirectory, replaceFile } from "../linux/files.ts";
@@ -8,14 +9,14 @@ import type { Log } from "../log.ts";
 import { liveAttachments, repairAttachments } from "./repair.ts";
 
 /** A process of before the last boot is of no interest. */
-const directory = "/run/podwire";
+export const runDirectory = "/run/podwire";
 
 /**
  * For a verb that had to do with the bridge: repairs its pods if its ovs-vswitchd is another one than the last time that somebody looked. A file says which
  * that was; without it, or if something could not be mended, the next call looks again.
  */
 export async function repairAfterRestart(at: BridgeName, kernel: Kernel, log: Log): Promise<void> {
-  const seen = identityOf(managementSocket(at));
+  const seen = identityOf(at);
   if (seen === undefined || readIfThere(fileOf(at)) === seen) return;
   const records = liveAttachments().filter(({ plan }) =>
     plan.some(
@@ -27,15 +28,17 @@ export async function repairAfterRestart(at: BridgeName, kernel: Kernel, log: Lo
   const repairs = await repairAttachments(records, kernel);
   for (const { name, mended, fault } of repairs) {
     const what = fault === undefined ? `made again: ${mended.join(", ")}` : `cannot be repaired: ${fault}`;
-    log.warn(`after a restart of Open vSwitch: container ${name.containerID}, ${name.ifname}: ${what}`);
+    log.warn(
+      `after a restart or change of Open vSwitch: container ${name.containerID}, ${name.ifname}: ${what}`,
+    );
   }
   if (repairs.some(({ fault }) => fault !== undefined)) return;
   rememberSwitch(at, seen);
 }
 
-export function rememberSwitch(at: BridgeName, identity = identityOf(managementSocket(at))): void {
+export function rememberSwitch(at: BridgeName, identity = identityOf(at)): void {
   if (identity === undefined) return;
-  makeDirectory(directory, 0o700);
+  makeDirectory(runDirectory, 0o700);
   replaceFile(fileOf(at), identity);
 }
 
@@ -45,13 +48,16 @@ export function forgetSwitch(at: BridgeName): void {
 }
 
 function fileOf({ bridge }: BridgeName): string {
-  return path.join(directory, `switch-${bridge}`);
+  return path.join(runDirectory, `switch-${bridge}`);
 }
 
-/** ovs-vswitchd makes its sockets anew when it starts. */
-function identityOf(socket: string): string | undefined {
+/** ovs-vswitchd makes its sockets anew when it starts; a bridge's MAC, which flows have, is its owner's to change. */
+function identityOf(at: BridgeName): string | undefined {
+  const socket = managementSocket(at);
   const stat = fs.statSync(socket, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? undefined : `${socket} ${stat.dev} ${stat.ino} ${stat.ctimeNs}`;
+  if (stat === undefined) return undefined;
+  const mac = readIfThere(`/sys/class/net/${at.bridge}/address`)?.trim();
+  return `${socket} ${stat.dev} ${stat.ino} ${stat.ctimeNs} ${mac ?? ""}`;
 }
 
 function readIfThere(file: string): string | undefined {

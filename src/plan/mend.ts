@@ -5,6 +5,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { applySysctls, refused } from "./apply.ts";
 import { type IpObject, isIpObject, linkOf, makingLines, mendingLines, upLines } from "./ip-lines.ts";
+import { withLocalMacs } from "./local-mac.ts";
 import { applyMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
 import { applyOvs } from "./ovs.ts";
@@ -14,11 +15,12 @@ import { type Step, stepsOf } from "./steps.ts";
 import { isAsPlanned } from "./verify.ts";
 
 /**
- * `tolerated`: the plan with what others may rightly have changed left open. Returns what was mended, in words; throws if
+ * `left`: the plan with what others may rightly have changed left open. Returns what was mended, in words; throws if
  * something cannot be.
  */
-export async function mend(plan: Plan, tolerated: Plan, kernel: Kernel): Promise<string[]> {
-  const observed = await observe(plan, kernel);
+export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<string[]> {
+  const observed = await observe(made, kernel);
+  const [plan, tolerated] = [withLocalMacs(made, observed), withLocalMacs(left, observed)];
   const lost = lostLinks(plan, observed);
   const isLost = (object: PlanObject) => lost.has(keyOf(object.where, placeOf(object) ?? ""));
   const faulty = tolerated.filter((object) => !isAsPlanned(object, observed) && !isLost(object));

@@ -158,6 +158,26 @@ describe.skipIf(!hasOpenVswitch)("somebody else's bridge", () => {
     expect((await own.check(pod1, config)).stdout).not.toContain("lladdr 02:");
   });
 
+  test.each([
+    ["podwire apply", async () => expect((await own.apply()).exitCode).toBe(0)],
+    ["an ADD of another pod", async () => void (await own.pod("pod2", config))],
+  ])("that gets another MAC is noticed by CHECK, and its pods are mended by %s", async (_what, mend) => {
+    await makeOther();
+    const pod1 = await own.pod("pod1", config);
+    const mac = "02:00:00:00:00:78";
+    await own.ovs.run("ovs-vsctl", "set", "Bridge", "br-other", `other_config:hwaddr="${mac}"`);
+    expect((await own.check(pod1, config)).json).toMatchObject({
+      code: 104,
+      details: expect.stringContaining(mac),
+    });
+    const pings = ["ping", "-c", "1", "-W", "3", hostAddress] as const;
+    await expect(own.node.runIn("pod1", ...pings)).rejects.toThrow();
+    await mend();
+    await own.node.runIn("pod1", ...pings);
+    expect((await own.check(pod1, config)).stdout).toBe("");
+    expect(await own.node.run("ip", "-o", "link", "show", "br-other")).toContain(mac);
+  });
+
   test("floods nothing of its segment to pods, and pods nothing to its segment", async () => {
     await makeOther();
     await own.pod("pod1", config);
