@@ -1,8 +1,17 @@
 // What other implementations of STT may choose, and what a network does to segments: all of it arrives. Frames are made
 // here and sent from the other node past its kernel; a capture on the link tells what was delivered.
 import { describe, expect, test } from "vitest";
-import { tcpFrame, udpFrame } from "../../stt-tunnel/packets.ts";
-import { type Convention, cut, type Segment, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
+import { goldenFrames, goldenNames } from "../../stt-tunnel/golden.ts";
+import { be16, tcpFrame, udpFrame } from "../../stt-tunnel/packets.ts";
+import {
+  type Convention,
+  cut,
+  dissectSegment,
+  joinSegments,
+  type Segment,
+  sttFlags,
+  sttFrame,
+} from "../../stt-tunnel/wire.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { tunnelForSegments } from "../stt/delivery.ts";
@@ -91,8 +100,14 @@ describe.skipIf(cannotRunFullLab("segments of STT")).each(testedKernels)("STT on
   test("a tag in the header arrives as a tag, and bit 12 is none of it", async () => {
     const frame = udpFrame(inside, content(100));
     const { delivered } = await deliver((send) => send(cut(sttFrame(frame, { vlanTci: 0xb005 }), 1400)));
-    const tagged = Buffer.concat([frame.subarray(0, 12), Buffer.from("8100a005", "hex"), frame.subarray(12)]);
-    expect(delivered).toEqual([tagged]);
+    expect(delivered).toEqual([withTag(frame, 0xb005)]);
+  });
+
+  test.each(goldenNames)("what a module sent before arrives as it was: %s", async (name) => {
+    const captured = goldenFrames(name);
+    const { delivered } = await deliver(() => captured);
+    const frames = joinSegments(captured.map(dissectSegment));
+    expect(delivered).toEqual(frames.map(({ ethernet, vlanTci }) => withTag(ethernet, vlanTci)));
   });
 
   test("a segment that IP had to cut arrives", async () => {
@@ -115,3 +130,10 @@ describe.skipIf(cannotRunFullLab("segments of STT")).each(testedKernels)("STT on
     expect(delivered.map((each) => each[15])).toEqual([3]);
   });
 });
+
+/** The frame as a capture of the link shows it: with the tag that the header told of, less its bit 12. */
+function withTag(frame: Buffer, vlanTci: number): Buffer {
+  if (vlanTci === 0) return frame;
+  const tag = Buffer.concat([Buffer.from("8100", "hex"), be16(vlanTci & ~0x1000)]);
+  return Buffer.concat([frame.subarray(0, 12), tag, frame.subarray(12)]);
+}

@@ -1,15 +1,26 @@
 // The STT module between two nodes of each kernel: what a link needs, who reaches whom, and what goes over the wire.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dissectSegment, joinSegments, sttFlags, type WholeFrame } from "../../stt-tunnel/wire.ts";
+import { headersIn, headersOf, lacksWireshark, readByWireshark } from "../../stt-tunnel/wireshark.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
 import type { LabNode } from "../machine/node.ts";
-import { closeTunnel, counted, counters, endOf, type Family, loadModule, openTunnel } from "../stt/tunnel.ts";
+import {
+  closeTunnel,
+  counted,
+  counters,
+  endOf,
+  type Family,
+  loadModule,
+  openTunnel,
+  setOffloads,
+} from "../stt/tunnel.ts";
 import { capture } from "../stt/wire.ts";
 
 const { partial, ipv4, tcp } = sttFlags;
 const families = [4, 6] as const;
+const hasWireshark = !lacksWireshark();
 
 describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
   const lab = sharedLab({ kernel });
@@ -89,12 +100,12 @@ describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s",
     });
 
     test("without any offload of the interfaces all arrives, put together from segments", async () => {
-      await offload(lab.nodes, "off");
+      await setOffloads(lab, "off");
       const changes = await counted(lab.node2, async () => {
         await transfer(endOf(lab.node1), endOf(lab.node2), 8, 4);
         await transfer(endOf(lab.node1), endOf(lab.node2), 8, 6);
       });
-      await offload(lab.nodes, "on");
+      await setOffloads(lab, "on");
       expect(changes["reassembly_completed"]).toBeGreaterThan(100);
       expect(changes).not.toHaveProperty("rx_bad_checksum");
       expect(changes).not.toHaveProperty("reassembly_conflict");
@@ -143,11 +154,7 @@ describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s",
   });
 });
 
-async function offload(nodes: readonly LabNode[], state: "on" | "off"): Promise<void> {
-  for (const node of nodes) await node.sh(`ethtool -K eth0 tso ${state} gso ${state} gro ${state}`);
-}
-
-/** Frames that the node sends while `act` runs, each checked against the format. */
+/** Frames that the node sends while `act` runs, each checked against the format, and by Wireshark. */
 async function framesOnWire(
   node: LabNode,
   underlay: Family,
@@ -157,5 +164,8 @@ async function framesOnWire(
   const filter = `${underlay === 4 ? "ip" : "ip6"} src ${source} and tcp dst port 7471`;
   const filter6 = `ip6 src ${source} and ip6[6] == 6 and ip6[42:2] == 7471`;
   const captured = await capture(node, "eth0", underlay === 4 ? filter : filter6, act);
-  return joinSegments(captured.map(dissectSegment));
+  const frames = joinSegments(captured.map(dissectSegment));
+  if (hasWireshark && frames.length > 0)
+    expect(headersIn(readByWireshark(captured))).toEqual(headersOf(frames));
+  return frames;
 }

@@ -98,3 +98,8 @@ export function changesOf(before: Counters, after: Counters): Counters {
   const changes = Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)] as const);
   return Object.fromEntries(changes.filter(([, change]) => change !== 0));
 }
+
+/** What the nodes' cards segment and join. */
+export async function setOffloads({ nodes }: Lab, state: "on" | "off"): Promise<void> {
+  for (const node of nodes) await node.sh(`ethtool -K eth0 tso ${state} gso ${state} gro ${state}`);
+}

@@ -1,0 +1,65 @@
+// Hours of it: traffic of all kinds between two nodes while links, modules, MTUs and namespaces come and go, in an
+// order that chance chose; at the end nothing is left of it. PODWIRE_SOAK_MINUTES says how long, for each kernel.
+import { beforeAll, describe, expect, test } from "vitest";
+import { testedKernels } from "../fixture/kernels.ts";
+import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
+import type { LabNode } from "../machine/node.ts";
+import { closeTunnel, loadModule, openTunnel } from "../stt/tunnel.ts";
+import { disturbances, recovers, underTraffic } from "../stt/unrest.ts";
+
+/** An hour on all four kernels together. */
+const minutes = Number(process.env["PODWIRE_SOAK_MINUTES"] ?? 15);
+
+describe.skipIf(cannotRunFullLab("hours of STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
+  const lab = sharedLab({ kernel });
+  beforeAll(() => loadModule(lab), 600_000);
+
+  test(
+    `bears ${minutes} minutes of everything, and leaves nothing`,
+    async () => {
+      const kinds = Object.entries(disturbances);
+      const held: number[][] = [];
+      const happened = new Map<string, number>();
+      const end = Date.now() + minutes * 60_000;
+      for (let part = 0; part < parts; part++) {
+        await openTunnel(lab);
+        await underTraffic(lab, async () => {
+          const partEnd = end - (minutes * 60_000 * (parts - 1 - part)) / parts;
+          do {
+            const [name, disturb] = kinds[Math.floor(Math.random() * kinds.length)] as (typeof kinds)[number];
+            await disturb(lab);
+            happened.set(name, (happened.get(name) ?? 0) + 1);
+            await lab.node1.sh("sleep 1");
+          } while (Date.now() < partEnd);
+        });
+        await recovers(lab);
+        await closeTunnel(lab);
+        held.push(await Promise.all(lab.nodes.map(memoryHeld)));
+        expect(await lab.faults()).toEqual([]);
+      }
+      console.log(
+        `kernel ${kernel}: ${JSON.stringify(Object.fromEntries(happened))}; kB held: ${JSON.stringify(held)}`,
+      );
+      // The first part fills what the kernel keeps for itself.
+      const [first = []] = held;
+      for (const [node, kilobytes] of (held.at(-1) ?? []).entries())
+        expect(kilobytes - (first[node] ?? 0), `kB more on node ${node + 1}`).toBeLessThan(4096);
+      for (const node of lab.nodes) {
+        expect(await node.sh("lsmod | awk '$1 == \"podwire_stt\" { print $3 }'")).toBe("0\n");
+        await node.sh("rmmod podwire_stt");
+      }
+    },
+    (minutes + 30) * 60_000,
+  );
+});
+
+/** Memory is looked at after each. */
+const parts = 3;
+
+/** Kilobytes that the kernel cannot give back. */
+async function memoryHeld(node: LabNode): Promise<number> {
+  return Number(
+    await node.sh(`sleep 3; sync; echo 3 > /proc/sys/vm/drop_caches; sleep 2
+      awk '/^(SUnreclaim|Percpu|KernelStack|PageTables):/ { sum += $2 } END { print sum }' /proc/meminfo`),
+  );
+}
