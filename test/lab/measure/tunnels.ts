@@ -57,12 +57,13 @@ export function podsBy({ name, mtu, link, route }: Tunnel): Variant {
   return {
     name,
     prepare: async ({ node1, node2 }) => {
-      for (const node of [node1, node2]) await node.sh(link(node));
-      const from = await pod(node1, conflistFor(node1, { mtu, timeout: 300 }));
-      const to = await pod(node2, conflistFor(node2, { mtu, timeout: 300 }));
-      await node1.sh(route(to));
-      await node2.sh(route(from));
-      await ping(from, to, { count: 2 });
+      const make = async (node: LabNode) => {
+        await node.sh(link(node));
+        return pod(node, conflistFor(node, { mtu, timeout: 300 }));
+      };
+      const [from, to] = await Promise.all([make(node1), make(node2)]);
+      await Promise.all([node1.sh(route(to)), node2.sh(route(from))]);
+      await ping(from, to, { count: 1 });
       return { from, to };
     },
   };
