@@ -29,7 +29,7 @@ export interface Keeping {
 /** Files and settings are looked at this often; nobody tells of a setting of IPv6, or of a file that is moved into place. */
 const lookMs = 500;
 /** Events come in swarms, and a swarm is answered once. */
-const settleMs = 50;
+const settleMs = 20;
 const leastPauseMs = 200;
 const retryMs = 1000;
 /** Of one round. */

@@ -5,7 +5,13 @@ import { makingLines, peerRouteProtocol, routeLine } from "./ip-lines.ts";
 import type { ObservedLink, ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
 import { describeObject, type Link, type Plan, type PlanObject, type Route } from "./plan.ts";
-import { destinationOf, neighboursByAddress, routesByDestination, tunnelFault, verify } from "./verify.ts";
+import {
+  destinationOf,
+  isAsPlanned,
+  neighboursByAddress,
+  routesByDestination,
+  tunnelFault,
+} from "./verify.ts";
 
 export interface Change {
   readonly line: string;
@@ -40,7 +46,7 @@ function changesOfLink(wanted: Link, host: ObservedHost): Change[] {
   );
   if (found === undefined) return making;
   if (isOfOtherKind(wanted, found)) return [deletion(wanted.name), ...making];
-  if (verify([wanted], host).length === 0) return [];
+  if (isAsPlanned(wanted, host)) return [];
   const words = [`link set dev ${wanted.name}`];
   if (wanted.mac !== undefined && wanted.mac !== found.address) words.push(`address ${wanted.mac}`);
   if (wanted.mtu !== undefined && wanted.mtu !== found.mtu) words.push(`mtu ${wanted.mtu}`);
@@ -59,7 +65,7 @@ function deletion(name: string): Change {
 /** All but links, and what is stale last. */
 export function objectChanges(plan: Plan, host: ObservedHost, scope: Scope): Change[] {
   const own = plan.filter(({ kind }) => kind === "address" || kind === "neighbour" || kind === "route");
-  const faulty = own.filter((object) => verify([object], host).length > 0);
+  const faulty = own.filter((object) => !isAsPlanned(object, host));
   return [
     ...faulty.flatMap((object) => changesOf(object, host)),
     ...staleRoutes(plan, host),
