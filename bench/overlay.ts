@@ -1,37 +1,74 @@
-// `npm run bench:overlay`: how long podwire takes for thousands of peers, with real routes of this kernel in a network
-// namespace: the first `podwire apply`, one that has nothing to do, and a change of one peer by --watch.
+// `npm run bench:overlay`: what podwire takes for thousands of peers, with real routes of this kernel in a network
+// namespace: the first `podwire apply`, one that has nothing to do, one after a change of one peer, and such a change by --watch.
+// See docs/measurements.md.
 import fs from "node:fs";
+import { parseArgs } from "node:util";
 import { executable } from "../test/fixture/node.ts";
 import { type ClusterNode, startCluster } from "../test/overlay/cluster.ts";
-import { eventually, type Watching, watch } from "../test/overlay/watching.ts";
+import { watch } from "../test/overlay/watching.ts";
+import { updateDocument } from "./document.ts";
+import { changesByWatch, type Spent } from "./overlay-changes.ts";
+import { type Peer, peerList, peersFile, replacePeers } from "./overlay-peers.ts";
+import { percentile } from "./sample.ts";
 import { format } from "./table.ts";
 
-const peersFile = "/etc/podwire/peers.json";
-const changes = 10;
+const usage = `usage: npm run bench:overlay -- [options]
+  --peers N        besides 100, to compare with (5000)
+  --changes N      of one peer (10)
+  --update FILE    replace the report in a document, between its bench:overlay markers`;
 
-interface Peer {
-  readonly node: string;
-  readonly address: string;
-  readonly podCIDRs: readonly string[];
+const { values: options } = parseArgs({
+  options: {
+    peers: { type: "string", default: "5000" },
+    changes: { type: "string", default: "10" },
+    update: { type: "string" },
+    help: { type: "boolean", default: false },
+  },
+});
+const changes = Number(options.changes);
+
+const head = [
+  "overlay",
+  "peers",
+  "first apply",
+  "apply again",
+  "apply, one peer",
+  "--watch, one peer",
+  "--watch, check",
+  "apply, MB",
+  "--watch, MB",
+];
+
+if (options.help) console.log(usage);
+else await bench();
+
+async function bench(): Promise<void> {
+  const load = () => (fs.readFileSync("/proc/loadavg", "utf8").split(" ")[0] ?? "").trim();
+  const before = load();
+  const rows: string[][] = [];
+  for (const type of ["vxlan", "host-gw"]) {
+    for (const count of [100, Number(options.peers)]) {
+      console.error(`measuring ${type} with ${count} peers`);
+      const row = await measure(type, count);
+      console.error(row.join("; "));
+      rows.push(row);
+    }
+  }
+  const kernel = fs.readFileSync("/proc/sys/kernel/osrelease", "utf8").trim();
+  const said =
+    `Linux ${kernel}; load average ${before} at the start, ${load()} at the end; ${changes} changes of one peer each way; ` +
+    `${new Date().toISOString()}.`;
+  const text = `${said}\n\n${format({ head, rows })}`;
+  console.log(text);
+  if (options.update !== undefined) updateDocument(options.update, "bench:overlay", text);
 }
 
-/** In 198.18.0.0/15, the benchmarks' own (RFC 2544); the underlay's link has all of it. */
-function peerList(count: number): Peer[] {
-  return Array.from({ length: count }, (_, index) => ({
-    node: `node${index}`,
-    address: `198.18.${1 + (index >> 8)}.${index & 255}`,
-    podCIDRs: [`10.${index >> 8}.${index & 255}.0/24`],
-  }));
-}
-
-interface Figures {
-  readonly wallMs: number;
-  readonly cpuMs: number;
+interface Call extends Spent {
   readonly peakMb: number;
 }
 
 /** With what its programs used: GNU time waits for all of them. */
-async function apply(node: ClusterNode): Promise<Figures> {
+async function apply(node: ClusterNode): Promise<Call> {
   const began = performance.now();
   const words = ["-f", "%e %U %S %M", "-o", "/run/figures", executable, "apply"];
   const { exitCode, stderr } = await node.attempt("/usr/bin/time", words);
@@ -45,31 +82,19 @@ async function apply(node: ClusterNode): Promise<Figures> {
   return { wallMs, cpuMs: 1000 * (user + system), peakMb: peak / 1024 };
 }
 
-/** What --watch says that a change took, from reading the file to the last route. */
-async function change(node: ClusterNode, watching: Watching, peers: readonly Peer[]): Promise<number[]> {
-  const times: number[] = [];
+/** Each with one peer more than the list. */
+async function changesByApply(node: ClusterNode, peers: readonly Peer[]): Promise<Call[]> {
+  const calls: Call[] = [];
   for (let round = 0; round < changes; round++) {
-    const added = { node: "new", address: `198.19.${round}.1`, podCIDRs: [`10.200.${round}.0/24`] };
-    const before = watching.said().length;
-    node.write(`${peersFile}.new`, JSON.stringify([...peers, added]));
-    fs.renameSync(node.file(`${peersFile}.new`), node.file(peersFile));
-    const said = await eventually(() => {
-      const match = new RegExp(`10\\.200\\.${round}\\.0/24.*\\(([0-9]+) ms\\)`).exec(
-        watching.said().slice(before),
-      );
-      if (match === null) throw new Error(`nothing said of round ${round}: ${watching.said().slice(before)}`);
-      return match;
-    });
-    times.push(Number(said[1]));
-    // Until it has looked at the kernel once more.
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    replacePeers(node, [
+      ...peers,
+      { node: "new", address: "198.19.0.1", podCIDRs: [`10.200.${round}.0/24`] },
+    ]);
+    calls.push(await apply(node));
   }
-  return times.sort((a, b) => a - b);
-}
-
-function peakOf(pid: number): number {
-  const status = fs.readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(/VmHWM:\s+([0-9]+)/.exec(status)?.[1]) / 1024;
+  replacePeers(node, peers);
+  await apply(node);
+  return calls;
 }
 
 async function measure(type: string, count: number): Promise<string[]> {
@@ -78,41 +103,33 @@ async function measure(type: string, count: number): Promise<string[]> {
     const [node] = cluster.nodes as [ClusterNode];
     const peers = peerList(count);
     await node.run("ip", "address", "add", "198.18.0.1/15", "dev", "eth0");
-    node.write(peersFile, JSON.stringify(peers));
+    replacePeers(node, peers);
     node.write("/etc/podwire/node.json", JSON.stringify({ overlay: { type, underlay: "eth0", peersFile } }));
     const first = await apply(node);
     const again = await apply(node);
-    await node.run("sh", "-c", "ip link delete pw-vxlan 2> /dev/null; ip route flush proto 120");
+    const one = await changesByApply(node, peers);
     const watching = await watch(node);
-    const times = await change(node, watching, peers);
-    const peak = peakOf(watching.pid);
+    const kept = await changesByWatch(node, watching, peers, changes);
     await watching.stop();
-    const show = ({ wallMs, cpuMs }: Figures) => `${wallMs.toFixed(0)} (${cpuMs.toFixed(0)})`;
+    const peak = Math.max(...[first, again, ...one].map(({ peakMb }) => peakMb));
     return [
       type,
       String(count),
-      show(first),
-      show(again),
-      `${times[changes / 2]} (${times[0]} to ${times.at(-1)})`,
-      Math.max(first.peakMb, again.peakMb).toFixed(0),
+      ...[[first], [again], one].map(show),
+      show(kept.changes),
+      kept.checkMs.toFixed(0),
       peak.toFixed(0),
+      kept.peakMb.toFixed(0),
     ];
   } finally {
     await cluster.stop();
   }
 }
 
-const head = [
-  "overlay",
-  "peers",
-  "first, ms (CPU)",
-  "again, ms (CPU)",
-  "one peer, ms",
-  "apply, MB",
-  "--watch, MB",
-];
-const rows: string[][] = [];
-for (const type of ["vxlan", "host-gw"]) {
-  for (const count of [100, 5000]) rows.push(await measure(type, count));
+/** Median, and the least, which other work of the machine has lengthened least. */
+function show(spent: readonly Spent[]): string {
+  const middle = (values: readonly number[]) => `${percentile(values, 50).toFixed(0)}${least(values)}`;
+  const least = (values: readonly number[]) =>
+    values.length === 1 ? "" : ` (${Math.min(...values).toFixed(0)})`;
+  return `${middle(spent.map(({ wallMs }) => wallMs))}; CPU ${middle(spent.map(({ cpuMs }) => cpuMs))}`;
 }
-console.log(format({ head, rows }));
