@@ -6,13 +6,13 @@ import { ipvlanNetwork } from "../test/lab/fixture/ipvlan.ts";
 import { startOpenVswitch } from "../test/lab/fixture/open-vswitch.ts";
 import { conflistFor } from "../test/lab/fixture/pod.ts";
 import type { Lab } from "../test/lab/lab.ts";
-import type { Plan, Variant } from "../test/lab/measure/plan.ts";
+import type { Variant } from "../test/lab/measure/plan.ts";
 import {
   bulk,
   bulkOnOneNode,
   bulkWork,
   datagramWork,
-  smallMessages,
+  messages,
   smallMessagesSent,
 } from "../test/lab/measure/samplings.ts";
 import {
@@ -23,6 +23,7 @@ import {
   podsOnTwoNodes,
   routeBetweenHosts,
 } from "../test/lab/measure/variants.ts";
+import { benchOf, type Kind } from "./section-groups.ts";
 
 interface Group {
   readonly between: readonly Variant[];
@@ -32,8 +33,7 @@ interface Group {
 
 const ports = [openVswitch("veth"), openVswitch("internal")];
 
-/** In the order of the report. */
-export const groups: Readonly<Record<string, Group>> = {
+const groups: Readonly<Record<string, Group>> = {
   veth: pods("veth", {}),
   "ipvlan-l2": ipvlan("l2"),
   "ipvlan-l3": ipvlan("l3"),
@@ -48,33 +48,30 @@ export const groups: Readonly<Record<string, Group>> = {
 };
 
 /** Two guests that work together are not in step, so by instructions there is only what each one does. */
-export const kinds: Readonly<Record<string, (group: Group) => Omit<Plan, "name">>> = {
-  between: ({ between }) => ({
-    variants: [hostToHost, ...between],
-    deterministic: [datagramWork, bulkWork],
-  }),
-  clock: ({ between }) => ({ variants: [hostToHost, ...between], wallClock: [smallMessages, bulk] }),
+const kinds: Readonly<Record<string, Kind<Group>>> = {
+  between: {
+    title: "Between nodes, by instructions: what each end's guest executes",
+    plan: ({ between }) => ({
+      variants: [hostToHost, ...between],
+      deterministic: [datagramWork, bulkWork],
+    }),
+  },
+  clock: {
+    title: "Between nodes, by the clock, which only shows the scale",
+    plan: ({ between }) => ({ variants: [hostToHost, ...between], wallClock: [messages(1), bulk] }),
+  },
   // One guest does everything, so everything can be counted.
-  "one-node": ({ onOneNode }) => ({
-    nodes: 1,
-    variants: [hostToItself, ...onOneNode],
-    deterministic: [smallMessagesSent, bulkOnOneNode],
-  }),
+  "one-node": {
+    title: "On one node, by instructions",
+    plan: ({ onOneNode }) => ({
+      nodes: 1,
+      variants: [hostToItself, ...onOneNode],
+      deterministic: [smallMessagesSent, bulkOnOneNode],
+    }),
+  },
 };
 
-/** "GROUP/KIND" of all, those of one kind together. */
-export const sectionNames: readonly string[] = Object.keys(kinds).flatMap((kind) =>
-  Object.keys(groups).map((group) => `${group}/${kind}`),
-);
-
-/** Undefined if there is none of that name. */
-export function planOf(section: string): Plan | undefined {
-  const [groupName = "", kind = ""] = section.split("/");
-  const group = groups[groupName];
-  const plan = group === undefined ? undefined : kinds[kind]?.(group);
-  if (group === undefined || plan === undefined) return undefined;
-  return { name: section, ...plan, ...(group.prepare === undefined ? {} : { prepare: group.prepare }) };
-}
+export const datapathBench = benchOf("datapath", groups, kinds);
 
 function ipvlan(mode: IpvlanMode): Group {
   return pods(`ipvlan ${mode}`, (node) => ipvlanNetwork(node, mode, { ipMasq: false }));

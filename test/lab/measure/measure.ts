@@ -94,6 +94,7 @@ async function sampleRounds(lab: Lab, { plan, rounds, measurements, say }: RunPl
   for (let round = 0; round <= rounds; round++) {
     say(round === 0 ? "a round that does not count" : `round ${round} of ${rounds}`);
     for (const variant of orderOf(round, variants)) {
+      await named(`the turn of ${variant.name}`, async () => variant.begin?.(lab));
       for (const sampling of samplings) {
         const numbers = await named(`measuring ${namesOf(sampling)} by ${variant.name}`, () =>
           sampling.sample(ends.get(variant) as Ends),

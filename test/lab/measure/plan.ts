@@ -15,6 +15,8 @@ export interface Variant {
   readonly name: string;
   /** Makes the ends, once; the lab's end removes them. */
   prepare(lab: Lab): Promise<Ends>;
+  /** Before each of its turns: what the guests can have for one variant at a time only. */
+  readonly begin?: (lab: Lab) => Promise<void>;
 }
 
 export interface Measurement {

@@ -1,36 +1,42 @@
 // Several figures from the same traffic: what a way does for small messages and for bulk, and what it costs both ends.
 import { parseQperf, type QperfFigures, type QperfTest, withServer } from "../fixture/traffic.ts";
 import type { Ends, Sampling } from "./plan.ts";
-import { nanosecondsPerInstruction, workDuring } from "./work.ts";
+import { megainstructions, nanosecondsPerInstruction, workDuring } from "./work.ts";
 
 const tests: readonly QperfTest[] = ["tcp_lat", "udp_lat", "tcp_bw", "udp_bw"];
 
-const megainstructions = "million instructions";
+/** Messages of one byte are not named. */
+function messageFigures(bytes: number, unitOfDatagrams: string): Sampling["figures"] {
+  const size = bytes === 1 ? "" : `, ${bytes} B`;
+  return [
+    { name: `tcp_lat${size}`, unit: "us" },
+    { name: `udp_lat${size}`, unit: "us" },
+    { name: `tcp_bw${size}`, unit: "kB/s" },
+    { name: `udp_bw${size}`, unit: unitOfDatagrams },
+  ];
+}
 
-const smallFigures = [
-  { name: "tcp_lat", unit: "us" },
-  { name: "udp_lat", unit: "us" },
-  { name: "tcp_bw", unit: "kB/s" },
-];
+/** qperf's four tests. Of datagrams, those that arrive. */
+export function messages(bytes: number): Sampling {
+  return {
+    figures: messageFigures(bytes, "kB/s received"),
+    sample: (ends) => sampleMessages(ends, bytes, ({ receiveBandwidth }) => receiveBandwidth),
+  };
+}
 
-/** qperf's four tests with messages of one byte. Of datagrams, those that arrive. */
-export const smallMessages: Sampling = {
-  figures: [...smallFigures, { name: "udp_bw", unit: "kB/s received" }],
-  sample: (ends) => sampleSmall(ends, ({ receiveBandwidth }) => receiveBandwidth),
-};
-
-/** The same, with the rate at which datagrams are sent. */
+/** The same, of one byte, with the rate at which datagrams are sent. */
 export const smallMessagesSent: Sampling = {
-  figures: [...smallFigures, { name: "udp_bw", unit: "kB/s sent" }],
-  sample: (ends) => sampleSmall(ends, ({ sendBandwidth }) => sendBandwidth),
+  figures: messageFigures(1, "kB/s sent"),
+  sample: (ends) => sampleMessages(ends, 1, ({ sendBandwidth }) => sendBandwidth),
 };
 
-async function sampleSmall(
+async function sampleMessages(
   { from, to }: Ends,
+  bytes: number,
   datagrams: (figures: QperfFigures) => number | undefined,
 ): Promise<number[]> {
   const printed = await withServer(to, "qperf", 19765, () =>
-    from.sh(`qperf ${to.address} -uu -t 1 -m 1 ${tests.join(" ")}`),
+    from.sh(`qperf ${to.address} -uu -t 1 -m ${bytes} ${tests.join(" ")}`),
   );
   const of = (test: QperfTest) =>
     parseQperf(new RegExp(`^${test}:\n( .*\n?)+`, "m").exec(printed)?.[0] ?? "");
@@ -102,11 +108,12 @@ export const bulkOnOneNode: Sampling = {
 
 /** By the clock. */
 export const bulk = streams("iperf3", "");
+export const bulkOfEight = streams("iperf3, 8 streams", "-P 8");
 
 /** The same with more streams, and back. */
 export const bulkStreams: readonly Sampling[] = [
   bulk,
-  streams("iperf3, 8 streams", "-P 8"),
+  bulkOfEight,
   streams("iperf3, back", "-R"),
   streams("iperf3, 8 streams back", "-R -P 8"),
 ];

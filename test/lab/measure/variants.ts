@@ -74,7 +74,7 @@ function conflistOf(node: LabNode, network: Network): Conflist {
 }
 
 /** The first packet is the one that resolves neighbours and asks Open vSwitch for its flow. */
-async function inReach(from: Pod, to: Pod): Promise<Ends> {
+export async function inReach(from: Pod, to: Pod): Promise<Ends> {
   await ping(from, to, { count: 1 });
   return { from, to };
 }

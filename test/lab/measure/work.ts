@@ -5,6 +5,8 @@ import type { Endpoint } from "../machine/node.ts";
 /** -icount shift=2 (qemu.ts): each instruction takes 4 ns. */
 export const nanosecondsPerInstruction = 4;
 
+export const megainstructions = "million instructions";
+
 export interface Work {
   readonly instructions: number;
   /** That reached sockets in the end's network namespace, though some were then dropped from a full one. */
