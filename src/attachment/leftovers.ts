@@ -2,7 +2,7 @@
 
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { hostLinkPattern, parseLinkAlias } from "../datapath/names.ts";
-import { baseCookie, podCookie } from "../datapath/ovs.ts";
+import { podCookie } from "../datapath/ovs.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { changeFlows, listFlows, ovsRows } from "../linux/ovs.ts";
@@ -38,9 +38,9 @@ export async function removeStrayFlows(
       .flat()
       .filter((object) => object.kind === "ovs-flows")
       .map(({ cookie }) => cookie);
-    // The base flows are there for as long as any pod is.
-    const base = known.length > 0 ? [baseCookie] : [];
-    const needed = new Set([...known, ...planned, ...base].map(BigInt));
+    // The base flows are there for as long as any pod is; the overlay's are no attachment's.
+    const shared = [...(known.length > 0 ? [ownCookies.base] : []), ownCookies.overlay];
+    const needed = new Set([...known, ...planned, ...shared].map(BigInt));
     const stray = new Set(
       present.map(({ cookie }) => cookie).filter((cookie) => !needed.has(BigInt(cookie))),
     );

@@ -6,6 +6,7 @@ import { gatewayMac } from "../datapath/host-side.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type BridgeName, defaultDatabase, isPresent, ovsRefused, ovsRows } from "../linux/ovs.ts";
 import { labelOf, textOf } from "../linux/ovs-rows.ts";
+import { overlays } from "../overlay/registry.ts";
 import { ownBridge, ownerKey } from "../plan/ovs-lines.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
@@ -23,7 +24,10 @@ export function presentDatabase(call: Call): string | undefined {
 }
 
 /** Throws code 11 if Open vSwitch does not run, 107 if the bridge is not as the configuration says. */
-export async function ovsSettings(config: NetworkConfig, kernel: Kernel): Promise<OvsSettings> {
+export async function ovsSettings(
+  config: Pick<NetworkConfig, "ovs" | "overlay">,
+  kernel: Kernel,
+): Promise<OvsSettings> {
   const at = bridgeOf(config);
   const wanted = config.ovs ?? {};
   const present = await readBridge(at, kernel);
@@ -37,6 +41,7 @@ export async function ovsSettings(config: NetworkConfig, kernel: Kernel): Promis
   const portType = wanted.portType ?? defaultPortType(datapathType);
   refuseUnfit(datapathType, portType, wanted.ingress !== undefined);
   const { rate, burst } = wanted.ingress ?? {};
+  const tunnel = overlays[config.overlay?.type ?? "none"]?.device;
   return {
     at,
     datapathType,
@@ -48,6 +53,7 @@ export async function ovsSettings(config: NetworkConfig, kernel: Kernel): Promis
     trunk: wanted.trunk ?? [],
     // A tenth is what Open vSwitch recommends (ovs-vswitchd.conf.db(5), ingress_policing_burst).
     ...(rate === undefined ? {} : { ingress: { rate, burst: burst ?? Math.ceil(rate / 10) } }),
+    ...(tunnel === undefined ? {} : { tunnel }),
     labels: {},
   };
 }

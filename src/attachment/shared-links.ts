@@ -21,6 +21,7 @@ import {
   type ProcessIdentity,
   parseIdentity,
 } from "../linux/process.ts";
+import { isClaimed } from "../node/claimed-bridge.ts";
 import { routeProtocol } from "../plan/ip-lines.ts";
 import { type Link, type Plan, sharedLinks } from "../plan/plan.ts";
 import { idleBridges, removeShared } from "../plan/shared.ts";
@@ -63,6 +64,11 @@ export async function releaseUnusedLinks(kernel: Kernel, database?: string): Pro
     await release(link, [], kernel);
   }
   for (const name of announcedLinks()) await forgetTheDead(name, kernel.deadline);
+}
+
+/** Bridges that podwire made and nobody needs any more. */
+export async function releaseBridges(database: string, kernel: Kernel): Promise<void> {
+  for (const link of await bridgeLinks(database, kernel)) await release(link, [], kernel);
 }
 
 /** Of removals that are under way, or were when their process died. */
@@ -114,7 +120,8 @@ async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {
   const announcement = announce(link.name);
   try {
     if (!isNeeded(link.name)) {
-      await removeShared(link, plan, kernel);
+      const isOverlays = link.type.kind === "ovs" && isClaimed(link.type.bridge);
+      await removeShared(link, isOverlays, plan, kernel);
       if (link.type.kind === "ovs") forgetSwitch(link.type.bridge);
     }
   } finally {

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { makeDirectory, replaceFile } from "../linux/files.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { type BridgeName, managementSocket } from "../linux/ovs.ts";
+import { type BridgeName, switchIdentity } from "../linux/ovs.ts";
 import type { Log } from "../log.ts";
 import { liveAttachments, repairAttachments } from "./repair.ts";
 
@@ -16,7 +16,7 @@ export const runDirectory = "/run/podwire";
  * that was; without it, or if something could not be mended, the next call looks again.
  */
 export async function repairAfterRestart(at: BridgeName, kernel: Kernel, log: Log): Promise<void> {
-  const seen = identityOf(at);
+  const seen = switchIdentity(at);
   if (seen === undefined || readIfThere(fileOf(at)) === seen) return;
   const records = liveAttachments().filter(({ plan }) =>
     plan.some(
@@ -36,7 +36,7 @@ export async function repairAfterRestart(at: BridgeName, kernel: Kernel, log: Lo
   rememberSwitch(at, seen);
 }
 
-export function rememberSwitch(at: BridgeName, identity = identityOf(at)): void {
+export function rememberSwitch(at: BridgeName, identity = switchIdentity(at)): void {
   if (identity === undefined) return;
   makeDirectory(runDirectory, 0o700);
   replaceFile(fileOf(at), identity);
@@ -49,15 +49,6 @@ export function forgetSwitch(at: BridgeName): void {
 
 function fileOf({ bridge }: BridgeName): string {
   return path.join(runDirectory, `switch-${bridge}`);
-}
-
-/** ovs-vswitchd makes its sockets anew when it starts; a bridge's MAC, which flows have, is its owner's to change. */
-function identityOf(at: BridgeName): string | undefined {
-  const socket = managementSocket(at);
-  const stat = fs.statSync(socket, { bigint: true, throwIfNoEntry: false });
-  if (stat === undefined) return undefined;
-  const mac = readIfThere(`/sys/class/net/${at.bridge}/address`)?.trim();
-  return `${socket} ${stat.dev} ${stat.ino} ${stat.ctimeNs} ${mac ?? ""}`;
 }
 
 function readIfThere(file: string): string | undefined {

@@ -47,7 +47,11 @@ export const overlaySchema = z.strictObject({
           z.regex(/^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$/, { error: "expected FIRST-LAST such as 32768-60999" }),
         ),
     )
-    .check(z.describe("range of the outer source port (vxlan only); default the kernel's")),
+    .check(
+      z.describe(
+        "range of the outer source port (vxlan only, and not with datapath ovs); default the kernel's",
+      ),
+    ),
   tos: z
     .optional(wholeNumber(0, 252))
     .check(

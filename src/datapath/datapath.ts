@@ -66,6 +66,8 @@ export interface OvsSettings {
   readonly vlan: number;
   readonly trunk: readonly number[];
   readonly ingress?: { readonly rate: number; readonly burst: number };
+  /** The host's link to the overlay's tunnel, if there is one: what comes by that is handed to pods past the host. */
+  readonly tunnel?: string;
   /** Told to whoever looks at the port: the pod's name, the port that OVN binds. */
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -1,14 +1,12 @@
-// The flows of a bridge, in two tables: what may come in by which port, and where packets go. Written as Open vSwitch
-// prints them, so that the two can be compared.
+// The flows of a bridge's pods: what may come in by which port, and where packets go. Written as Open vSwitch prints
+// them, so that the two can be compared.
 //
 // ARP is answered by flow. A neighbour solicitation cannot be turned into an advertisement by the kernel's datapath (it
 // cannot change the type of an option), so it goes to the one that has the address, and to nobody else.
+import { admission, delivery, toDelivery, toHost, untagged } from "../plan/ovs-tables.ts";
 import type { OvsFlow } from "../plan/plan.ts";
 import { gatewayMac } from "./host-side.ts";
 import { gateways } from "./routing.ts";
-
-/** On a bridge that others use too, admission is their first table as well; the other is ours alone. */
-const tables = { admission: 0, delivery: 71 };
 
 export interface PodPort {
   /** Name of its port. */
@@ -40,7 +38,7 @@ export function podFlows(pod: PodPort): OvsFlow[] {
 function admissionFlows(pod: PodPort): OvsFlow[] {
   const from = `in_port=${pod.port}`;
   const tag = pod.vlan === 0 ? "" : `${tagging(pod.vlan)},`;
-  const admit = `${tag}resubmit(,${tables.delivery})`;
+  const admit = `${tag}${toDelivery}`;
   const family = (ip: string) => (ip.includes(":") ? `ipv6,${from}` : `ip,${from}`);
   const source = (ip: string) => (ip.includes(":") ? `ipv6_src=${ip}` : `nw_src=${ip}`);
   const ipv4 = pod.ips.filter((ip) => !ip.includes(":"));
@@ -53,9 +51,9 @@ function admissionFlows(pod: PodPort): OvsFlow[] {
     ...pod.trunk.map((vlan) => admission(250, `${from},dl_vlan=${vlan},dl_src=${pod.mac}`, "NORMAL")),
     ...(pod.antiSpoofing
       ? pod.ips.map((ip) =>
-          admission(200, `${family(ip)},vlan_tci=0x0000/0x1fff,dl_src=${pod.mac},${source(ip)}`, admit),
+          admission(200, `${family(ip)},${untagged},dl_src=${pod.mac},${source(ip)}`, admit),
         )
-      : ["ip", "ipv6"].map((each) => admission(200, `${each},${from},vlan_tci=0x0000/0x1fff`, admit))),
+      : ["ip", "ipv6"].map((each) => admission(200, `${each},${from},${untagged}`, admit))),
     admission(190, from, "drop"),
   ];
 }
@@ -88,7 +86,7 @@ function discoveryFlows(pod: PodPort, admit: string, toGateway: string): OvsFlow
 
 /** The host knows its pods by permanent neighbour entries, which the kernel drops when a link goes down. */
 function hostsQuestions({ port, ips, mac, vlan }: PodPort): OvsFlow[] {
-  const tag = vlan === 0 ? "vlan_tci=0x0000/0x1fff" : `dl_vlan=${vlan}`;
+  const tag = vlan === 0 ? untagged : `dl_vlan=${vlan}`;
   const untag = vlan === 0 ? "" : "pop_vlan,";
   return ips.map((ip) =>
     ip.includes(":")
@@ -102,7 +100,7 @@ function hostsQuestions({ port, ips, mac, vlan }: PodPort): OvsFlow[] {
 }
 
 function deliveryFlows({ port, mac, ips, vlan }: PodPort): OvsFlow[] {
-  const tag = vlan === 0 ? "vlan_tci=0x0000/0x1fff" : `dl_vlan=${vlan}`;
+  const tag = vlan === 0 ? untagged : `dl_vlan=${vlan}`;
   const untag = vlan === 0 ? "" : "pop_vlan,";
   const output = `output:${port}`;
   return [
@@ -118,10 +116,6 @@ function deliveryFlows({ port, mac, ips, vlan }: PodPort): OvsFlow[] {
       );
     }),
   ];
-}
-
-function toHost(localMac: string): string {
-  return `set_field:${localMac}->eth_dst,LOCAL`;
 }
 
 function tagging(vlan: number): string {
@@ -142,12 +136,4 @@ function arpReply(mac: string): string {
     "move:NXM_NX_REG0[]->NXM_OF_ARP_TPA[]",
     "IN_PORT",
   ].join(",");
-}
-
-function admission(priority: number, match: string, actions: string): OvsFlow {
-  return { table: tables.admission, priority, match, actions };
-}
-
-function delivery(priority: number, match: string, actions: string): OvsFlow {
-  return { table: tables.delivery, priority, match, actions };
 }

@@ -31,7 +31,14 @@ function wire(wiring: Wiring): Wired {
       ...(isPair ? [] : [links.host]),
       ...hostObjects(wiring, settings, mac, addresses),
       ...routedPodObjects(links.pod, addresses, routes),
-      ...(wiring.ipMasq ? [masquerade(wiring, addresses, [hostLink])] : []),
+      ...(wiring.ipMasq
+        ? [
+            masquerade(wiring, addresses, [
+              hostLink,
+              ...(settings.tunnel === undefined ? [] : [settings.tunnel]),
+            ]),
+          ]
+        : []),
       ...forwarding(wiring, addresses),
     ],
     interfaces: [
@@ -124,7 +131,7 @@ function bridgeObjects(
     kind: "ovs-flows",
     where: "host",
     ...at,
-    cookie: baseCookie,
+    cookie: ownCookies.base,
     shared: true,
     flows: baseFlows(localMac),
   };
@@ -137,8 +144,6 @@ function bridgeObjects(
     { kind: "ovs-flows", where: "host", ...at, cookie: podCookie(wiring), flows },
   ];
 }
-
-export const baseCookie = `${ownCookies.prefix}000000000000`;
 
 export function podCookie(name: AttachmentName): string {
   return `${ownCookies.prefix}${cookieOf(name)}`;

@@ -24,8 +24,12 @@ export function idOf(row: Row): string {
   return membersOf(row["_uuid"])[0] ?? "";
 }
 
-/** ["map", [["key", "value"], …]] */
 export function labelOf(row: Row, key: string): string | undefined {
-  const [, pairs] = row["external_ids"] as [string, [string, string][]];
-  return pairs.find(([name]) => name === key)?.[1];
+  return mapOf(row["external_ids"]).get(key);
+}
+
+/** ["map", [["key", "value"], …]] */
+export function mapOf(value: unknown): ReadonlyMap<string, string> {
+  const [, pairs] = value as [string, [string, string][]];
+  return new Map(pairs);
 }

@@ -108,8 +108,27 @@ export function isPresent(database: string, kernel: Kernel): boolean {
 }
 
 /** Where ovs-vswitchd makes and removes what the bridge is managed by: another one has another socket. */
-export function managementSocket({ database, bridge }: BridgeName): string {
+function managementSocket({ database, bridge }: BridgeName): string {
   return `${directoryOf(database)}/${bridge}.mgmt`;
+}
+
+/**
+ * ovs-vswitchd makes its sockets anew when it starts; a bridge's MAC, which flows have, is its owner's to change. undefined
+ * while there is no socket.
+ */
+export function switchIdentity(at: BridgeName): string | undefined {
+  const socket = managementSocket(at);
+  const stat = fs.statSync(socket, { bigint: true, throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  return `${socket} ${stat.dev} ${stat.ino} ${stat.ctimeNs} ${macOf(at.bridge)}`;
+}
+
+function macOf(link: string): string {
+  try {
+    return fs.readFileSync(`/sys/class/net/${link}/address`, "utf8").trim();
+  } catch {
+    return "";
+  }
 }
 
 function managementOf(at: BridgeName): string {

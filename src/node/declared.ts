@@ -1,6 +1,7 @@
 // The overlay that a node is declared to have: by its networks' configurations, or by node.json where there is no network.
 // A node has one overlay, because it has one device and one set of routes for it.
 import { firstIp, lastIp, type Prefix } from "../address/ip.ts";
+import { bridgeOf } from "../attachment/ovs-switch.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
@@ -13,7 +14,11 @@ export interface DeclaredOverlay {
   readonly own: readonly Prefix[];
   /** Names of the networks that use it. */
   readonly networks: readonly string[];
+  /** Where pods are ports of a bridge of Open vSwitch, which has the tunnels then: its settings. */
+  readonly ovs?: OvsConfig;
 }
+
+export type OvsConfig = NonNullable<NetworkConfig["ovs"]>;
 
 /** undefined where no overlay is wanted. Throws code 7 if networks want different ones. */
 export function declaredBy(
@@ -24,14 +29,41 @@ export function declaredBy(
   const [first, ...others] = using;
   if (first?.overlay === undefined) {
     if (networks.length > 0 || !wants(defaults.overlay) || defaults.overlay === undefined) return undefined;
-    return { config: defaults.overlay, own: [], networks: [] };
+    return { config: defaults.overlay, own: [], networks: [], ...bridgeSettings(defaults) };
   }
   for (const other of others) requireSame(first, other);
+  const [onBridge, ...alsoOnBridge] = using.filter(({ datapath }) => datapath === "ovs");
+  for (const other of alsoOnBridge) requireSameBridge(onBridge ?? other, other);
   return {
     config: first.overlay,
     own: using.flatMap(ownPrefixes),
     networks: using.map(({ name }) => name),
+    ...(onBridge === undefined ? {} : bridgeSettings(onBridge)),
   };
+}
+
+export function bridgeSettings({ datapath, ovs = {} }: NodeConfig): { readonly ovs?: OvsConfig } {
+  return datapath === "ovs" ? { ovs } : {};
+}
+
+/** A tunnel to all peers is on one bridge. host-gw needs none. */
+function requireSameBridge(one: NetworkConfig, other: NetworkConfig): void {
+  if (one.overlay?.type === "host-gw" || isSameBridge(one.ovs ?? {}, other.ovs ?? {})) return;
+  throw differentBridges(one.name, other.name);
+}
+
+export function isSameBridge(one: OvsConfig, other: OvsConfig): boolean {
+  const [at, there] = [bridgeOf({ ovs: one }), bridgeOf({ ovs: other })];
+  return at.bridge === there.bridge && at.database === there.database;
+}
+
+export function differentBridges(one: string, other: string): CniError {
+  return new CniError(
+    ErrorCode.invalidConfig,
+    "invalid overlay",
+    `networks ${one} and ${other} have different bridges (ovs.bridge, ovs.database), and a node has one tunnel, which is a ` +
+      "port of one bridge; give both the same, or use overlay host-gw",
+  );
 }
 
 export function wants(overlay: OverlayConfig | undefined): boolean {

@@ -6,8 +6,8 @@ import { overlayDevices } from "../overlay/registry.ts";
 import { peerRouteProtocol } from "../plan/ip-lines.ts";
 
 export interface Events {
-  /** The link whose state counts besides podwire's own. */
-  underlay: string | undefined;
+  /** Links whose state counts besides podwire's own. */
+  links: readonly string[];
   stop(): void;
 }
 
@@ -19,7 +19,7 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
   const talkers = new Map<string, Talker>();
   let isStopped = false;
   const events: Events = {
-    underlay: undefined,
+    links: [],
     stop: () => {
       isStopped = true;
       for (const talker of talkers.values()) talker.stop();
@@ -39,7 +39,7 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
       }, restartMs).unref();
     });
   };
-  begin("ip", ipWords, (line) => isOfOverlay(line, events.underlay));
+  begin("ip", ipWords, (line) => isOfOverlay(line, events.links));
   begin("nft", ["monitor"], isOfPeerSets);
   return events;
 }
@@ -47,14 +47,19 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
 const words = /[^\s:@\\]+/g;
 
 /** "[ROUTE]Deleted 10.244.2.0/24 via 192.0.2.2 dev eth0 proto 120" */
-export function isOfOverlay(line: string, underlay: string | undefined): boolean {
+export function isOfOverlay(line: string, links: readonly string[]): boolean {
   if (line.includes(` proto ${peerRouteProtocol} `)) return true;
   const named: readonly string[] = line.replace(/^\[[A-Z]+\]/, "").match(words) ?? [];
-  if (overlayDevices.some((device) => named.includes(device))) return true;
+  if (overlayDevices.some((device) => named.includes(device)) || named.some(isSwitchTunnel)) return true;
   // Neighbours of the underlay come and go.
   if (line.startsWith("[NEIGH]")) return false;
   if (line.startsWith("[NETCONF]") && named.includes("all")) return true;
-  return named.includes("default") || (underlay !== undefined && named.includes(underlay));
+  return named.includes("default") || links.some((link) => named.includes(link));
+}
+
+/** A link that Open vSwitch makes for tunnel ports. */
+function isSwitchTunnel(name: string): boolean {
+  return /^(vxlan|genev)_sys_[0-9]+$/.test(name);
 }
 
 export function isOfPeerSets(line: string): boolean {

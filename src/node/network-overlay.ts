@@ -5,9 +5,17 @@ import type { NetworkConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/talk.ts";
 import type { Log } from "../log.ts";
-import { overlayDevices } from "../overlay/registry.ts";
-import { reconcile } from "../plan/reconcile.ts";
-import { type DeclaredOverlay, describeOverlay, differentOverlays, ownPrefixes } from "./declared.ts";
+import { bringAbout } from "./bring-about.ts";
+import {
+  bridgeSettings,
+  type DeclaredOverlay,
+  describeOverlay,
+  differentBridges,
+  differentOverlays,
+  isSameBridge,
+  type OvsConfig,
+  ownPrefixes,
+} from "./declared.ts";
 import { type Desired, desiredOverlay, prefixesOf, stampOf } from "./overlay.ts";
 import {
   freshStamp,
@@ -42,10 +50,11 @@ export async function applyNetwork(
     } catch (error) {
       return keptStamp(network, toCniError(error), log);
     }
-    const done = await reconcile(desired.plan, { devices: overlayDevices }, kernel);
+    const done = await bringAbout(desired, kernel);
     for (const warning of desired.warnings) log.warn(warning);
     log.info(`overlay ${config.type} applied, changes: ${done.length}`);
-    const stamp = stampOf({ ...declared, own: ownPrefixes(network) }, desired, key);
+    const named = { config, own: ownPrefixes(network), networks: [network.name], ...bridgeSettings(network) };
+    const stamp = stampOf(named, desired, key);
     writeStamp(network.name, stamp);
     return stamp;
   });
@@ -65,7 +74,18 @@ function declarationFor(network: NetworkConfig, isInUse: (network: string) => bo
   if (config === undefined) throw new Error("a network without an overlay");
   const others = othersOf(network, isInUse);
   const own = [...ownPrefixes(network), ...others.flatMap(prefixesOf)];
-  return { config, own, networks: [network.name] };
+  return { config, own, networks: [network.name], ...bridgeAmong(network, others) };
+}
+
+/** Of this network or of another one that has pods on a bridge. Throws code 7 if they have different ones. */
+function bridgeAmong(network: NetworkConfig, others: readonly OtherStamp[]): { readonly ovs?: OvsConfig } {
+  const own = bridgeSettings(network);
+  const other = others.find(({ ovs }) => ovs !== undefined);
+  if (other?.ovs === undefined) return own;
+  const isShared =
+    own.ovs === undefined || network.overlay?.type === "host-gw" || isSameBridge(own.ovs, other.ovs);
+  if (!isShared) throw differentBridges(network.name, other.network);
+  return { ovs: other.ovs };
 }
 
 /** A file of peers that is broken now must not keep pods from being added: what was applied before stays. */
@@ -77,13 +97,15 @@ function keptStamp({ name, overlay }: NetworkConfig, fault: CniError, log: Log):
   return stamp;
 }
 
+type OtherStamp = Stamp & { readonly network: string };
+
 /** Throws code 7 if pods of another network need another overlay. */
-function othersOf(network: NetworkConfig, isInUse: (network: string) => boolean): Stamp[] {
+function othersOf(network: NetworkConfig, isInUse: (network: string) => boolean): OtherStamp[] {
   const names = stampedNetworks().filter((name) => name !== network.name);
   return names.flatMap((name) => {
     const stamp = readStamp(name);
     if (stamp === undefined) return [];
-    if (stamp.overlay === describeOverlay(network.overlay)) return [stamp];
+    if (stamp.overlay === describeOverlay(network.overlay)) return [{ ...stamp, network: name }];
     if (isInUse(name)) throw differentOverlays(network.name, name);
     removeStamp(name);
     return [];

@@ -2,16 +2,19 @@
 // computed and reconciled. All of podwire that changes an overlay comes through here, one at a time.
 import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
 import { advertisedLinks, linkMtu } from "../attachment/host-facts.ts";
+import { ovsSettings } from "../attachment/ovs-switch.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { switchIdentity } from "../linux/ovs.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
 import { withLock } from "../linux/talk.ts";
 import { badOverlay } from "../overlay/fault.ts";
 import type { Underlay } from "../overlay/overlay.ts";
 import { checkPeers, type PeerEntry } from "../overlay/peers.ts";
-import { overlayDevices, overlays } from "../overlay/registry.ts";
-import type { Plan } from "../plan/plan.ts";
-import { amend, type Done, reconcile } from "../plan/reconcile.ts";
+import { overlays } from "../overlay/registry.ts";
+import type { BridgeName, Plan } from "../plan/plan.ts";
+import { amend, type Done } from "../plan/reconcile.ts";
+import { bringAbout } from "./bring-about.ts";
 import { applyBypass, type BypassOutcome } from "./bypass.ts";
 import { noOverlay, overlayPart } from "./bypass-plan.ts";
 import { readBypassRecord, type WishingNetwork, wishingNetwork } from "./bypass-record.ts";
@@ -33,6 +36,8 @@ export interface Desired {
   readonly plan: Plan;
   readonly underlay: Underlay;
   readonly device?: string;
+  /** Of Open vSwitch, if the tunnel is on one, and by what a restart of ovs-vswitchd shows. */
+  readonly bridge?: BridgeName & { readonly identity?: string };
   readonly mtu: number;
   /** What keeps a peer from being reached, but nothing from being applied. */
   readonly warnings: readonly string[];
@@ -40,13 +45,15 @@ export interface Desired {
 
 /** Changes nothing. Throws code 7 or 108, naming what is wrong. */
 export async function desiredOverlay(
-  { config, own }: DeclaredOverlay,
+  { config, own, ovs }: DeclaredOverlay,
   kernel: Kernel,
   entries: readonly PeerEntry[] = peerEntries(config),
 ): Promise<Desired> {
   const overlay = overlays[config.type];
   if (overlay === undefined)
     throw badOverlay(`overlay.type = "${config.type}" is not in this version of podwire`);
+  const bridge =
+    ovs === undefined || overlay.device === undefined ? undefined : await ovsSettings({ ovs }, kernel);
   const links = await hostLinks(kernel);
   const checked = checkPeers(entries, own, ownAddresses(links));
   const family = checked.peers[0]?.address.family ?? 4;
@@ -56,16 +63,37 @@ export async function desiredOverlay(
     ipv6OffByDefault: readHostSysctl("net/ipv6/conf/default/disable_ipv6") !== "0",
     advertisedLinks: advertisedLinks(),
   };
-  const { plan, mtu } = overlay.plan({ config, underlay, own: checked.own, peers, host });
+  const { plan, mtu } = overlay.plan({
+    config,
+    underlay,
+    own: checked.own,
+    peers,
+    host,
+    ...(bridge === undefined ? {} : { bridge }),
+  });
   return {
     plan,
     underlay,
     mtu,
     ...(overlay.device === undefined ? {} : { device: overlay.device }),
+    ...(bridge === undefined ? {} : { bridge: withIdentity(bridge.at) }),
     warnings: unreachable.map(
       (peer) => `peer ${peer} cannot be reached: the host has no route to its address`,
     ),
   };
+}
+
+function withIdentity(at: BridgeName): NonNullable<Desired["bridge"]> {
+  const identity = switchIdentity(at);
+  return { ...at, ...(identity === undefined ? {} : { identity }) };
+}
+
+/** Once it is applied: a bridge that was not there before has its socket now. */
+function settled(desired: Desired): Desired {
+  const { bridge } = desired;
+  return bridge === undefined || bridge.identity !== undefined
+    ? desired
+    : { ...desired, bridge: withIdentity(bridge) };
 }
 
 export interface Applied {
@@ -125,11 +153,11 @@ export async function applyNode(
     const desired = declared && (await desiredOverlay(declared, kernel, entries));
     const done =
       (present && desired && (await amend(present.plan, desired.plan, kernel))) ??
-      (await reconcile(desired?.plan ?? [], { devices: overlayDevices }, kernel));
+      (await bringAbout(desired, kernel));
     for (const old of stampedNetworks().filter((name) => !keys.has(name))) removeStamp(old);
     if (declared === undefined || desired === undefined) return withBypass({ done }, bypass, kernel);
     for (const [network, key] of keys) writeStamp(network, stampOf(declared, desired, key));
-    return withBypass({ done, desired }, bypass, kernel);
+    return withBypass({ done, desired: settled(desired) }, bypass, kernel);
   });
 }
 
@@ -144,7 +172,7 @@ async function withBypass(
   return bypass === undefined ? applied : { ...applied, bypass };
 }
 
-export function stampOf({ config, own }: DeclaredOverlay, desired: Desired, key: string): Stamp {
+export function stampOf({ config, own, ovs }: DeclaredOverlay, desired: Desired, key: string): Stamp {
   return {
     key,
     overlay: describeOverlay(config),
@@ -152,8 +180,14 @@ export function stampOf({ config, own }: DeclaredOverlay, desired: Desired, key:
     underlay: desired.underlay.link,
     underlayMtu: linkMtu(desired.underlay.link) ?? desired.underlay.mtu,
     ...(desired.device === undefined ? {} : { device: desired.device }),
+    ...(ovs === undefined ? {} : { ovs }),
+    ...bridgeStamp(settled(desired)),
     mtu: desired.mtu,
   };
+}
+
+function bridgeStamp({ bridge }: Desired): Pick<Stamp, "bridge"> {
+  return bridge === undefined ? {} : { bridge };
 }
 
 export function prefixesOf({ own }: Stamp): Prefix[] {

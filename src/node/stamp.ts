@@ -6,8 +6,9 @@ import { linkMtu } from "../attachment/host-facts.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import { makeDirectory, replaceFile } from "../linux/files.ts";
 import { hostLinkExists } from "../linux/links.ts";
+import { type BridgeName, switchIdentity } from "../linux/ovs.ts";
 import { bootId } from "../linux/process.ts";
-import { describeOverlay } from "./declared.ts";
+import { bridgeSettings, describeOverlay, type OvsConfig } from "./declared.ts";
 
 const directory = "/run/podwire/overlay";
 /** Held by whoever changes the overlay. */
@@ -22,18 +23,23 @@ export interface Stamp {
   readonly underlay: string;
   readonly underlayMtu: number;
   readonly device?: string;
+  /** Of a network of the ovs datapath: its settings. */
+  readonly ovs?: OvsConfig;
+  /** What a restart of ovs-vswitchd would show. */
+  readonly bridge?: BridgeName & { readonly identity?: string };
   /** For pods. */
   readonly mtu: number;
 }
 
 /** Without ranges of single pods, so that it is the same for all ADDs of a network. */
-export function keyOf({ overlay, ipam }: NetworkConfig): string {
+export function keyOf({ overlay, ipam, ...network }: NetworkConfig): string {
   const { ranges, subnet, rangeStart, rangeEnd } = ipam as Record<string, unknown>;
   return JSON.stringify([
     bootId(),
     fs.readlinkSync("/proc/self/ns/net"),
     describeOverlay(overlay),
     [ipam.type, ranges, subnet, rangeStart, rangeEnd],
+    bridgeSettings(network),
     overlay?.peersFile === undefined ? "" : fileState(overlay.peersFile),
   ]);
 }
@@ -53,7 +59,8 @@ export function freshStamp(network: NetworkConfig): Stamp | undefined {
   const stamp = readStamp(network.name);
   if (stamp === undefined || stamp.key !== keyOf(network)) return undefined;
   const isThere = stamp.device === undefined || hostLinkExists(stamp.device);
-  return isThere && linkMtu(stamp.underlay) === stamp.underlayMtu ? stamp : undefined;
+  const isSameSwitch = stamp.bridge === undefined || switchIdentity(stamp.bridge) === stamp.bridge.identity;
+  return isThere && isSameSwitch && linkMtu(stamp.underlay) === stamp.underlayMtu ? stamp : undefined;
 }
 
 export function readStamp(network: string): Stamp | undefined {

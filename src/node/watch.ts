@@ -5,6 +5,7 @@ import v8 from "node:v8";
 import vm from "node:vm";
 import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { switchIdentity } from "../linux/ovs.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
 import { newBell, sleep } from "./bell.ts";
 import { describeBypass } from "./bypass.ts";
@@ -82,7 +83,7 @@ export async function keep(keeping: Keeping): Promise<void> {
       bell.reset();
       const isDone = await round(state, keeping);
       collectGarbage();
-      events.underlay = state.applied?.desired?.underlay.link;
+      events.links = linksOf(state.applied);
       directories.follow([...keeping.files(), ...peersFileOf(state.good)].map((file) => path.dirname(file)));
       await sleep(leastPauseMs);
       await bell.rung(isDone ? undefined : retryMs);
@@ -94,6 +95,14 @@ export async function keep(keeping: Keeping): Promise<void> {
     directories.follow([]);
     events.stop();
   }
+}
+
+function linksOf(applied: Applied | undefined): string[] {
+  const { underlay, bridge } = applied?.desired ?? {};
+  return [
+    ...(underlay === undefined ? [] : [underlay.link]),
+    ...(bridge === undefined ? [] : [bridge.bridge]),
+  ];
 }
 
 /** Returns whether the kernel is now as declared. */
@@ -175,10 +184,11 @@ function collectGarbage(): void {
   vm.runInNewContext("gc")();
 }
 
-/** A module that was loaded or unloaded, or a setting that is not as planned. Not all of their changes are told of. */
+/** What not all changes are told of: a module that was loaded or unloaded, another ovs-vswitchd, a setting. */
 function hasBeenTouched({ applied, good, module }: State): boolean {
   if ((good?.bypass.length ?? 0) > 0 && presentModule() !== module) return true;
-  const plan = applied?.desired?.plan ?? [];
+  const { plan = [], bridge } = applied?.desired ?? {};
+  if (bridge?.identity !== undefined && switchIdentity(bridge) !== bridge.identity) return true;
   return plan.some((object) => object.kind === "sysctl" && readHostSysctl(object.key) !== object.value);
 }
 

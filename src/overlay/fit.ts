@@ -1,6 +1,7 @@
 // Which overlay goes with which datapath. What cannot work is refused before anything is tried, with the reason.
 import type { NetworkConfig } from "../config/network.ts";
 import { badOverlay } from "./fault.ts";
+import { userspaceTunnel } from "./ovs-tunnel.ts";
 import { overlays } from "./registry.ts";
 
 /** Throws code 7 for a pair that cannot work. */
@@ -9,8 +10,8 @@ export function requireFit(config: NetworkConfig): void {
   if (type === "none") return;
   const device = overlays[type]?.device;
   if (config.datapath === "ipvlan") requireIpvlanFit(config, type, device);
-  if (config.datapath === "ovs") {
-    throw badOverlay(`config: overlay.type = "${type}" with datapath ovs is not in this version of podwire`);
+  if (config.datapath === "ovs" && device !== undefined && config.ovs?.datapathType === "netdev") {
+    throw userspaceTunnel(type, "its bridge");
   }
 }
 

@@ -2,7 +2,7 @@
 // one file and one line in registry.ts.
 import type { Ip, Prefix } from "../address/ip.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { BridgeName, OvsDatapathType, Plan } from "../plan/plan.ts";
 
 export type OverlayType = Exclude<OverlayConfig["type"], "none">;
 
@@ -40,6 +40,15 @@ export interface OverlayRequest {
   readonly own: readonly Prefix[];
   readonly peers: readonly Peer[];
   readonly host: OverlayHost;
+  /** Where pods are ports of one: it has the tunnels too. */
+  readonly bridge?: OverlayBridge;
+}
+
+export interface OverlayBridge {
+  readonly at: BridgeName;
+  readonly datapathType: OvsDatapathType;
+  /** MAC of its local port. */
+  readonly localMac: string;
 }
 
 export interface OverlayHost {

@@ -3,12 +3,14 @@
 // which the peer has on its device; its MAC follows from the peer's address, so nodes exchange nothing, and a permanent
 // neighbour entry says it: no forwarding database, no learning, no flooding.
 import { addressBits, firstIp, formatIp, hostPrefix, type Ip, type Prefix } from "../address/ip.ts";
-import type { Address, Encap, Link, Neighbour, Plan, Tunnel } from "../plan/plan.ts";
+import type { OverlayConfig } from "../config/overlay.ts";
+import type { Address, Encap, Link, Neighbour, Plan, Route, Tunnel } from "../plan/plan.ts";
 import { badOverlay, badPeers } from "./fault.ts";
 import { directRoute } from "./host-gw.ts";
 import { forwarding, peerSets, sysctl } from "./host-side.ts";
 import { tunnelMac } from "./mac.ts";
-import type { Overlay, OverlayPlan, OverlayRequest, Peer } from "./overlay.ts";
+import type { Overlay, OverlayPlan, OverlayRequest, Peer, PodPrefix, Underlay } from "./overlay.ts";
+import { bridgeTunnel, type PeerPrefix } from "./ovs-tunnel.ts";
 import { peerRoute } from "./peer-route.ts";
 import { rememberedFor } from "./remembered.ts";
 
@@ -46,7 +48,9 @@ function plan(type: TunnelType, request: OverlayRequest): OverlayPlan {
   return {
     plan: [
       peerSets(request, config.peerFilter === false ? undefined : { port, id }),
-      deviceOf(type, request, mtu, port),
+      ...(request.bridge === undefined
+        ? [deviceOf(type, request, mtu, port)]
+        : bridgeTunnel(type, request.bridge, request, { id, port, mtu, peers: tunnelled(request) })),
       ...(request.host.ipv6OffByDefault ? [sysctl(`net/ipv6/conf/${type.device}/disable_ipv6`, "0")] : []),
       ...own.flatMap((prefix) => overlayAddress(prefix, type.device)),
       ...peers.flatMap((peer) =>
@@ -56,6 +60,24 @@ function plan(type: TunnelType, request: OverlayRequest): OverlayPlan {
     ],
     mtu,
   };
+}
+
+/** What is sent to other nodes by the tunnel. */
+function tunnelled({ config, peers, underlay }: OverlayRequest): PeerPrefix[] {
+  return peers.flatMap((peer) =>
+    peer.prefixes
+      .filter((prefix) => directly(peer, prefix, config, underlay) === undefined)
+      .map((prefix) => ({ peer, prefix })),
+  );
+}
+
+function directly(
+  peer: Peer,
+  prefix: PodPrefix,
+  config: OverlayConfig,
+  underlay: Underlay,
+): Route | undefined {
+  return config.directRouting && peer.onLink ? directRoute(peer, prefix, underlay.link) : undefined;
 }
 
 /** IPv6 needs 1280 (RFC 8200 section 5). */
@@ -111,7 +133,8 @@ function overlayAddress(prefix: Prefix, link: string): Address[] {
   return [{ kind: "address", where: "host", link, address: hostPrefix(firstIp(prefix)) }];
 }
 
-function peerObjects(peer: Peer, link: string, id: number, { config, underlay }: OverlayRequest): Plan {
+function peerObjects(peer: Peer, link: string, id: number, request: OverlayRequest): Plan {
+  const { config, underlay, bridge } = request;
   const encap: Encap = {
     id,
     remote: peer.addressText,
@@ -121,12 +144,13 @@ function peerObjects(peer: Peer, link: string, id: number, { config, underlay }:
   };
   const mac = tunnelMac(peer.address);
   return peer.prefixes.flatMap((podPrefix): Plan => {
-    const direct =
-      config.directRouting && peer.onLink ? directRoute(peer, podPrefix, underlay.link) : undefined;
+    const direct = directly(peer, podPrefix, config, underlay);
     if (direct !== undefined) return [direct];
     const gateway = formatIp(firstIp(podPrefix.prefix));
     const neighbour: Neighbour = { kind: "neighbour", where: "host", link, address: gateway, mac };
-    return [neighbour, peerRoute({ link, dst: podPrefix.text, gateway, encap })];
+    // Of a bridge a flow says where its packets are wrapped to.
+    const wrapping = bridge === undefined ? { encap } : {};
+    return [neighbour, peerRoute({ link, dst: podPrefix.text, gateway, ...wrapping })];
   });
 }
 

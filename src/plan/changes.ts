@@ -26,6 +26,9 @@ export interface Change {
 export interface Scope {
   /** Links that only these plans make. */
   readonly devices: readonly string[];
+  /** The same of ports of Open vSwitch, whose databases these are. */
+  readonly ports: readonly string[];
+  readonly databases: readonly string[];
 }
 
 /** Links first: with a new one all that stands on it is to be made again. */
@@ -44,13 +47,18 @@ function changesOfLink(wanted: Link, host: ObservedHost): Change[] {
       ...(index === 0 ? { undo: `link delete dev ${wanted.name}` } : {}),
     }),
   );
-  if (found === undefined) return making;
+  // Open vSwitch made it before, and nobody else can.
+  if (found === undefined && wanted.type.kind !== "ovs") return making;
+  if (found === undefined) return [];
   if (isOfOtherKind(wanted, found)) return [deletion(wanted.name), ...making];
   if (isAsPlanned(wanted, host)) return [];
   const words = [`link set dev ${wanted.name}`];
   if (wanted.mac !== undefined && wanted.mac !== found.address) words.push(`address ${wanted.mac}`);
   if (wanted.mtu !== undefined && wanted.mtu !== found.mtu) words.push(`mtu ${wanted.mtu}`);
-  return [{ line: `${words.join(" ")} up`, what, verb: "changed" }];
+  const change = (line: string): Change => ({ line, what, verb: "changed" });
+  // In one line the kernel brings the link up, and gives it an address, before it looks at the mode.
+  const before = wanted.noAutomaticAddress ? [change(`link set dev ${wanted.name} addrgenmode none`)] : [];
+  return [...before, change(`${words.join(" ")} up`)];
 }
 
 function isOfOtherKind({ type }: Link, found: ObservedLink): boolean {

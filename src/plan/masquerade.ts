@@ -115,7 +115,7 @@ function chainName(network: string): string {
   return `masquerade-${network}`;
 }
 
-/** Links by which pods answer each other past the host, and so past its translation of a Service's address. */
+/** Links by which pods, also of other nodes, answer past the host, and so past its translation of a Service's address. */
 function shortcutSet(network: string): string {
   return `shortcuts-${network}`;
 }
@@ -162,11 +162,15 @@ function makingScript({ network, sources, direct, shortcuts }: Masquerade): stri
   for (const { number, keyword } of nftFamilies) {
     const pods = `@${setName(network, "pods", number)}`;
     const direct = `@${setName(network, "direct", number)}`;
+    const peers = `@${prefixSet(number)}`;
     lines.push(
       `add rule ${chain} ${keyword} saddr ${pods} ${keyword} daddr != ${pods} ` +
-        `${keyword} daddr != ${direct} ${keyword} daddr != @${prefixSet(number)} masquerade fully-random`,
-      `add rule ${hairpin} oifname @${shortcutSet(network)} ${keyword} saddr ${pods} ${keyword} daddr ${pods} ct status dnat ` +
-        "masquerade fully-random",
+        `${keyword} daddr != ${direct} ${keyword} daddr != ${peers} masquerade fully-random`,
+      ...[pods, peers].map(
+        (answering) =>
+          `add rule ${hairpin} oifname @${shortcutSet(network)} ${keyword} saddr ${pods} ${keyword} daddr ${answering} ` +
+          "ct status dnat masquerade fully-random",
+      ),
     );
   }
   return (

@@ -11,8 +11,9 @@ import {
   type ObservedNeighbour,
   type ObservedRoute,
 } from "./observe.ts";
-import { noOvs } from "./ovs.ts";
+import { readOvs } from "./ovs.ts";
 import { readPeerSets } from "./peer-sets.ts";
+import type { Plan } from "./plan.ts";
 
 export interface ObservedHost extends Observed {
   readonly links: readonly ObservedLink[];
@@ -22,12 +23,14 @@ export interface ObservedHost extends Observed {
 
 const questions = ["address show", "route show table all", "neighbour show nud permanent"];
 
-export async function observeHost(kernel: Kernel): Promise<ObservedHost> {
+/** What `plan` has in Open vSwitch is read too. */
+export async function observeHost(kernel: Kernel, plan: Plan = []): Promise<ObservedHost> {
   // Without nft there are no sets; who needs some is told when they are to be made.
   const hasNft = findProgram("nft", kernel.searchPath) !== undefined;
-  const [answers, peerSets] = await Promise.all([
+  const [answers, peerSets, ovs] = await Promise.all([
     ipAsk("host", questions, kernel),
     hasNft ? readPeerSets(kernel) : undefined,
+    readOvs(plan, kernel),
   ]);
   const [links = [], allRoutes = [], allNeighbours = []] = answers as unknown as [
     ObservedHost["links"],
@@ -46,7 +49,7 @@ export async function observeHost(kernel: Kernel): Promise<ObservedHost> {
     neighbours: (_, link) => neighboursOf.get(link) ?? none,
     sysctl: (_, key) => readHostSysctl(key),
     masquerade: noMasquerade,
-    ovs: noOvs,
+    ovs,
     ...(peerSets === undefined ? {} : { peerSets }),
   };
 }

@@ -1,6 +1,6 @@
 // Objects of Open vSwitch as words for ovs-vsctl and lines for ovs-ofctl. Values that others chose are quoted as
 // OVSDB's strings are.
-import type { OvsBridge, OvsFlow, OvsFlows, OvsPort, PlanObject } from "./plan.ts";
+import type { OvsBridge, OvsFlow, OvsFlows, OvsPort, OvsTunnel, PlanObject } from "./plan.ts";
 
 export type OvsObject = OvsBridge | OvsPort | OvsFlows;
 
@@ -9,11 +9,23 @@ export const ownerKey = "podwire";
 export const ownBridge = "bridge";
 
 /** All of podwire's flows, and nobody else's, have cookies that begin so ("pw"). */
-export const ownCookies = { prefix: "0x7077", all: "0x7077000000000000/0xffff000000000000" };
+export const ownCookies = {
+  prefix: "0x7077",
+  all: "0x7077000000000000/0xffff000000000000",
+  /** What all pods of a bridge need. */
+  base: "0x7077000000000000",
+  overlay: "0x7077000000000001",
+};
 
 export function isOvsObject(object: PlanObject): object is OvsObject {
   return object.kind === "ovs-bridge" || object.kind === "ovs-port" || object.kind === "ovs-flows";
 }
+
+/**
+ * Of a bridge's local port. Open vSwitch would give it the least of all ports, and drop larger packets of other pods to
+ * the host without a word. Routes have pods' own.
+ */
+const localMtu = 65000;
 
 /** Fails if there is a bridge of this name. */
 export function bridgeWords({ bridge, datapathType, mac }: OvsBridge): string[][] {
@@ -26,6 +38,7 @@ export function bridgeWords({ bridge, datapathType, mac }: OvsBridge): string[][
   return [
     ["add-br", bridge],
     ["set", "Bridge", bridge, ...settings],
+    ["set", "Interface", bridge, `mtu_request=${localMtu}`],
   ];
 }
 
@@ -38,8 +51,6 @@ export const noVlan = 4095;
 export function portWords(port: OvsPort, ports: "new" | "any"): string[][] {
   const { bridge, name, type, trunk, ingress, externalIds } = port;
   const ids = Object.entries(externalIds).map(([key, value]) => `external_ids:${key}=${quoted(value)}`);
-  const device =
-    type.kind === "internal" ? ["type=internal", `mac=${quoted(type.mac)}`, `mtu_request=${type.mtu}`] : [];
   const policing =
     ingress === undefined
       ? []
@@ -48,8 +59,30 @@ export function portWords(port: OvsPort, ports: "new" | "any"): string[][] {
   return [
     [...(ports === "any" ? ["--may-exist"] : []), "add-port", bridge, name],
     ["set", "Port", name, `tag=${noVlan}`, ...trunks],
-    ["set", "Interface", name, ...device, ...policing, ...ids],
+    ["set", "Interface", name, ...deviceWords(type), ...policing, ...ids],
   ];
+}
+
+function deviceWords(type: OvsPort["type"]): string[] {
+  if (type.kind === "system") return [];
+  if (type.kind === "internal") {
+    return ["type=internal", `mac=${quoted(type.mac)}`, `mtu_request=${type.mtu}`];
+  }
+  const options = Object.entries(tunnelOptions(type)).map(([key, value]) => `${key}=${quoted(value)}`);
+  return [`type=${type.kind}`, `options={${options.join(",")}}`];
+}
+
+/** Too large a packet is told so before (see the overlay's flows), or else is fragmented. */
+export function tunnelOptions({ port, checksum, tos, ttl }: OvsTunnel): Record<string, string> {
+  return {
+    csum: String(checksum),
+    df_default: "false",
+    dst_port: String(port),
+    key: "flow",
+    remote_ip: "flow",
+    ...(tos === undefined ? {} : { tos: String(tos) }),
+    ...(ttl === undefined ? {} : { ttl: String(ttl) }),
+  };
 }
 
 export function removingPortWords(name: string): string[] {

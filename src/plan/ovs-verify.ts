@@ -1,7 +1,7 @@
 // Compares what a plan has in Open vSwitch with what is there. Pure.
 import { type Fault, unequal } from "./fault.ts";
-import type { ObservedOvs } from "./ovs.ts";
-import { flowKey, noVlan, type OvsObject } from "./ovs-lines.ts";
+import type { ObservedOvs, ObservedPort } from "./ovs.ts";
+import { flowKey, noVlan, type OvsObject, tunnelOptions } from "./ovs-lines.ts";
 import type { OvsFlows, OvsPort } from "./plan.ts";
 
 export function ovsFault(object: OvsObject, observed: ObservedOvs): Fault | undefined {
@@ -29,10 +29,24 @@ function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
       ? { expected: "an OpenFlow port", found: "none" }
       : undefined) ??
     unequal(`type ${wanted.type.kind}`, `type ${port.type}`) ??
+    deviceFault(wanted, port) ??
     unequal(`tag ${noVlan}`, `tag ${port.vlan ?? "none"}`) ??
     unequal(`trunks ${sorted(wanted.trunk)}`, `trunks ${sorted(port.trunk)}`) ??
     unequal(`ingress rate ${wanted.ingress?.rate ?? 0}`, `ingress rate ${port.rate}`)
   );
+}
+
+function deviceFault({ type }: OvsPort, { mtu, options }: ObservedPort): Fault | undefined {
+  if (type.kind === "internal") return unequal(`mtu_request ${type.mtu}`, `mtu_request ${mtu ?? "none"}`);
+  if (type.kind === "system") return undefined;
+  return unequal(describeOptions(tunnelOptions(type)), describeOptions(Object.fromEntries(options)));
+}
+
+function describeOptions(options: Readonly<Record<string, string>>): string {
+  return Object.keys(options)
+    .sort()
+    .map((key) => `${key}=${options[key]}`)
+    .join(" ");
 }
 
 function sorted(numbers: readonly number[]): string {
@@ -41,15 +55,14 @@ function sorted(numbers: readonly number[]): string {
 
 function flowsFault({ cookie, flows, ...at }: OvsFlows, observed: ObservedOvs): Fault | undefined {
   const present = observed.flows(at, cookie);
-  const wanted = flows.map(flowKey);
-  const missing = wanted.filter((flow) => !present.has(flow));
-  const foreign = [...present].filter((flow) => !wanted.includes(flow));
+  const keys = flows.map(flowKey);
+  const wanted = new Set(keys);
+  const missing = keys.filter((flow) => !present.has(flow));
+  const foreign = [...present].filter((flow) => !wanted.has(flow));
   if (missing.length === 0 && foreign.length === 0) return undefined;
   return {
-    expected: missing[0] ?? `${wanted.length} flows`,
+    expected: missing[0] ?? `${keys.length} flows`,
     found:
-      missing.length === 0
-        ? `also ${foreign[0]}`
-        : (foreign[0] ?? `${present.size} of ${wanted.length} flows`),
+      missing.length === 0 ? `also ${foreign[0]}` : (foreign[0] ?? `${present.size} of ${keys.length} flows`),
   };
 }

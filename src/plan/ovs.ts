@@ -12,7 +12,7 @@ import {
   ovsRows,
   ovsTransact,
 } from "../linux/ovs.ts";
-import { idOf, labelOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
+import { idOf, labelOf, mapOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
 import {
   bridgeWords,
   flowKey,
@@ -145,6 +145,9 @@ export interface ObservedPort {
   /** kbit/s; 0: no limit. */
   readonly rate: number;
   readonly bridge: string | undefined;
+  /** What was asked for; undefined: nothing. */
+  readonly mtu: number | undefined;
+  readonly options: ReadonlyMap<string, string>;
 }
 
 export interface ObservedOvs {
@@ -204,6 +207,8 @@ interface Tables {
   readonly ports: ReadonlyMap<string, ObservedPort>;
 }
 
+const portColumns = "name,ofport,error,type,ingress_policing_rate,mtu_request,options";
+
 async function readTables(database: string, objects: readonly OvsObject[], kernel: Kernel): Promise<Tables> {
   const names = objects
     .filter((object): object is OvsPort => object.kind === "ovs-port" && object.database === database)
@@ -211,7 +216,7 @@ async function readTables(database: string, objects: readonly OvsObject[], kerne
   const questions = [
     ["--columns=name,datapath_type,ports", "list", "Bridge"],
     ["--columns=_uuid,name,tag,trunks", "--if-exists", "list", "Port", ...names],
-    ["--columns=name,ofport,error,type,ingress_policing_rate", "--if-exists", "list", "Interface", ...names],
+    [`--columns=${portColumns}`, "--if-exists", "list", "Interface", ...names],
   ];
   // Without a name all rows would be listed, and are harmless.
   const [bridges = [], ports = [], interfaces = []] = await ovsRows(database, questions, kernel);
@@ -241,6 +246,8 @@ function observedPort(row: Row, port: Row | undefined, bridge: Row | undefined):
     trunk: port === undefined ? [] : membersOf(port["trunks"]).map(Number),
     rate: Number(row["ingress_policing_rate"]),
     bridge: bridge === undefined ? undefined : String(bridge["name"]),
+    mtu: numberOf(row["mtu_request"]),
+    options: mapOf(row["options"]),
   };
 }
 

@@ -197,12 +197,24 @@ export interface OvsPort extends BridgeName {
   /** "internal": Open vSwitch makes the link, with this MAC and MTU; "system": it is there. */
   readonly type:
     | { readonly kind: "internal"; readonly mac: string; readonly mtu: number }
-    | { readonly kind: "system" };
+    | { readonly kind: "system" }
+    | OvsTunnel;
   /** VLANs whose tagged frames the pod sends and gets. */
   readonly trunk: readonly number[];
   /** What the pod may send, in kbit/s and kbit. */
   readonly ingress?: { readonly rate: number; readonly burst: number };
   readonly externalIds: Readonly<Record<string, string>>;
+}
+
+/** To all peers: flows say where a packet goes. */
+export interface OvsTunnel {
+  readonly kind: Tunnel["driver"];
+  /** UDP port on every node. */
+  readonly port: number;
+  /** Checksums in the outer UDP header. */
+  readonly checksum: boolean;
+  readonly tos?: number;
+  readonly ttl?: number;
 }
 
 export interface OvsFlows extends BridgeName {

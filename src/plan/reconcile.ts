@@ -11,20 +11,23 @@ import type { ObservedRoute } from "./observe.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
 import { readPeerSets, removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
 import { describeObject, type Plan } from "./plan.ts";
+import { type Done, reconcileOvs } from "./reconcile-ovs.ts";
 
-export type Done = Pick<Change, "what" | "verb">;
+export type { Done } from "./reconcile-ovs.ts";
 
 /** A new link is seen in the second round, what a changed one lost in the third. */
 const rounds = 4;
 
 /** Returns what was done. Throws before anything is changed if somebody else's route is in the way. */
 export async function reconcile(plan: Plan, scope: Scope, kernel: Kernel): Promise<Done[]> {
-  const host = await observeHost(kernel);
+  const host = await observeHost(kernel, plan);
   refuseForeignRoutes(plan, host);
   // The filter first: a device that is up takes packets.
   const sets = await changePeerSets(plan, host, kernel);
   try {
-    return [...sets, ...(await reconcileObjects(plan, scope, host, kernel))];
+    const bridges = await reconcileOvs(plan, scope, host, kernel);
+    const since = bridges.length === 0 ? host : await observeHost(kernel);
+    return [...sets, ...bridges, ...(await reconcileObjects(plan, scope, since, kernel))];
   } catch (error) {
     const isFirst = host.peerSets?.filter === undefined && host.peerSets?.prefixes.size === 0;
     if (isFirst && sets.length > 0) await removePeerSets(await readPeerSets(kernel), kernel);

@@ -7,15 +7,20 @@ import { membersOf } from "../linux/ovs-rows.ts";
 import { ownBridge, ownerKey, removingFlowsLine } from "./ovs-lines.ts";
 import type { BridgeName, Link, Plan } from "./plan.ts";
 
-/** `plan`: that of the last attachment. */
-export async function removeShared({ name, type }: Link, plan: Plan, kernel: Kernel): Promise<void> {
+/** `stays`: something else than attachments needs it. `plan`: that of the last attachment. */
+export async function removeShared(
+  { name, type }: Link,
+  stays: boolean,
+  plan: Plan,
+  kernel: Kernel,
+): Promise<void> {
   if (type.kind !== "ovs") {
     await ipApply("host", [`link delete dev ${name}`], kernel, true);
     return;
   }
   if (!isPresent(type.bridge.database, kernel)) return;
   try {
-    if ((await idleBridges(type.bridge.database, kernel)).includes(name)) {
+    if (!stays && (await idleBridges(type.bridge.database, kernel)).includes(name)) {
       const answers = await isAnswering(type.bridge.database, kernel);
       await ovsTransact(type.bridge.database, [["--if-exists", "del-br", name]], kernel, answers);
     } else {

@@ -16,6 +16,7 @@ const read = (file: string) => JSON.parse(fs.readFileSync(file, "utf8"));
 describe.each([
   ["overlay-two-nodes", 2],
   ["overlay-three-nodes", 3],
+  ["overlay-two-nodes-ovs", 2],
 ])("conf/%s", (set, count) => {
   const directory = path.join(conf, set);
   const nodeFile = path.join(directory, "node.json");

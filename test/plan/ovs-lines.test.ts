@@ -32,6 +32,7 @@ test("a bridge is made to drop what no flow takes, with the gateway's MAC, and i
       `other_config:hwaddr="${mac}"`,
       "external_ids:podwire=bridge",
     ],
+    ["set", "Interface", "podwire0", "mtu_request=65000"],
   ]);
 });
 
@@ -53,6 +54,17 @@ describe("a port", () => {
       "type=internal",
       'mac="0a:00:00:00:00:07"',
       "mtu_request=1450",
+    ]);
+  });
+
+  test("for tunnels has all of its options at once, so that none of before is left", () => {
+    const type = { kind: "vxlan", port: 8472, checksum: true, tos: 8 } as const;
+    expect(portWords({ ...port, type }, "any")[2]).toEqual([
+      "set",
+      "Interface",
+      "pw1",
+      "type=vxlan",
+      'options={csum="true",df_default="false",dst_port="8472",key="flow",remote_ip="flow",tos="8"}',
     ]);
   });
 

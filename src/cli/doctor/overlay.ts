@@ -44,7 +44,7 @@ export async function checkOverlay(node: Node): Promise<Finding[]> {
 const shown = 3;
 
 async function asDeclared({ config }: DeclaredOverlay, { plan, mtu }: Desired): Promise<Finding> {
-  const differences = verify(plan, await observeHost(commandKernel()));
+  const differences = verify(plan, await observeHost(commandKernel(), plan));
   const peers = plan.filter(({ kind }) => kind === "route").length;
   if (differences.length === 0)
     return fine("overlay", `${config.type}, MTU ${mtu}, ${peers} prefixes of peers`);

@@ -1,0 +1,35 @@
+// Makes the node's overlay what is desired, on the host and in Open vSwitch; nothing desired takes it all away. For whoever
+// holds the overlay's lock.
+import { outlastLinkRemovals, releaseBridges } from "../attachment/shared-links.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { defaultDatabase, isPresent } from "../linux/ovs.ts";
+import { tunnelPort } from "../overlay/ovs-tunnel.ts";
+import { overlayDevices } from "../overlay/registry.ts";
+import type { BridgeName } from "../plan/plan.ts";
+import { type Done, reconcile } from "../plan/reconcile.ts";
+import { claimBridge, claimedBridge, unclaimBridge } from "./claimed-bridge.ts";
+import type { Desired } from "./overlay.ts";
+
+export async function bringAbout(
+  desired: Pick<Desired, "plan" | "bridge"> | undefined,
+  kernel: Kernel,
+): Promise<Done[]> {
+  const { plan = [], bridge } = desired ?? {};
+  const before = claimedBridge();
+  const present = databasesOf([before, bridge]).filter((database) => isPresent(database, kernel));
+  if (bridge !== undefined) {
+    claimBridge(bridge);
+    await outlastLinkRemovals(plan, kernel.deadline);
+  }
+  const scope = { devices: overlayDevices, ports: [tunnelPort], databases: present };
+  const done = await reconcile(plan, scope, kernel);
+  if (bridge === undefined) unclaimBridge();
+  const isLeft = before !== undefined && before.bridge !== bridge?.bridge;
+  if (isLeft || bridge === undefined) for (const database of present) await releaseBridges(database, kernel);
+  return done;
+}
+
+/** The default one too: after a reboot nobody knows what was claimed. */
+function databasesOf(bridges: readonly (BridgeName | undefined)[]): string[] {
+  return [...new Set([...bridges.flatMap((at) => at?.database ?? []), defaultDatabase])];
+}

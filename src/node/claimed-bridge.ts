@@ -1,0 +1,30 @@
+// The bridge of Open vSwitch that the overlay is on, in a file that is there before anything of it is on the bridge: by it the
+// last pod's removal leaves the bridge. What is stale is found in Open vSwitch.
+import fs from "node:fs";
+import path from "node:path";
+import { makeDirectory, replaceFile } from "../linux/files.ts";
+import type { BridgeName } from "../linux/ovs.ts";
+
+const file = "/run/podwire/overlay-bridge";
+
+export function claimedBridge(): BridgeName | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(file, "utf8")) as BridgeName;
+  } catch {
+    return undefined;
+  }
+}
+
+export function claimBridge({ database, bridge }: BridgeName): void {
+  makeDirectory(path.dirname(file), 0o700);
+  replaceFile(file, JSON.stringify({ database, bridge }));
+}
+
+export function unclaimBridge(): void {
+  fs.rmSync(file, { force: true });
+}
+
+export function isClaimed(at: BridgeName): boolean {
+  const claimed = claimedBridge();
+  return claimed?.bridge === at.bridge && claimed.database === at.database;
+}

@@ -1,0 +1,145 @@
+// vxlan and geneve on a bridge of Open vSwitch: one tunnel port for all peers, and one flow per prefix of a peer's pods that
+// says where its packets are wrapped to. On the wire it is what the kernel's own device makes, so that nodes of both kinds
+// go together. The host reaches the tunnel by an internal port that has the name, the addresses and the routes of that device.
+import { addressBits, formatIp } from "../address/ip.ts";
+import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
+import { admission, delivery, size, toDelivery, toHost, toSize, untagged } from "../plan/ovs-tables.ts";
+import type { Link, OvsFlow, OvsPort, Plan, PlanObject } from "../plan/plan.ts";
+import { badOverlay } from "./fault.ts";
+import { tunnelMac } from "./mac.ts";
+import type { OverlayBridge, OverlayRequest, Peer, PodPrefix } from "./overlay.ts";
+import type { TunnelType } from "./tunnel.ts";
+
+/** Name of the port. Its link is Open vSwitch's own: vxlan_sys_4789, genev_sys_6081. */
+export const tunnelPort = "pw-tunnel";
+/** What its ports say of themselves under podwire's key. */
+const owner = "overlay";
+
+export interface PeerPrefix {
+  readonly peer: Peer;
+  readonly prefix: PodPrefix;
+}
+
+export interface BridgeTunnel {
+  /** VNI. */
+  readonly id: number;
+  /** UDP. */
+  readonly port: number;
+  readonly mtu: number;
+  readonly peers: readonly PeerPrefix[];
+}
+
+export function bridgeTunnel(
+  { driver, device }: TunnelType,
+  bridge: OverlayBridge,
+  { config, underlay }: OverlayRequest,
+  tunnel: BridgeTunnel,
+): Plan {
+  refuseUnfit(driver, bridge, config.sourcePorts);
+  const { at, datapathType, localMac } = bridge;
+  const mac = tunnelMac(underlay.local);
+  const own = {
+    kind: "ovs-port",
+    where: "host",
+    ...at,
+    trunk: [],
+    externalIds: { [ownerKey]: owner },
+  } as const;
+  const link = {
+    kind: "link",
+    where: "host",
+    noAutomaticAddress: true,
+    type: { kind: "ovs", bridge: at },
+  } as const;
+  const port: OvsPort = {
+    ...own,
+    name: tunnelPort,
+    type: {
+      kind: driver,
+      port: tunnel.port,
+      checksum: config.udpcsum !== false,
+      ...(config.tos === undefined ? {} : { tos: config.tos }),
+      ...(config.ttl === undefined ? {} : { ttl: config.ttl }),
+    },
+  };
+  const cookie = ownCookies.overlay;
+  const flows = [
+    ...commonFlows(device, localMac, tunnel),
+    ...tunnel.peers.map((peer) => peerFlow(peer, mac, tunnel)),
+  ];
+  return [
+    { kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac },
+    port,
+    { ...own, name: device, type: { kind: "internal", mac, mtu: tunnel.mtu } },
+    { kind: "ovs-flows", where: "host", ...at, cookie, flows },
+    { ...link, name: at.bridge, mac: localMac, shared: true } satisfies Link,
+    { ...link, name: device, mac, mtu: tunnel.mtu } satisfies Link,
+  ] satisfies PlanObject[];
+}
+
+/** All that is not for a pod of the bridge is for the host, by whose own port it came or would have gone. */
+function commonFlows(device: string, localMac: string, { id }: BridgeTunnel): OvsFlow[] {
+  const unicast = "dl_dst=00:00:00:00:00:00/01:00:00:00:00:00";
+  const inward = `in_port="${tunnelPort}"`;
+  const outward = `in_port="${device}"`;
+  return [
+    ...["ip", "ipv6"].map((family) =>
+      admission(200, `${family},tun_id=${hex(id)},${inward},${unicast}`, toDelivery),
+    ),
+    ...["ip", "ipv6"].map((family) => admission(200, `${family},${outward},${unicast}`, toDelivery)),
+    ...[inward, outward].map((from) => admission(190, from, "drop")),
+    delivery(30, inward, `output:"${device}"`),
+    size(20, outward, `output:"${tunnelPort}"`),
+    // The host routes what is too large once more, and says "fragmentation needed" or fragments it; small fragments go with large
+    // ones, because it puts them together to track connections.
+    ...["reg0=0x1/0x1", "ip,nw_frag=yes", "ipv6,nw_frag=yes"].map((match) =>
+      size(10, match, toHost(localMac)),
+    ),
+    size(1, "", `output:"${tunnelPort}"`),
+  ];
+}
+
+const ethernetHeader = 14;
+
+function peerFlow({ peer, prefix }: PeerPrefix, mac: string, { id, mtu }: BridgeTunnel): OvsFlow {
+  const { ip, length } = prefix.prefix;
+  // Open vSwitch leaves the length of a single address away.
+  const text = length === addressBits(ip.family) ? formatIp(ip) : prefix.text;
+  const destination = text.includes(":")
+    ? `ipv6,${untagged},ipv6_dst=${text}`
+    : `ip,${untagged},nw_dst=${text}`;
+  const remote = peer.addressText.includes(":") ? "tun_ipv6_dst" : "tun_dst";
+  const actions = [
+    `set_field:${mac}->eth_src`,
+    `set_field:${tunnelMac(peer.address)}->eth_dst`,
+    `set_field:${hex(id)}->tun_id`,
+    `set_field:${peer.addressText}->${remote}`,
+    `check_pkt_larger(${mtu + ethernetHeader})->NXM_NX_REG0[0]`,
+    toSize,
+  ];
+  return delivery(40, destination, actions.join(","));
+}
+
+function hex(id: number): string {
+  return `0x${id.toString(16)}`;
+}
+
+function refuseUnfit(
+  type: string,
+  { at, datapathType }: OverlayBridge,
+  sourcePorts: string | undefined,
+): void {
+  if (datapathType === "netdev") throw userspaceTunnel(type, `bridge ${at.bridge}`);
+  if (sourcePorts !== undefined) {
+    throw badOverlay(`overlay.sourcePorts = "${sourcePorts}": Open vSwitch has no such setting; remove it`);
+  }
+}
+
+/** Open vSwitch in userspace does not use the host's stack for what it wraps. */
+export function userspaceTunnel(type: string, where: string): Error {
+  return badOverlay(
+    `overlay.type = "${type}" with datapath ovs: ${where} is one in userspace (netdev), which sends tunnel packets only ` +
+      "by a link that is a port of such a bridge itself, and the underlay's is the host's; use overlay host-gw, or " +
+      'ovs.datapathType "system"',
+  );
+}

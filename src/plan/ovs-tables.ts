@@ -1,0 +1,27 @@
+// The tables of a bridge in which podwire has flows: what may come in by which port, where packets go, and whether one is too
+// large for the way to another node.
+import type { OvsFlow } from "./plan.ts";
+
+/** On a bridge that others use too, admission is their first table as well; the others are ours alone. */
+const tables = { admission: 0, delivery: 71, size: 72 };
+
+export const toDelivery = `resubmit(,${tables.delivery})`;
+export const toSize = `resubmit(,${tables.size})`;
+export const untagged = "vlan_tci=0x0000/0x1fff";
+
+export function admission(priority: number, match: string, actions: string): OvsFlow {
+  return { table: tables.admission, priority, match, actions };
+}
+
+export function delivery(priority: number, match: string, actions: string): OvsFlow {
+  return { table: tables.delivery, priority, match, actions };
+}
+
+export function size(priority: number, match: string, actions: string): OvsFlow {
+  return { table: tables.size, priority, match, actions };
+}
+
+/** To the host itself, by the bridge's local port. */
+export function toHost(localMac: string): string {
+  return `set_field:${localMac}->eth_dst,LOCAL`;
+}

@@ -1,0 +1,176 @@
+// The part of a plan that is in Open vSwitch, made real again and again: what is stale goes first, because a UDP port
+// serves one tunnel, be it the kernel's own device or a bridge's port.
+import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import { ipApply, ipAsk } from "../linux/ip.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { changeFlows, isPresent, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
+import { idOf, mapOf, membersOf } from "../linux/ovs-rows.ts";
+import type { Change, Scope } from "./changes.ts";
+import type { ObservedHost } from "./observe-host.ts";
+import { applyOvs } from "./ovs.ts";
+import {
+  isOvsObject,
+  type OvsObject,
+  ownCookies,
+  removingFlowsLine,
+  removingPortWords,
+} from "./ovs-lines.ts";
+import { describeObject, type OvsPort, type OvsTunnel, type Plan } from "./plan.ts";
+import { isAsPlanned } from "./verify.ts";
+
+export type Done = Pick<Change, "what" | "verb">;
+
+/** Returns what was done, after which the host is another one. */
+export async function reconcileOvs(
+  plan: Plan,
+  scope: Scope,
+  host: ObservedHost,
+  kernel: Kernel,
+): Promise<Done[]> {
+  const wanted = plan.filter(isOvsObject);
+  const stale: Done[] = [];
+  for (const database of scope.databases.filter((each) => isPresent(each, kernel))) {
+    stale.push(...(await removeStale(database, wanted, scope, host, kernel)));
+  }
+  const faulty = wanted.filter((object) => !isAsPlanned(object, host));
+  if (faulty.length === 0) return stale;
+  await refuseOthers(wanted, kernel);
+  const devices = await removeDevices(wanted, scope, host, kernel);
+  await make(faulty, host, kernel);
+  return [
+    ...stale,
+    ...devices,
+    ...faulty.map((object) => ({ what: describeObject(object), verb: "made" as const })),
+  ];
+}
+
+/** Ports that only these plans make, and the flows to them, wherever the plan does not have them. */
+async function removeStale(
+  database: string,
+  wanted: readonly OvsObject[],
+  { devices, ports }: Scope,
+  host: ObservedHost,
+  kernel: Kernel,
+): Promise<Done[]> {
+  const names = [...ports, ...devices];
+  const questions = [
+    ["--columns=name,ports", "list", "Bridge"],
+    ["--columns=_uuid,name", "--if-exists", "list", "Port", ...names],
+  ];
+  const [bridges = [], found = []] = await ovsRows(database, questions, kernel).catch((error: unknown) => {
+    const isInUse = devices.some((name) => kindOf(name, host) === "openvswitch");
+    if (error instanceof OvsDownError && !isInUse) return [];
+    throw error;
+  });
+  const done: Done[] = [];
+  for (const row of bridges) {
+    const bridge = String(row["name"]);
+    const on = membersOf(row["ports"]);
+    const own = found.filter((port) => on.includes(idOf(port))).map(({ name }) => String(name));
+    const kept = wanted.filter((object) => object.database === database && object.bridge === bridge);
+    const stale = own.filter(
+      (name) => !kept.some((object) => object.kind === "ovs-port" && object.name === name),
+    );
+    if (stale.length === 0) continue;
+    if (kept.length === 0) {
+      await changeFlows({ database, bridge }, [removingFlowsLine(ownCookies.overlay)], kernel);
+      done.push({ what: `flows of the overlay on bridge ${bridge}`, verb: "removed" });
+    }
+    await ovsTransact(database, stale.map(removingPortWords), kernel);
+    done.push(
+      ...stale.map((name) => ({ what: `port ${name} of bridge ${bridge}`, verb: "removed" as const })),
+    );
+  }
+  return done;
+}
+
+function kindOf(name: string, host: ObservedHost): string | undefined {
+  return host.link("host", name)?.linkinfo?.info_kind;
+}
+
+/** Of the kernel's own making; Open vSwitch's go with their ports. */
+async function removeDevices(
+  wanted: readonly OvsObject[],
+  { devices }: Scope,
+  host: ObservedHost,
+  kernel: Kernel,
+): Promise<Done[]> {
+  if (!wanted.some(({ kind }) => kind === "ovs-port")) return [];
+  const found = devices.filter((name) => (kindOf(name, host) ?? "openvswitch") !== "openvswitch");
+  if (found.length === 0) return [];
+  await ipApply(
+    "host",
+    found.map((name) => `link delete dev ${name}`),
+    kernel,
+    true,
+  );
+  return found.map((name) => ({ what: `link ${name} on the host`, verb: "removed" }));
+}
+
+/** What did not exist before goes again when it cannot be made whole. */
+async function make(faulty: readonly OvsObject[], host: ObservedHost, kernel: Kernel): Promise<void> {
+  try {
+    await applyOvs(faulty, kernel, "any");
+  } catch (error) {
+    const ports = faulty.filter((object) => object.kind === "ovs-port");
+    const made = ports.filter((port) => host.ovs.port(port, port.name) === undefined);
+    const [first] = made;
+    if (first !== undefined && !(error instanceof OvsDownError)) {
+      await ovsTransact(
+        first.database,
+        made.map(({ name }) => removingPortWords(name)),
+        kernel,
+        false,
+      );
+    }
+    throw (await portInUse(toCniError(error), ports, kernel)) ?? error;
+  }
+}
+
+type TunnelPort = OvsPort & { readonly type: OvsTunnel };
+
+function tunnelIn(objects: readonly OvsObject[]): TunnelPort | undefined {
+  return objects.find((object): object is TunnelPort => object.kind === "ovs-port" && "port" in object.type);
+}
+
+/** IANA's numbers, which Open vSwitch takes for ports that say nothing. */
+const defaultPorts: Readonly<Record<OvsTunnel["kind"], string>> = { vxlan: "4789", geneve: "6081" };
+
+/** Open vSwitch would let ports of others share the UDP port, whose packets the filter of peers would drop. */
+async function refuseOthers(wanted: readonly OvsObject[], kernel: Kernel): Promise<void> {
+  const tunnel = tunnelIn(wanted);
+  if (tunnel === undefined) return;
+  const { kind, port } = tunnel.type;
+  const question = ["--columns=name,options", "find", "Interface", `type=${kind}`];
+  const [rows = []] = await ovsRows(tunnel.database, [question], kernel);
+  const other = rows.find(
+    (row) =>
+      row["name"] !== tunnel.name &&
+      (mapOf(row["options"]).get("dst_port") ?? defaultPorts[kind]) === String(port),
+  );
+  if (other !== undefined) throw taken(tunnel, `the ${kind} port ${String(other["name"])} of Open vSwitch`);
+}
+
+async function portInUse(
+  fault: CniError,
+  ports: readonly OvsPort[],
+  kernel: Kernel,
+): Promise<CniError | undefined> {
+  const tunnel = tunnelIn(ports);
+  if (tunnel === undefined || !/in use|File exists|could not add network device/.test(fault.details))
+    return undefined;
+  const { kind, port } = tunnel.type;
+  const [answer] = await ipAsk("host", [`link show type ${kind}`], kernel);
+  const links = (answer ?? []) as unknown as ObservedHost["links"];
+  const holder = links.find(({ linkinfo }) => linkinfo?.info_data?.port === port);
+  return holder === undefined ? undefined : taken(tunnel, `the ${kind} link ${holder.ifname}`);
+}
+
+function taken({ name, bridge, type }: TunnelPort, who: string): CniError {
+  return new CniError(
+    ErrorCode.overlayUnusable,
+    "the overlay cannot be applied",
+    `UDP port ${type.port} is in use by ${who}, so port ${name} of bridge ${bridge} cannot have it. Set overlay.port to ` +
+      "another one on all nodes, or remove what uses it",
+  );
+}
