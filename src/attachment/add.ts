@@ -23,6 +23,7 @@ import { refuseOtherPods } from "./ipvlan-master.ts";
 import { hasHostLinks, hasNetns, hasPorts } from "./liveness.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
 import { ensureOverlay } from "./overlay.ts";
+import { requireHearing } from "./ovs-hearing.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
 import { outlastLinkRemovals, releaseSharedLinks } from "./shared-links.ts";
@@ -34,6 +35,8 @@ import { chained, dnsOf, requestedMac } from "./wishes.ts";
 interface Surroundings {
   readonly settings: DatapathSettings;
   readonly overlayMtu: number | undefined;
+  /** Whether Open vSwitch's bridges were taken away, for it to open its datapath again. */
+  readonly isReopened: boolean;
 }
 
 export async function add(call: Call): Promise<Result> {
@@ -41,6 +44,7 @@ export async function add(call: Call): Promise<Result> {
   requirePrograms(call);
   requireUnderlay(call.config);
   datapathOf(call.config);
+  const isReopened = call.config.datapath === "ovs" && (await requireHearing(call.config, kernelOf(call)));
   const overlayMtu = await ensureOverlay(call);
   await ensureBypass(call);
   const settings = await datapathSettings(call, kernelOf(call));
@@ -55,7 +59,7 @@ export async function add(call: Call): Promise<Result> {
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu });
+    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu, isReopened });
   } finally {
     await dismiss(standby);
     closeNetns(netns);
@@ -63,8 +67,8 @@ export async function add(call: Call): Promise<Result> {
 }
 
 /** A bridge that was not there has no pods that could have lost anything. */
-async function attendToSwitch({ at, isNew }: OvsSettings, call: Call): Promise<void> {
-  if (isNew) rememberSwitch(at);
+async function attendToSwitch({ at, isNew }: OvsSettings, isReopened: boolean, call: Call): Promise<void> {
+  if (isNew && !isReopened) rememberSwitch(at);
   else await repairAfterRestart(at, kernelOf(call), call.log);
 }
 
@@ -140,7 +144,7 @@ async function wire(
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));
     // Before the record says that all is done: a repeated ADD would be refused.
-    if (settings.ovs !== undefined) await attendToSwitch(settings.ovs, call);
+    if (settings.ovs !== undefined) await attendToSwitch(settings.ovs, surroundings.isReopened, call);
     replaceRecord({ ...record, state: "ready" });
     return chained(previous, wired, dnsOf(call, addresses.dns));
   } catch (error) {

@@ -8,6 +8,7 @@ import { requireBypass } from "./bypass.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { datapathSettings } from "./datapath-settings.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
+import { refuseDeaf } from "./ovs-hearing.ts";
 import { requireWritableState } from "./record.ts";
 
 export async function status(call: Call): Promise<void> {
@@ -19,7 +20,10 @@ export async function status(call: Call): Promise<void> {
     requireUnderlay(call.config);
     requireBypass(call.config);
     const { ovs } = await datapathSettings(call, kernelOf(call));
-    if (ovs !== undefined) await requireSwitch(ovs.at.database, kernelOf(call));
+    if (ovs !== undefined) {
+      await requireSwitch(ovs.at.database, kernelOf(call));
+      await refuseDeaf(ovs.at.database, kernelOf(call));
+    }
     await ipamOf(call.config.ipam.type).status(call);
   } catch (error) {
     throw unavailable(toCniError(error));

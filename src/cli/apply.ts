@@ -1,5 +1,6 @@
 // `podwire apply`: makes the node what its configuration and its records say: the overlay first, then what attachments lost. Exits
 // with 1 if something cannot be.
+import { mendHearing } from "../attachment/ovs-hearing.ts";
 import { liveAttachments, type Repair, repairAttachments } from "../attachment/repair.ts";
 import { CniError, toCniError } from "../cni/error.ts";
 import { applyNode } from "../node/overlay.ts";
@@ -14,18 +15,21 @@ export const apply: Run = async (words, terminal) => {
     const { watch } = await import("./watch.ts");
     return watch(words, terminal);
   }
-  const overlay = await applyOverlay(words).catch(toCniError);
   const records = liveAttachments();
+  // First: what it takes away the rest puts back.
+  const faults = await mendHearing(records, commandKernel());
+  const overlay = await applyOverlay(words).catch(toCniError);
   const repairs = await repairAttachments(records, commandKernel());
   const found = overlay instanceof CniError ? {} : overlay;
-  if (words.flag("json")) printJson({ ...found, attachments: records.length, repairs }, terminal);
+  if (words.flag("json")) printJson({ ...found, attachments: records.length, faults, repairs }, terminal);
   else {
     if (!(overlay instanceof CniError)) printOverlay(overlay, terminal);
+    for (const fault of faults) terminal.print(`Open vSwitch: ${printable(fault)}\n`);
     print(records.length, repairs, terminal);
   }
   // Pods get back what is theirs, whatever is wrong with the overlay.
   if (overlay instanceof CniError) throw overlay;
-  return repairs.some(({ fault }) => fault !== undefined) ? 1 : 0;
+  return faults.length > 0 || repairs.some(({ fault }) => fault !== undefined) ? 1 : 0;
 };
 
 async function applyOverlay(words: Words): Promise<OverlayReport> {

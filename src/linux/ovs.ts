@@ -78,8 +78,18 @@ export async function listFlows(at: BridgeName, cookie: string, kernel: Kernel):
 /** Throws OvsDownError unless the database and ovs-vswitchd answer. */
 export async function requireSwitch(database: string, kernel: Kernel): Promise<void> {
   await ovsRows(database, [["--columns=ovs_version", "list", "Open_vSwitch"]], kernel);
-  const target = `--target=${directoryOf(database)}/ovs-vswitchd.${switchProcess(database)}.ctl`;
-  await run("ovs-appctl", database, [`--timeout=${answerSeconds}`, target, "version"], "", kernel);
+  await askSwitch(database, "version", kernel);
+}
+
+/** What ovs-vswitchd itself says, by its control socket. */
+export async function askSwitch(database: string, command: string, kernel: Kernel): Promise<string> {
+  const pid = switchProcess(database);
+  if (pid === undefined) {
+    throw down(database, `ovs-vswitchd does not run: there is no ${pidFileOf(database)}`);
+  }
+  const target = `--target=${directoryOf(database)}/ovs-vswitchd.${pid}.ctl`;
+  const args = [`--timeout=${answerSeconds}`, target, command];
+  return (await run("ovs-appctl", database, args, "", kernel)).stdout;
 }
 
 /** Whether it is worth waiting for ovs-vswitchd: it is if nobody knows. */
@@ -92,13 +102,14 @@ export async function isAnswering(database: string, kernel: Kernel): Promise<boo
   }
 }
 
-function switchProcess(database: string): number {
-  const file = `${directoryOf(database)}/ovs-vswitchd.pid`;
-  try {
-    return Number.parseInt(fs.readFileSync(file, "utf8"), 10);
-  } catch {
-    throw down(database, `ovs-vswitchd does not run: there is no ${file}`);
-  }
+/** The pid of ovs-vswitchd; undefined if it did not say. */
+export function switchProcess(database: string): number | undefined {
+  const file = pidFileOf(database);
+  return fs.existsSync(file) ? Number.parseInt(fs.readFileSync(file, "utf8"), 10) : undefined;
+}
+
+function pidFileOf(database: string): string {
+  return `${directoryOf(database)}/ovs-vswitchd.pid`;
 }
 
 /** Whether Open vSwitch is installed and serves, or served, the database: where it does not, it has nothing of ours. */
@@ -135,7 +146,7 @@ function managementOf(at: BridgeName): string {
   return `unix:${managementSocket(at)}`;
 }
 
-function directoryOf(database: string): string {
+export function directoryOf(database: string): string {
   return database.replace(/^unix:/, "").replace(/\/[^/]*$/, "");
 }
 

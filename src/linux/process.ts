@@ -41,6 +41,20 @@ function pidNamespace(): string {
   return fs.readlinkSync("/proc/self/ns/pid");
 }
 
+/** What the kernel counts a process's start in, for programs (USER_HZ). */
+const ticksPerSecond = 100;
+
+/** Seconds after boot; undefined if there is no such process. */
+export function startedAfterBoot(pid: number): number | undefined {
+  const ticks = startTime(pid);
+  return ticks === undefined ? undefined : Number(ticks) / ticksPerSecond;
+}
+
+/** Seconds. */
+export function sinceBoot(): number {
+  return Number(fs.readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+}
+
 function startTime(pid: number): string | undefined {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");

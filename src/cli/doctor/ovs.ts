@@ -6,6 +6,7 @@ import type { NetworkConfig } from "../../config/network.ts";
 import type { OvsSettings } from "../../datapath/datapath.ts";
 import { hostLinkExists } from "../../linux/links.ts";
 import { requireSwitch } from "../../linux/ovs.ts";
+import { deaf, hearingOf } from "../../linux/ovs-hearing.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, warning } from "./finding.ts";
 import type { Node } from "./node.ts";
@@ -19,12 +20,20 @@ async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
   const check = `Open vSwitch of network ${network.name}`;
   try {
     const settings = await ovsSettings(network, commandKernel());
-    await requireSwitch(settings.at.database, commandKernel());
+    const { database } = settings.at;
+    await requireSwitch(database, commandKernel());
+    if ((await hearingOf(database, commandKernel())) === "deaf") return [gotNoPackets(check, database)];
     return [bridge(check, settings), ...kernelModule(check, settings), ...portType(check, settings)];
   } catch (error) {
     const { details } = toCniError(error);
     return [fault(check, details, "no pod can be wired", "put that right, or use datapath veth")];
   }
+}
+
+function gotNoPackets(check: string, database: string): Finding {
+  const { message, details } = deaf(database);
+  const fix = "podwire apply, which helps where all bridges are podwire's; or restart ovs-vswitchd";
+  return fault(check, `${message}: ${details}`, "pods reach nothing, and nothing reaches them", fix);
 }
 
 function bridge(check: string, { at, datapathType, portType: type }: OvsSettings): Finding {

@@ -1,6 +1,6 @@
 // One node whose datapath is switched while pods run: who of the old and the new reaches whom, and what daemons and
 // machines that die take with them. Open vSwitch with the kernel's datapath, on two nodes of each kernel.
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Conflist } from "../../fixture/conflist.ts";
 import { callOnce, gc, ipvlanNetwork, leftOvers } from "../fixture/ipvlan.ts";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
@@ -120,8 +120,8 @@ describe.skipIf(cannotRunLab("switching datapaths")).each(testedKernels)("on ker
     },
   );
 
-  // Open vSwitch 3.1 on one processor can start without handlers where its database has a bridge: all lookups are lost
-  // (ovs-dpctl show). Until it is known what to do about that, this is for releases.
+  // With Open vSwitch 3.1.0, which is deaf to a datapath that it opens in the first ten seconds after boot. For releases
+  // until it has passed often enough.
   test.runIf(isFull)(
     "a node that lost its power has new pods at once, and GC clears away the old ones' ports",
     async () => {
@@ -133,8 +133,9 @@ describe.skipIf(cannotRunLab("switching datapaths")).each(testedKernels)("on ker
       await node1.reset();
       await startOpenVswitch(node1);
       const fresh = await pod(node1, conflist, { container: "fresh" });
-      await vi.waitFor(() => reach(node1, fresh), { timeout: 30_000, interval: 500 });
+      await reach(node1, fresh);
       await fresh.check();
+      expect(await callOnce(node1, "STATUS", conflist)).toMatchObject({ code: 0 });
       expect(await gc(node1, conflist, ["fresh"])).toMatchObject({ code: 0 });
       expect((await node1.sh("ovs-vsctl list-ports podwire0")).split("\n")).toHaveLength(1);
       await reach(node1, fresh);
