@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { tcpFrame } from "../../stt-tunnel/packets.ts";
 import { cut, packetOf, type Segment, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
-import { isFull, testedKernels } from "../fixture/kernels.ts";
+import { isFull, testedKernels, watchedMemory } from "../fixture/kernels.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
 import { tunnelForSegments } from "../stt/delivery.ts";
@@ -30,7 +30,7 @@ import { capture, pathBetween, send } from "../stt/wire.ts";
 const { partial, ipv4, tcp } = sttFlags;
 
 describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
-  const lab = sharedLab({ kernel });
+  const lab = sharedLab({ kernel, kernelArguments: watchedMemory });
   const deliver = tunnelForSegments(lab);
 
   const lies: readonly [string, (send: Send) => readonly Buffer[], Counters][] = [

@@ -1,7 +1,7 @@
 // Hours of it: traffic of all kinds between two nodes while links, modules, MTUs and namespaces come and go, in an
 // order that chance chose; at the end nothing is left of it. PODWIRE_SOAK_MINUTES says how long, for each kernel.
 import { beforeAll, describe, expect, test } from "vitest";
-import { testedKernels } from "../fixture/kernels.ts";
+import { testedKernels, watchedMemory } from "../fixture/kernels.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import type { LabNode } from "../machine/node.ts";
 import { closeTunnel, loadModule, openTunnel } from "../stt/tunnel.ts";
@@ -11,7 +11,7 @@ import { disturbances, recovers, underTraffic } from "../stt/unrest.ts";
 const minutes = Number(process.env["PODWIRE_SOAK_MINUTES"] ?? 15);
 
 describe.skipIf(cannotRunFullLab("hours of STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
-  const lab = sharedLab({ kernel });
+  const lab = sharedLab({ kernel, kernelArguments: watchedMemory });
   beforeAll(() => loadModule(lab), 600_000);
 
   test(

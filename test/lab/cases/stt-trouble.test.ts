@@ -1,6 +1,6 @@
 // The STT module while its ground is pulled away: links, the module, namespaces and MTUs change under traffic.
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { isFull, testedKernels } from "../fixture/kernels.ts";
+import { isFull, testedKernels, watchedMemory } from "../fixture/kernels.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { closeTunnel, counters, loadModule, openTunnel, setOffloads } from "../stt/tunnel.ts";
 import { disturbances, recovers, underTraffic } from "../stt/unrest.ts";
@@ -8,7 +8,7 @@ import { disturbances, recovers, underTraffic } from "../stt/unrest.ts";
 const rounds = isFull ? 20 : 3;
 
 describe.skipIf(cannotRunFullLab("STT in trouble")).each(testedKernels)("STT on kernel %s", (kernel) => {
-  const lab = sharedLab({ kernel });
+  const lab = sharedLab({ kernel, kernelArguments: watchedMemory });
   beforeAll(() => loadModule(lab), 600_000);
   beforeEach(async () => {
     for (const node of lab.nodes) await node.sh("ip link delete pw-stt 2> /dev/null || true");

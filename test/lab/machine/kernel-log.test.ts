@@ -45,6 +45,8 @@ const faults = [
   // What sanitizers and the allocator say.
   "[   40.000001] UBSAN: array-index-out-of-bounds in net/core/dev.c:1:2",
   "[   40.000001] BUG: KASAN: use-after-free in veth_xmit+0x1/0x2 [veth]",
+  "[   40.000001] BUG kmalloc-512 (Tainted: G           OE     ): Poison overwritten",
+  "[   40.000001] BUG skbuff_head_cache (Not tainted): Object already free",
   "[   40.000002] podwire: page allocation failure: order:4, mode:0xcc0(GFP_KERNEL), nodemask=(null)",
 ];
 

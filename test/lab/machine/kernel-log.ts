@@ -5,6 +5,8 @@ const splats = [
   // Elsewhere in a line it is advice about the processor's weaknesses.
   /^(\[[ 0-9.]+\] )?WARNING: /,
   /\bBUG(:| at) /,
+  // The allocator's own checks: BUG kmalloc-512 (Not tainted): Poison overwritten
+  /\bBUG \S+ \([^)]*\): /,
   /\bOops\b/,
   /\bgeneral protection fault\b/,
   /\bKernel panic\b/,
