@@ -56,7 +56,7 @@ export async function desiredOverlay(
     ovs === undefined || overlay.device === undefined ? undefined : await ovsSettings({ ovs }, kernel);
   const links = await hostLinks(kernel);
   const checked = checkPeers(entries, own, ownAddresses(links));
-  const family = checked.peers[0]?.address.family ?? 4;
+  const family = checked.peers[0]?.address.family;
   const underlay = findUnderlay(config, links, checked.self?.address, family);
   const { peers, unreachable } = await placePeers(checked.peers, underlay, links, kernel);
   const host = {

@@ -37,12 +37,12 @@ export function ownAddresses(links: readonly HostLink[]): Set<string> {
   return new Set(others.flatMap((link) => globalAddresses(link).map(({ local }) => local)));
 }
 
-/** `known`: the address that this node has in the list of peers. */
+/** `known`: the address that this node has in the list of peers. `family`: of the peers' addresses, where there are peers. */
 export function findUnderlay(
   { underlay }: OverlayConfig,
   links: readonly HostLink[],
   known: Ip | undefined,
-  family: Family,
+  family: Family | undefined,
 ): Underlay {
   const given = underlay === undefined ? undefined : parseIp(underlay);
   const address = known ?? given;
@@ -57,9 +57,11 @@ export function findUnderlay(
   }
   const link = links.find(({ ifname }) => ifname === name);
   if (link === undefined) throw badOverlay(`overlay.underlay = "${name}": the host has no such link`);
-  const local = address ?? preferredAddress(link, family);
+  const families = family === undefined ? ([4, 6] as const) : [family];
+  const local = address ?? families.map((one) => preferredAddress(link, one)).find((ip) => ip !== undefined);
   if (local === undefined) {
-    throw notYet(`the underlay ${name} has no IPv${family} address by which peers could know this node`);
+    const missing = families.map((one) => `IPv${one}`).join(" or ");
+    throw notYet(`the underlay ${name} has no ${missing} address by which peers could know this node`);
   }
   return { link: name, mtu: link.mtu, local };
 }

@@ -2,6 +2,7 @@
 // thousands of peers is a line or two. What is new is made before what is stale goes, and a route is replaced in one step,
 // so that traffic that needs neither goes on.
 import { makingLines, peerRouteProtocol, routeLine } from "./ip-lines.ts";
+import { nextHopRoute } from "./next-hop.ts";
 import type { ObservedLink, ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
 import { describeObject, type Link, type Plan, type PlanObject, type Route } from "./plan.ts";
@@ -92,16 +93,29 @@ function changesOf(object: PlanObject, host: ObservedHost): Change[] {
       return makingLines(object).map((line) => ({ line, what, verb: exists ? "changed" : "made" }));
     }
     case "route": {
-      const own = ownRoutesTo(object, host);
-      if (own.length > 0) {
-        const inTheWay = own.filter(({ dev = "" }) => isInTheWay(object, dev)).map(deletionOf);
-        return [...inTheWay, routeLine(object, "replace")].map((line) => ({ line, what, verb: "changed" }));
-      }
-      return [{ line: routeLine(object), what, verb: "made", undo: routeLine(object, "delete") }];
+      const changes = changesOfRoute(object, host);
+      const guide = nextHopRoute(object, host);
+      if (guide === undefined) return changes;
+      const { verb } = changes[0] ?? { verb: "made" };
+      return [
+        { line: `route replace ${guide}`, what, verb, undo: `route delete ${guide}` },
+        ...changes,
+        { line: `route delete ${guide}`, what, verb },
+      ];
     }
     default:
       return [];
   }
+}
+
+function changesOfRoute(object: Route, host: ObservedHost): Change[] {
+  const what = describeObject(object);
+  const own = ownRoutesTo(object, host);
+  if (own.length === 0) {
+    return [{ line: routeLine(object), what, verb: "made", undo: routeLine(object, "delete") }];
+  }
+  const inTheWay = own.filter(({ dev = "" }) => isInTheWay(object, dev)).map(deletionOf);
+  return [...inTheWay, routeLine(object, "replace")].map((line) => ({ line, what, verb: "changed" }));
 }
 
 /** Of this plan's own making, which a replacement takes the place of. */

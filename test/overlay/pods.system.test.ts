@@ -96,3 +96,27 @@ test("a peers' file serves all nodes alike, and node.json all networks", async (
   await ping(one, two.ipv4);
   await ping(two, one.ipv6);
 });
+
+test("a wider route of somebody else by another link is no obstacle", async () => {
+  for (const each of [node, other]) {
+    await each.run("ip", "route", "add", "fd00::/8", "via", "2001:db8::fe");
+    await each.run("ip", "route", "add", "10.0.0.0/8", "via", "192.0.2.254");
+  }
+  const one = await addPod(node, overlay());
+  const two = await addPod(other, overlay());
+  await ping(one, two.ipv4);
+  await ping(one, two.ipv6);
+  expect(await node.run("ip", "-6", "route", "show", "proto", "120")).toMatch(/^fd00:10:244:2::\/64[^\n]*$/);
+});
+
+test("a node without IPv4 addresses has an overlay, also before it has peers", async () => {
+  for (const each of [node, other]) {
+    await each.run("sh", "-ec", "ip -4 address flush dev eth0; ip route add default via 2001:db8::fe");
+  }
+  const known = [node, other].map(({ peer, address6 }) => ({ ...peer, address: address6 }));
+  const first = await addPod(node, { type: "vxlan", peers: [] }, "first");
+  const away = await addPod(other, { type: "vxlan", peers: known });
+  await addPod(node, { type: "vxlan", peers: known }, "second");
+  await ping(first, away.ipv4);
+  await ping(first, away.ipv6);
+});
