@@ -25,7 +25,7 @@ struct bypass_rules {
 	struct bypass_addresses peers;
 };
 
-/* The key of a flow in one direction. Compared as bytes: no padding. */
+/* The key of a flow in one direction. Five words: no padding. */
 struct bypass_flow {
 	/* In host order */
 	struct bypass_address source;
@@ -38,6 +38,15 @@ struct bypass_flow {
 	u8 is_leaving;
 	u8 reserved;
 };
+
+/* By words: some kernels' memcmp() goes by bytes. */
+static inline bool bypass_is_same(const struct bypass_flow *a, const struct bypass_flow *b)
+{
+	const u64 *first = (const u64 *)a, *second = (const u64 *)b;
+
+	return !((first[0] ^ second[0]) | (first[1] ^ second[1]) | (first[2] ^ second[2]) |
+		 (first[3] ^ second[3]) | (first[4] ^ second[4]));
+}
 
 struct bypass_packet {
 	struct bypass_flow flow;

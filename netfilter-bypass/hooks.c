@@ -100,52 +100,55 @@ static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 static enum bypass_reason judge(struct bypass_namespace *bypass,
 				const struct bypass_config *config, u32 epoch,
 				const struct sk_buff *skb,
-				const struct nf_hook_state *state,
-				struct bypass_packet *packet)
+				const struct nf_hook_state *state)
 {
 	/* The memory is this CPU's, and not to be shared with an interrupt. */
-	bool may_remember = in_softirq() && config->rules.mode != PODWIRE_BYPASS_OBSERVE;
+	bool may_remember = BYPASS_REMEMBERS && in_softirq() &&
+			    config->rules.mode != PODWIRE_BYPASS_OBSERVE;
 	unsigned long asked = jiffies;
 	enum bypass_reason reason;
+	struct bypass_packet packet;
 	bool is_user;
 
-	if (skb_get_nfct(skb))
+	/* vxlan leaves the mark of what it carries when it goes over IPv6. */
+	if (skb_get_nfct(skb) &&
+	    !(state->hook == NF_INET_LOCAL_OUT && skb_get_nfct(skb) == IP_CT_UNTRACKED))
 		return BYPASS_TRACKED;
 	if (is_special(state->in) || is_special(state->out))
 		return BYPASS_VRF;
 	if (nf_bridge_info_exists(skb))
 		return BYPASS_BRIDGE;
-	reason = read_packet(skb, state->pf == NFPROTO_IPV4 ? 4 : 6, packet);
-	packet->flow.is_leaving = state->hook == NF_INET_LOCAL_OUT;
-	if (!packet->flow.is_leaving && skb->pkt_type != PACKET_HOST)
+	reason = read_packet(skb, state->pf == NFPROTO_IPV4 ? 4 : 6, &packet);
+	packet.flow.is_leaving = state->hook == NF_INET_LOCAL_OUT;
+	if (!packet.flow.is_leaving && skb->pkt_type != PACKET_HOST)
 		return BYPASS_OTHER_HOST;
 	if (reason == BYPASS_ICMP_ERROR)
-		return packet->flow.is_leaving ? BYPASS_PROTOCOL :
-		       judge_error(bypass, config, skb, &packet->flow);
+		return packet.flow.is_leaving ? BYPASS_PROTOCOL :
+		       judge_error(bypass, config, skb, &packet.flow);
 	if (reason != BYPASS_POD)
 		return reason;
 	/* The kernel's tunnels have sockets of its own; a user's obeys the rules for users. */
-	is_user = packet->flow.is_leaving && state->sk && !state->sk->sk_kern_sock;
+	is_user = packet.flow.is_leaving && state->sk && !state->sk->sk_kern_sock;
 	/* What begins a connection believes nobody but conntrack. */
-	if (may_remember && !packet->is_syn && !is_user) {
-		reason = bypass_recall(bypass->memory, &packet->flow, epoch);
+	if (may_remember && !packet.is_syn && !is_user) {
+		reason = bypass_recall(bypass->memory, &packet.flow, epoch);
 		if (is_goods(reason))
 			return reason;
 	}
-	reason = bypass_match(&config->rules, &packet->flow);
+	reason = bypass_match(&config->rules, &packet.flow);
 	if (!is_goods(reason))
 		return reason;
 	if (is_user)
 		return BYPASS_USER_SOCKET;
-	reason = bypass_inquire(bypass, &packet->flow, reason, config->rules.mode);
+	reason = bypass_inquire(bypass, &packet.flow, reason, config->rules.mode);
 	if (reason == BYPASS_CONNTRACK)
-		bypass_mark(bypass->memory, &packet->flow);
+		bypass_mark(bypass->memory, &packet.flow);
 	if (!may_remember)
 		return reason;
 	if (is_goods(reason))
-		bypass_remember(bypass->memory, &packet->flow, epoch, asked, reason);
+		bypass_remember(bypass->memory, &packet.flow, epoch, asked, reason);
 	else
-		bypass_forget(bypass->memory, &packet->flow);
+		bypass_forget(bypass->memory, &packet.flow);
 	return reason;
 }
 
@@ -159,13 +162,26 @@ static void go_on(struct sk_buff *skb, const struct nf_hook_state *state,
 	*this_cpu_ptr(&passing) = before;
 }
 
+/*
+ * It is not entered by what has this flag. IPsec would leave the flag to what it
+ * puts the packet in.
+ */
+static void skip_post_routing(struct sk_buff *skb, u8 family)
+{
+	if (dst_xfrm(skb_dst(skb)))
+		return;
+	if (family == NFPROTO_IPV4)
+		IPCB(skb)->flags |= IPSKB_REROUTED;
+	else
+		IP6CB(skb)->flags |= IP6SKB_REROUTED;
+}
+
 static unsigned int enter(void *priv, struct sk_buff *skb,
 			  const struct nf_hook_state *state)
 {
 	struct bypass_namespace *bypass = priv;
 	bool is_leaving = state->hook == NF_INET_LOCAL_OUT;
 	const struct bypass_config *config;
-	struct bypass_packet packet = {};
 	enum bypass_reason reason;
 	u32 epoch, mode;
 	int result;
@@ -178,7 +194,7 @@ static unsigned int enter(void *priv, struct sk_buff *skb,
 	mode = config ? config->rules.mode : PODWIRE_BYPASS_OFF;
 	if (mode == PODWIRE_BYPASS_OFF)
 		return NF_ACCEPT;
-	reason = judge(bypass, config, epoch, skb, state, &packet);
+	reason = judge(bypass, config, epoch, skb, state);
 	count(bypass, is_leaving ? BYPASS_AT_LOCAL_OUT : BYPASS_AT_PRE_ROUTING, reason, skb->len);
 	trace_podwire_bypass(bypass->net, skb, state->hook, mode, reason);
 	if (mode == PODWIRE_BYPASS_OBSERVE || (!is_goods(reason) && reason != BYPASS_ICMP_ERROR))
@@ -194,10 +210,7 @@ static unsigned int enter(void *priv, struct sk_buff *skb,
 		go_on(skb, state, reason);
 		return NF_STOLEN;
 	}
-	if (state->pf == NFPROTO_IPV4)
-		IPCB(skb)->flags |= IPSKB_REROUTED;
-	else
-		IP6CB(skb)->flags |= IP6SKB_REROUTED;
+	skip_post_routing(skb, state->pf);
 	result = state->okfn(state->net, state->sk, skb);
 	if (result > 0)
 		result = net_xmit_errno(result);
@@ -219,15 +232,16 @@ static unsigned int follow(void *priv, struct sk_buff *skb,
 	bool is_forward = state->hook == NF_INET_FORWARD;
 	enum bypass_reason reason = is_forward ? BYPASS_POD : BYPASS_TUNNEL;
 
-	if (!is_passing(skb, reason) || is_special(state->out))
+	if (!is_passing(skb, reason))
+		return NF_ACCEPT;
+	/* Its memory may be another packet's before this call ends. */
+	this_cpu_write(passing.skb, NULL);
+	if (is_special(state->out))
 		return NF_ACCEPT;
 	count(bypass, is_forward ? BYPASS_AT_FORWARD : BYPASS_AT_LOCAL_IN, reason, skb->len);
 	trace_podwire_bypass(bypass->net, skb, state->hook, PODWIRE_BYPASS_ALL, reason);
-	/* POST_ROUTING is not entered by what has this flag. */
-	if (is_forward && state->pf == NFPROTO_IPV4)
-		IPCB(skb)->flags |= IPSKB_REROUTED;
-	else if (is_forward)
-		IP6CB(skb)->flags |= IP6SKB_REROUTED;
+	if (is_forward)
+		skip_post_routing(skb, state->pf);
 	state->okfn(state->net, state->sk, skb);
 	return NF_STOLEN;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A table for each CPU, and one of marks for all; both of a fixed size. */
-#include <linux/jhash.h>
+#include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
@@ -20,19 +20,23 @@ struct entry {
 } ____cacheline_aligned;
 
 struct bypass_memory {
-	u32 seed;
+	u64 seed;
 	unsigned long *marks;
 	struct entry * __percpu *entries;
 };
 
+/*
+ * Two multiplications instead of jhash(), for each packet: who finds flows that
+ * collide makes them ask conntrack, as they did without all this.
+ */
 static u32 hash_of(const struct bypass_memory *memory, const struct bypass_flow *flow)
 {
 	u32 ports = (__force u32)flow->source_port << 16 | (__force u32)flow->destination_port;
+	u64 source = flow->source.high * GOLDEN_RATIO_64 + flow->source.low;
+	u64 destination = flow->destination.high * GOLDEN_RATIO_64 + flow->destination.low;
 
-	if (flow->family == 4)
-		return jhash_3words(flow->source.low, flow->destination.low, ports,
-				    memory->seed + flow->protocol);
-	return jhash2((const u32 *)flow, 8, memory->seed + flow->protocol + ports);
+	return ((source ^ memory->seed) * GOLDEN_RATIO_64 + (destination << 32 | ports)) *
+	       GOLDEN_RATIO_64 >> 32;
 }
 
 static struct entry *entry_of(struct bypass_memory *memory, u32 hash)
@@ -70,7 +74,7 @@ enum bypass_reason bypass_recall(struct bypass_memory *memory,
 	u32 hash = hash_of(memory, flow);
 	const struct entry *entry = entry_of(memory, hash);
 
-	if (memcmp(&entry->flow, flow, sizeof(*flow)) || entry->epoch != epoch)
+	if (!bypass_is_same(&entry->flow, flow) || entry->epoch != epoch)
 		return BYPASS_NOT_IN_SET;
 	if (time_after_eq(jiffies, entry->asked + HZ))
 		return BYPASS_NOT_IN_SET;
@@ -94,7 +98,7 @@ void bypass_forget(struct bypass_memory *memory, const struct bypass_flow *flow)
 {
 	struct entry *entry = entry_of(memory, hash_of(memory, flow));
 
-	if (!memcmp(&entry->flow, flow, sizeof(*flow)))
+	if (bypass_is_same(&entry->flow, flow))
 		entry->flow.family = 0;
 }
 
@@ -105,7 +109,7 @@ struct bypass_memory *bypass_make_memory(void)
 
 	if (!memory)
 		return NULL;
-	memory->seed = get_random_u32();
+	memory->seed = get_random_u64();
 	memory->marks = kvcalloc(MARKS, sizeof(*memory->marks), GFP_KERNEL);
 	memory->entries = alloc_percpu(struct entry *);
 	if (!memory->marks || !memory->entries)

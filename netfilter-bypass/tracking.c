@@ -4,6 +4,7 @@
  * IPVS translates without saying so in the entry, and a flow that was begun there
  * shall end there. A tunnel is this node's own, so only a translated one counts.
  */
+#include <linux/module.h>
 #include <net/addrconf.h>
 #include <net/ip_vs.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -94,16 +95,25 @@ static bool is_local(struct net *net, const struct bypass_flow *flow)
 	return ipv6_chk_addr(net, &address.in6, NULL, 0);
 }
 
-/* It translates answers by its own table then, which nobody else can ask. */
+/*
+ * It translates answers by its own table then, which nobody else can ask. What
+ * it keeps of a namespace ends with its module, with no grace period for
+ * readers, so that is held meanwhile. One that is about to go has nothing more
+ * to translate.
+ */
 static bool is_ipvs_unseen(struct net *net)
 {
+	bool is_unseen = false;
 #if IS_ENABLED(CONFIG_IP_VS)
-	struct netns_ipvs *ipvs = net_ipvs(net);
+	struct netns_ipvs *ipvs;
 
-	return ipvs && READ_ONCE(ipvs->enable) && !ip_vs_conntrack_enabled(ipvs);
-#else
-	return false;
+	if (likely(!READ_ONCE(net->ipvs)) || !symbol_get(ip_vs_conn_out_get_proto))
+		return false;
+	ipvs = READ_ONCE(net->ipvs);
+	is_unseen = ipvs && READ_ONCE(ipvs->enable) && !ip_vs_conntrack_enabled(ipvs);
+	symbol_put(ip_vs_conn_out_get_proto);
 #endif
+	return is_unseen;
 }
 
 enum bypass_reason bypass_inquire(struct bypass_namespace *bypass,

@@ -40,19 +40,7 @@ static inline void *aligned_zeros(size_t size)
 	return all;
 }
 
-#define get_random_u32() 42
-
-/* No good hash, but all that is asked of it: equal for what is equal. */
-static inline u32 jhash2(const u32 *words, u32 count, u32 seed)
-{
-	while (count-- > 0)
-		seed = (seed ^ *words++) * 2654435761u;
-	return seed ^ seed >> 15;
-}
-
-static inline u32 jhash_3words(u32 a, u32 b, u32 c, u32 seed)
-{
-	return jhash2((u32[]){ a, b, c }, 3, seed);
-}
+#define get_random_u64() 42
+#define GOLDEN_RATIO_64 0x61C8864680B583EBull
 
 #endif
