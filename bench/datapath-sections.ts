@@ -2,10 +2,12 @@
 // ipvlan master has one mode and looks at all that its node receives, and Open vSwitch's module turns connection tracking
 // on for a whole guest: so each has guests of its own, with their own host to compare with.
 import type { IpvlanMode } from "../src/plan/plan.ts";
+import type { Conflist } from "../test/fixture/conflist.ts";
 import { ipvlanNetwork } from "../test/lab/fixture/ipvlan.ts";
 import { startOpenVswitch } from "../test/lab/fixture/open-vswitch.ts";
 import { conflistFor } from "../test/lab/fixture/pod.ts";
 import type { Lab } from "../test/lab/lab.ts";
+import type { LabNode } from "../test/lab/machine/node.ts";
 import type { Variant } from "../test/lab/measure/plan.ts";
 import {
   bulk,
@@ -78,12 +80,14 @@ function ipvlan(mode: IpvlanMode): Group {
 }
 
 function openVswitch(portType: string): Group {
-  return pods(`OVS, ${portType} port`, (node) => {
-    // Traffic is of IPv4 only, and so are these pods.
-    const ranges = [[{ subnet: `10.244.${node.number}.0/24` }]];
-    const ipam = { type: "host-local", ranges, routes: [{ dst: "0.0.0.0/0" }] };
-    return conflistFor(node, { datapath: "ovs", ovs: { portType }, ipam });
-  });
+  return pods(`OVS, ${portType} port`, (node) => openVswitchNetwork(node, portType));
+}
+
+/** Traffic is of IPv4 only, and so are these pods. */
+export function openVswitchNetwork(node: LabNode, portType: string): Conflist {
+  const ranges = [[{ subnet: `10.244.${node.number}.0/24` }]];
+  const ipam = { type: "host-local", ranges, routes: [{ dst: "0.0.0.0/0" }] };
+  return conflistFor(node, { datapath: "ovs", ovs: { portType }, ipam });
 }
 
 function pods(name: string, network: Network): Group {

@@ -17,7 +17,7 @@ export interface SectionBench {
   /** In the order of the report. */
   readonly sections: readonly string[];
   /** Undefined if there is no such section. */
-  planOf(section: string): Plan | undefined;
+  planOf(section: string, kernel: KernelVersion): Plan | undefined;
   textOf(results: Results): string;
 }
 
@@ -55,10 +55,10 @@ interface Options {
 
 async function run(bench: SectionBench, options: Options): Promise<void> {
   for (const name of chosen(bench, options.only)) {
-    const plan = bench.planOf(name);
-    if (plan === undefined) throw new LabError(`there is no section "${name}"\n${usageOf(bench)}`);
     // The lab refuses a kernel that it does not know, and measure() a number of rounds without a median.
     const kernel = options.kernel as KernelVersion;
+    const plan = bench.planOf(name, kernel);
+    if (plan === undefined) throw new LabError(`there is no section "${name}"\n${usageOf(bench)}`);
     const report = await measure({ ...plan, kernel, rounds: Number(options.rounds) }, (text) => {
       console.error(`measuring ${text}`);
     });

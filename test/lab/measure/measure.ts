@@ -52,7 +52,13 @@ async function runOf(run: RunPlan): Promise<Run> {
   const { timing, plan } = run;
   const started = new Date().toISOString();
   const start = loadAverage();
-  const lab = await startLab({ timing, kernel: plan.kernel ?? "6.1", nodes: plan.nodes ?? 2 });
+  // Figures do not depend on a busy host, so neither does whether there are any.
+  const lab = await startLab({
+    timing,
+    kernel: plan.kernel ?? "6.1",
+    nodes: plan.nodes ?? 2,
+    bootSeconds: 600,
+  });
   try {
     const podwire = checksum(executable);
     const samples = await sampleRounds(lab, run);
@@ -90,26 +96,39 @@ async function sampleRounds(lab: Lab, { plan, rounds, measurements, say }: RunPl
       .flatMap(({ figures }) => figures)
       .map((figure) => [figure, new Map(variants.map((variant) => [variant, []]))]),
   );
-  // Round 0 fills caches, resolves neighbours and loads modules, and does not count.
-  for (let round = 0; round <= rounds; round++) {
-    say(round === 0 ? "a round that does not count" : `round ${round} of ${rounds}`);
-    for (const variant of orderOf(round, variants)) {
-      await named(`the turn of ${variant.name}`, async () => variant.begin?.(lab));
-      for (const sampling of samplings) {
-        const numbers = await named(`measuring ${namesOf(sampling)} by ${variant.name}`, () =>
-          sampling.sample(ends.get(variant) as Ends),
-        );
-        if (round === 0) continue;
-        for (const [index, figure] of sampling.figures.entries()) {
-          samples
-            .get(figure)
-            ?.get(variant)
-            ?.push(numbers[index] as number);
-        }
+  let before: Variant | undefined;
+  for (const { round, variant } of turnsOf(plan, rounds)) {
+    say(`${variant.name}, ${round === 0 ? "a round that does not count" : `round ${round} of ${rounds}`}`);
+    if (variant !== before) await named(`the turn of ${variant.name}`, async () => variant.begin?.(lab));
+    before = variant;
+    for (const sampling of samplings) {
+      const numbers = await named(`measuring ${namesOf(sampling)} by ${variant.name}`, () =>
+        sampling.sample(ends.get(variant) as Ends),
+      );
+      // A long run that fails late shall not have been for nothing.
+      say(
+        `${variant.name}: ${sampling.figures.map(({ name }, index) => `${name} ${numbers[index]}`).join(", ")}`,
+      );
+      if (round === 0) continue;
+      for (const [index, figure] of sampling.figures.entries()) {
+        samples
+          .get(figure)
+          ?.get(variant)
+          ?.push(numbers[index] as number);
       }
     }
   }
   return samples;
+}
+
+/** Round 0 fills caches, resolves neighbours and loads modules, and does not count. */
+function turnsOf(
+  { variants, oneByOne = false }: Plan,
+  rounds: number,
+): { round: number; variant: Variant }[] {
+  const all = Array.from({ length: rounds + 1 }, (_, round) => round);
+  if (oneByOne) return variants.flatMap((variant) => all.map((round) => ({ round, variant })));
+  return all.flatMap((round) => orderOf(round, variants).map((variant) => ({ round, variant })));
 }
 
 function asSampling(measurement: Measurement | Sampling): Sampling {

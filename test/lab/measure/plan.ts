@@ -15,7 +15,7 @@ export interface Variant {
   readonly name: string;
   /** Makes the ends, once; the lab's end removes them. */
   prepare(lab: Lab): Promise<Ends>;
-  /** Before each of its turns: what the guests can have for one variant at a time only. */
+  /** When its turn comes, unless it was its turn before: what the guests can have for one variant at a time only. */
   readonly begin?: (lab: Lab) => Promise<void>;
 }
 
@@ -43,6 +43,8 @@ export interface Plan {
   readonly rounds?: number;
   /** The first is what the others are compared with. */
   readonly variants: readonly Variant[];
+  /** All rounds of a variant and then the next one's, for states that are not to be had by turns. */
+  readonly oneByOne?: boolean;
   /** What all of them need of the guests, the first one too. */
   readonly prepare?: (lab: Lab) => Promise<void>;
   /** Measured while guest time is instructions: what depends on one guest's work alone. */

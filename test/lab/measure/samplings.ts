@@ -73,6 +73,30 @@ export const datagramWork: Sampling = {
     }),
 };
 
+const connections = { few: 20, many: 220 };
+
+/** Short flows: what an endpoint that answers (talk.ts) is asked, each time by a connection of its own. */
+export const connectionWork: Sampling = {
+  figures: [
+    { name: "CPU to ask by 1k connections", unit: megainstructions },
+    { name: "CPU to answer 1k connections", unit: megainstructions },
+  ],
+  sample: async (ends) => {
+    // The difference leaves out what it takes to start the client.
+    const few = await workOf(ends, connections.few);
+    const many = await workOf(ends, connections.many);
+    const difference = connections.many - connections.few;
+    return many.map((instructions, end) => (instructions - (few[end] ?? 0)) / 1e3 / difference);
+  },
+};
+
+async function workOf({ from, to }: Ends, count: number): Promise<number[]> {
+  const client = `perl -MSocket -e 'for (1 .. ${count}) { socket(S, AF_INET, SOCK_STREAM, 0);
+    connect(S, pack_sockaddr_in(8080, inet_aton("${to.address}"))) or die "$!"; sysread(S, $text, 99) or die "nothing"; close(S) }'`;
+  const work = await workDuring([from, to], () => from.sh(client));
+  return work.map(({ instructions }) => instructions);
+}
+
 const transferredGbit = 0.5;
 const transferred = `-n ${(transferredGbit * 1e9) / 8}`;
 

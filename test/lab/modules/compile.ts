@@ -27,21 +27,23 @@ const arguments_: Readonly<Record<Scrutiny, string>> = {
 };
 const formatVersion = 1;
 
+/** `flags` are the compiler's, for a module that is built differently for a test. */
 export async function compile(
   source: string,
   version: KernelVersion,
   scrutiny: Scrutiny = "none",
+  flags = "",
 ): Promise<Compiled> {
   const tools = await toolchain(version);
   const { files, checksum } = contentOf(source);
   const directory = await obtain({
     name: `module-${path.basename(path.resolve(source))}-${version}-${scrutiny}`,
-    recipe: { formatVersion, tree: path.basename(path.dirname(tools.tree)), checksum },
+    recipe: { formatVersion, tree: path.basename(path.dirname(tools.tree)), checksum, flags },
     mebibytes: 50,
     build: async (work) => {
       const build = path.join(work, "build");
       copyFiles(source, files, build);
-      const make = `make -C /lib/modules/${tools.release}/build M=/mnt ${arguments_[scrutiny]} modules`;
+      const make = `make -C /lib/modules/${tools.release}/build M=/mnt KCFLAGS="${flags}" ${arguments_[scrutiny]} modules`;
       // Of a failure the errors are shown, not what make says of them at the end.
       const script = `${make} > /mnt/.log 2>&1 || { grep 'error:' /mnt/.log || cat /mnt/.log; exit 1; }`;
       await runInside(tools.tree, build, script);
