@@ -22,11 +22,21 @@ export async function bringAbout(
     await outlastLinkRemovals(plan, kernel.deadline);
   }
   const scope = { devices: overlayDevices, ports: [tunnelPort], databases: present };
-  const done = await reconcile(plan, scope, kernel);
+  const done = await reconcile(plan, scope, kernel).catch(async (error: unknown) => {
+    if (bridge !== undefined && before === undefined) await leave(bridge, kernel);
+    throw error;
+  });
   if (bridge === undefined) unclaimBridge();
   const isLeft = before !== undefined && before.bridge !== bridge?.bridge;
   if (isLeft || bridge === undefined) for (const database of present) await releaseBridges(database, kernel);
   return done;
+}
+
+/** A bridge that nothing else needs was made in vain. */
+async function leave({ database }: BridgeName, kernel: Kernel): Promise<void> {
+  unclaimBridge();
+  // GC comes again.
+  await releaseBridges(database, kernel).catch(() => {});
 }
 
 /** The default one too: after a reboot nobody knows what was claimed. */

@@ -1,0 +1,64 @@
+// Overlays where pods are ports of Open vSwitch in userspace, which this kernel has: by the host's routes, and no tunnel.
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { cni } from "../fixture/calls.ts";
+import { hasOpenVswitch, startOpenVswitch } from "../fixture/open-vswitch.ts";
+import {
+  addPod,
+  type Cluster,
+  type ClusterNode,
+  declare,
+  entryFor,
+  ping,
+  startCluster,
+  transfer,
+} from "./cluster.ts";
+
+const netdev = { datapath: "ovs", ovs: { datapathType: "netdev" } };
+
+describe.skipIf(!hasOpenVswitch)("with Open vSwitch in userspace", () => {
+  let cluster: Cluster;
+  let node: ClusterNode;
+  let other: ClusterNode;
+  beforeEach(async () => {
+    cluster = await startCluster(2);
+    [node, other] = cluster.nodes as [ClusterNode, ClusterNode];
+    await startOpenVswitch(node);
+  });
+  afterEach(async () => cluster.stop());
+
+  const peers = () => cluster.nodes.map(({ peer, address6 }) => ({ ...peer, address6 }));
+
+  test("pods reach those of other nodes by host-gw", async () => {
+    const overlay = { type: "host-gw", peers: peers() };
+    const one = await addPod(node, overlay, "one", netdev);
+    const two = await addPod(other, overlay, "two");
+    for (const to of [two.ipv4, two.ipv6]) await ping(one, to);
+    for (const to of [one.ipv4, one.ipv6]) await ping(two, to);
+    expect(await transfer(one, two, 4, 8)).toBe(8);
+    expect(await transfer(two, one, 6, 8)).toBe(8);
+  });
+
+  test("a tunnel is refused before anything is made, also where the bridge is found so", async () => {
+    const overlay = { type: "vxlan", peers: peers() };
+    await node.run(
+      "ovs-vsctl",
+      "add-br",
+      "podwire0",
+      "--",
+      "set",
+      "Bridge",
+      "podwire0",
+      "datapath_type=netdev",
+    );
+    await node.addPod("one");
+    for (const changes of [netdev, { datapath: "ovs" }]) {
+      const config = { cniVersion: "1.1.0", name: "podnet", ...entryFor(node, overlay, changes) };
+      const { json } = await cni(node, { verb: "ADD", config, container: "one" });
+      expect(json).toMatchObject({ code: 7, details: expect.stringMatching(/userspace.*host-gw/) });
+    }
+    declare(node, overlay, { datapath: "ovs" });
+    const { exitCode, stderr } = await node.podwire("apply");
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/userspace/) });
+    expect(await node.run("ovs-vsctl", "list-ports", "podwire0")).toBe("");
+  });
+});
