@@ -55,6 +55,12 @@ export function findUnderlay(
   if (name === undefined) {
     throw notYet("overlay.underlay is not given, and the host has no default route whose link could be it");
   }
+  const chosen = given === undefined ? name : linkWith(formatIp(given), links)?.ifname;
+  if (chosen === "lo" || overlayDevices.includes(chosen ?? "")) {
+    throw badOverlay(
+      `overlay.underlay = "${underlay}" is ${chosen}, which leads to no other node; expected the link between nodes`,
+    );
+  }
   const link = links.find(({ ifname }) => ifname === name);
   if (link === undefined) throw badOverlay(`overlay.underlay = "${name}": the host has no such link`);
   const families = family === undefined ? ([4, 6] as const) : [family];

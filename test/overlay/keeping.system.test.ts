@@ -9,6 +9,7 @@ import {
   ping,
   startCluster,
 } from "./cluster.ts";
+import { stateScript } from "./state.ts";
 import { eventually, type Watching, watch } from "./watching.ts";
 
 const peersFile = "/etc/podwire/peers.json";
@@ -150,17 +151,8 @@ describe.each(["vxlan", "host-gw"])("a kept overlay of type %s", (type) => {
   });
 });
 
-/** What an overlay has in the kernel. */
 async function stateOf(node: ClusterNode): Promise<string> {
-  const script = `
-    ip -d link show type vxlan | grep -v '^ *RX\\|^ *TX' | sed 's/^[0-9]*: //'
-    ip address show dev pw-vxlan 2> /dev/null | grep inet
-    ip route show proto 120; ip -6 route show proto 120
-    ip neighbour show nud permanent dev pw-vxlan 2> /dev/null | sort
-    grep -r . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding
-    cat /proc/sys/net/ipv4/conf/pw-vxlan/forwarding /proc/sys/net/ipv4/conf/eth0/forwarding 2> /dev/null
-    nft list table inet podwire | grep -A9 'peers\\|tunnels' | tr -d ' \\n'`;
-  return node.run("sh", "-c", script);
+  return node.run("sh", "-c", stateScript());
 }
 
 async function peerRoutes(node: ClusterNode): Promise<string[]> {

@@ -47,6 +47,16 @@ describe("apply and ADD refuse", () => {
     ["a misspelt key", { type: "vxlan", peer: [] }, /peer = \[\] is not known/],
     ["an underlay that is not there", { type: "vxlan", underlay: "eth9" }, /eth9/],
     [
+      "an underlay that leads nowhere",
+      { type: "vxlan", underlay: "lo" },
+      /underlay = "lo" is lo, which leads to no/,
+    ],
+    [
+      "an underlay address that leads nowhere",
+      { type: "vxlan", underlay: "127.0.0.1", peers: [n2] },
+      /underlay = "127\.0\.0\.1" is lo, which leads to no/,
+    ],
+    [
       "an underlay address that is not the node's",
       { type: "vxlan", underlay: "192.0.2.77" },
       /192\.0\.2\.77/,
