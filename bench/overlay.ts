@@ -34,6 +34,7 @@ const head = [
   "apply again",
   "apply, one peer",
   "--watch, one peer",
+  "bare Node",
   "--watch, check",
   "apply, MB",
   "--watch, MB",
@@ -67,10 +68,14 @@ interface Call extends Spent {
   readonly peakMb: number;
 }
 
+function apply(node: ClusterNode): Promise<Call> {
+  return spentBy(node, executable, "apply");
+}
+
 /** With what its programs used: GNU time waits for all of them. */
-async function apply(node: ClusterNode): Promise<Call> {
+async function spentBy(node: ClusterNode, ...command: string[]): Promise<Call> {
   const began = performance.now();
-  const words = ["-f", "%e %U %S %M", "-o", "/run/figures", executable, "apply"];
+  const words = ["-f", "%e %U %S %M", "-o", "/run/figures", ...command];
   const { exitCode, stderr } = await node.attempt("/usr/bin/time", words);
   const wallMs = performance.now() - began;
   if (exitCode !== 0) throw new Error(stderr);
@@ -80,6 +85,13 @@ async function apply(node: ClusterNode): Promise<Call> {
     .split(" ")
     .map(Number);
   return { wallMs, cpuMs: 1000 * (user + system), peakMb: peak / 1024 };
+}
+
+/** What Node takes to start and end, while the rest was measured: a yardstick for how busy the machine is. */
+async function bareNode(node: ClusterNode): Promise<Call[]> {
+  const calls: Call[] = [];
+  for (let round = 0; round < 5; round++) calls.push(await spentBy(node, process.execPath, "-e", "0"));
+  return calls;
 }
 
 /** Each with one peer more than the list. */
@@ -117,6 +129,7 @@ async function measure(type: string, count: number): Promise<string[]> {
       String(count),
       ...[[first], [again], one].map(show),
       show(kept.changes),
+      show(await bareNode(node)),
       kept.checkMs.toFixed(0),
       peak.toFixed(0),
       kept.peakMb.toFixed(0),

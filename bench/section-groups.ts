@@ -8,7 +8,8 @@ import type { SectionBench } from "./sections.ts";
 export interface Kind<Group> {
   /** Of the report's part. */
   readonly title: string;
-  readonly plan: (group: Group) => Omit<Plan, "name">;
+  /** Undefined for a group that is not measured so. */
+  readonly plan: (group: Group) => Omit<Plan, "name"> | undefined;
 }
 
 export function benchOf<Group extends { readonly prepare?: (lab: Lab) => Promise<void> }>(
@@ -17,8 +18,8 @@ export function benchOf<Group extends { readonly prepare?: (lab: Lab) => Promise
   kinds: Readonly<Record<string, Kind<Group>>>,
 ): SectionBench {
   // Those of one kind together.
-  const sections = Object.keys(kinds).flatMap((kind) =>
-    Object.keys(groups).map((group) => `${group}/${kind}`),
+  const sections = Object.entries(kinds).flatMap(([kind, { plan }]) =>
+    Object.entries(groups).flatMap(([name, group]) => (plan(group) === undefined ? [] : `${name}/${kind}`)),
   );
   const titles = Object.fromEntries(Object.entries(kinds).map(([kind, { title }]) => [kind, title]));
   return {

@@ -1,6 +1,5 @@
-// Programs that talk while they run: monitors, and a holder of a lock. They end with podwire, however it ends.
+// Programs that talk while they run: monitors. They end with podwire, however it ends.
 import type { ChildProcess } from "node:child_process";
-import { CniError, ErrorCode } from "../cni/error.ts";
 import { type Kernel, programEnvironment } from "./kernel.ts";
 import { callMark } from "./orphans.ts";
 import { type ProgramName, requireProgram } from "./programs.ts";
@@ -49,31 +48,4 @@ function hearLines(child: ChildProcess, hear: (line: string) => void): void {
     rest = lines.pop() ?? "";
     for (const line of lines) hear(line);
   });
-}
-
-/** Runs `work` while no other podwire runs anything under this lock. The kernel frees it with its holder. */
-export async function withLock<T>(file: string, kernel: Kernel, work: () => Promise<T>): Promise<T> {
-  let holder: Talker | undefined;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const script = ["--exclusive", file, "sh", "-c", "echo held; exec cat"];
-      holder = talk("flock", script, kernel, () => resolve());
-      void holder.ended.then((why) =>
-        reject(new CniError(ErrorCode.io, "a lock cannot be had", `${file}: ${why}`)),
-      );
-      kernel.deadline.addEventListener("abort", () => reject(waitedInVain(file)), { once: true });
-      if (kernel.deadline.aborted) reject(waitedInVain(file));
-    });
-    return await work();
-  } finally {
-    holder?.stop();
-  }
-}
-
-function waitedInVain(file: string): CniError {
-  return new CniError(
-    ErrorCode.tryAgainLater,
-    "out of time",
-    `another podwire held ${file} until the call's time was over; see what it waits for`,
-  );
 }

@@ -1,7 +1,7 @@
 // The bypass for an ADD of a network that wishes it: applied if it is not yet. Other networks of the node keep what they have.
 import type { NetworkConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { withLock } from "../linux/talk.ts";
+import { withLock } from "../linux/lock.ts";
 import { applyBypass, type BypassOutcome } from "./bypass.ts";
 import { noOverlay, type OverlayPart, overlayPart } from "./bypass-plan.ts";
 import { freshBypassRecord, presentModule, readBypassRecord, wishingNetwork } from "./bypass-record.ts";

@@ -3,7 +3,7 @@
 import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { withLock } from "../linux/talk.ts";
+import { withLock } from "../linux/lock.ts";
 import type { Log } from "../log.ts";
 import { bringAbout } from "./bring-about.ts";
 import {

@@ -25,7 +25,7 @@ export async function watch(node: ClusterNode): Promise<Watching> {
   }
   await eventually(() => {
     if (!said.includes("all is as declared")) throw new Error(`no word that all is as declared: ${said}`);
-  });
+  }, 60);
   const before = said.length;
   return {
     pid: child.pid as number,

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { bypassObstacles } from "../../bypass/check.ts";
 import { type BypassConfiguration, readBypass, writeBypass } from "../../bypass/control.ts";
 import { bypassModule, isLoaded } from "../../kernel-module/module.ts";
-import { withLock } from "../../linux/talk.ts";
+import { withLock } from "../../linux/lock.ts";
 import { applyBypass, describeBypass, nothingBypassed } from "../../node/bypass.ts";
 import { noOverlay } from "../../node/bypass-plan.ts";
 import {
