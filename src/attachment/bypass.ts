@@ -1,7 +1,8 @@
 // Sees to it that the bypass is as an ADD's network wishes. It is a matter of speed: whatever is wrong with it is logged, and no
 // pod fails by it. Where it is not wished nothing is looked at; where the module is not loaded, one look is all.
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
-import type { NetworkConfig } from "../config/network.ts";
+import { defaultTimeoutSeconds, type NetworkConfig } from "../config/network.ts";
+import type { Kernel } from "../linux/kernel.ts";
 import { freshBypassRecord, isRecorded, presentModule } from "../node/bypass-record.ts";
 import { wantsBypass } from "../node/bypass-wish.ts";
 import { type Call, kernelOf } from "./call.ts";
@@ -26,7 +27,7 @@ async function refreshBypass(call: Call, module: string): Promise<void> {
     if (freshBypassRecord(config, module) !== undefined) return;
     const { applyNetworkBypass } = await import("../node/network-bypass.ts");
     const isInUse = (name: string) => listRecords(name).length > 0;
-    const outcome = await applyNetworkBypass(config, kernelOf(call), isInUse);
+    const outcome = await applyNetworkBypass(config, withinPartOf(call), isInUse);
     if (outcome === undefined) return;
     const { describeBypass } = await import("../node/bypass.ts");
     const isAsWished = outcome.fault === undefined && outcome.obstacles.length === 0;
@@ -35,6 +36,13 @@ async function refreshBypass(call: Call, module: string): Promise<void> {
     const { message, details } = toCniError(error);
     log.warn(`bypass: stays as it is: ${message}: ${details}`);
   }
+}
+
+/** A lock that is held, or rules that take long to list, must not take the time that the pod needs. */
+function withinPartOf(call: Call): Kernel {
+  const seconds = (call.config.timeout ?? defaultTimeoutSeconds) / 4;
+  const deadline = AbortSignal.any([call.deadline, AbortSignal.timeout(Math.ceil(1000 * seconds))]);
+  return { ...kernelOf(call), deadline };
 }
 
 /** For STATUS: throws if the module, which is to be on, was tried and cannot be used. */

@@ -21,7 +21,12 @@ export interface OverlayReport {
   readonly changes: readonly { readonly verb: string; readonly what: string }[];
   readonly warnings: readonly string[];
   /** Absent where no network wishes it. */
-  readonly bypass?: { readonly mode: string; readonly summary: string; readonly why: readonly string[] };
+  readonly bypass?: {
+    readonly mode: string;
+    readonly summary: string;
+    readonly why: readonly string[];
+    readonly fault?: string;
+  };
 }
 
 export function overlayReport(
@@ -40,7 +45,12 @@ export function overlayReport(
 function bypassReport(outcome: BypassOutcome): NonNullable<OverlayReport["bypass"]> {
   const { set, obstacles, fault } = outcome;
   const why = [...(fault === undefined ? [] : [fault]), ...obstacles];
-  return { mode: set?.mode ?? "off", summary: describeBypass(outcome), why };
+  return {
+    mode: set?.mode ?? "off",
+    summary: describeBypass(outcome),
+    why,
+    ...(fault === undefined ? {} : { fault }),
+  };
 }
 
 const listedChanges = 20;

@@ -29,7 +29,11 @@ export const apply: Run = async (words, terminal) => {
   }
   // Pods get back what is theirs, whatever is wrong with the overlay.
   if (overlay instanceof CniError) throw overlay;
-  return faults.length > 0 || repairs.some(({ fault }) => fault !== undefined) ? 1 : 0;
+  const isIncomplete =
+    faults.length > 0 ||
+    overlay.bypass?.fault !== undefined ||
+    repairs.some(({ fault }) => fault !== undefined);
+  return isIncomplete ? 1 : 0;
 };
 
 async function applyOverlay(words: Words): Promise<OverlayReport> {

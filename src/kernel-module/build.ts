@@ -6,9 +6,8 @@ import { placeFor } from "./built.ts";
 import { cannotBuild, explainMake } from "./fault.ts";
 import { findHeaders, headersAdvice } from "./headers.ts";
 import type { Host } from "./host.ts";
-import { type KernelModule, kernelRelease } from "./module.ts";
+import { type KernelModule, kernelRelease, readText } from "./module.ts";
 import { checksum, sourcesOf, unpack } from "./sources.ts";
-import { requireFit } from "./vermagic.ts";
 
 /** Nothing of it is left when it is over, and none of it is anybody else's. */
 const workspace = "/run/podwire";
@@ -21,13 +20,21 @@ export async function buildModule(module: KernelModule, host: Host): Promise<str
   if (headers === undefined) {
     throw cannotBuild(module, `the headers of Linux ${release} are not installed; ${headersAdvice(release)}`);
   }
+  // make would build for the headers' kernel all the same.
+  const generated = readText(path.join(headers, "include/generated/utsrelease.h"));
+  const headersRelease = /UTS_RELEASE "([^"]*)"/.exec(generated)?.[1];
+  if (headersRelease !== release) {
+    throw cannotBuild(
+      module,
+      `the headers in ${headers} are of Linux ${headersRelease ?? "(unknown)"}, and this is Linux ${release}; ${headersAdvice(release)}`,
+    );
+  }
   fs.mkdirSync(workspace, { recursive: true, mode: 0o700 });
   const work = fs.mkdtempSync(path.join(workspace, "build-"));
   try {
     unpack(sources, work);
     const output = await make(module, host, ["-C", headers, `M=${work}`, "modules"]);
     const made = path.join(work, `${module.name}.ko`);
-    await requireFit(module, made, host);
     const place = placeFor(module, release, checksum(sources));
     fs.mkdirSync(place.directory, { recursive: true, mode: 0o755 });
     replaceFile(place.log, output, 0o644);

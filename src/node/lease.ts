@@ -16,7 +16,7 @@ export function keepLease(searchPath: string | undefined, say: (message: string)
     const isDue = performance.now() - renewedAt >= (lease * 1000) / part;
     if (lease === 0 || generation === undefined || module !== presentModule() || !isDue) return;
     renewedAt = performance.now();
-    const deadline = AbortSignal.timeout((lease * 1000) / part);
+    const deadline = AbortSignal.timeout(Math.ceil((lease * 1000) / part));
     const found = await renewBypass(hostOf({ searchPath, deadline }), generation).then(
       () => undefined,
       (error: unknown) => toCniError(error).details,
