@@ -50,10 +50,20 @@ table ip kube {
     type ipv4_addr . inet_proto . inet_service : verdict
     elements = { ${elements(Math.ceil(services / 50), "10.98.0.$((index % 250)) . tcp . $((index / 250 + 80)) : goto refuse")} }
   }
-  chain service { meta l4proto udp dnat to 10.244.9.9 }
-  chain refuse { reject }
-  chain prerouting { type nat hook prerouting priority -100; ip daddr . meta l4proto . th dport vmap @services }
-  chain output { type nat hook output priority -100; ip daddr . meta l4proto . th dport vmap @services }
+  chain service {
+    meta l4proto udp dnat to 10.244.9.9
+  }
+  chain refuse {
+    reject
+  }
+  chain prerouting {
+    type nat hook prerouting priority -100
+    ip daddr . meta l4proto . th dport vmap @services
+  }
+  chain output {
+    type nat hook output priority -100
+    ip daddr . meta l4proto . th dport vmap @services
+  }
   chain forward {
     type filter hook forward priority 0
     ct state new ip daddr . meta l4proto . th dport vmap @refused

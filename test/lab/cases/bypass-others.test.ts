@@ -1,29 +1,16 @@
 // podwire_bypass beside others that steer packets: whatever they do, they do the same with the module off and on.
 import { describe, expect, test } from "vitest";
-import { countedDuring } from "../fixture/bypass.ts";
-import { both, bypassPods, podLines } from "../fixture/bypass-pods.ts";
+import { both, bypassPods, namespaceOf, sameOffAndOn } from "../fixture/bypass-pods.ts";
 import { ipvlanNetwork } from "../fixture/ipvlan.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { pod } from "../fixture/pod.ts";
 import { cannotRunFullLab } from "../fixture/shared-lab.ts";
-import { answerAs, ask, type Question } from "../fixture/talk.ts";
-import type { Endpoint } from "../machine/node.ts";
+import { answerAs } from "../fixture/talk.ts";
 
 describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
   "podwire_bypass on kernel %s, beside",
   (kernel) => {
     const on = bypassPods(kernel);
-
-    /** What a client sees, which must be the same off and on. Returns it, and what was counted while it was on. */
-    async function sameOffAndOn(client: Endpoint, questions: readonly Question[], ...lines: string[]) {
-      await on.setAll("mode off");
-      const off = await ask(client, questions);
-      await on.setAll("mode bypass", ...podLines, ...lines);
-      const counts = await countedDuring(on.lab.node1, async () =>
-        expect(await ask(client, questions)).toEqual(off),
-      );
-      return { seen: off, counts };
-    }
 
     test.each([1, 0])("IPVS with conntrack %i, whose answers are translated", async (conntrack) => {
       const { node1 } = on.lab;
@@ -31,7 +18,7 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         echo ${conntrack} > /proc/sys/net/ipv4/vs/conntrack
         for kind in -t -u; do ipvsadm -A $kind 10.96.1.1:80 -s rr; ipvsadm -a $kind 10.96.1.1:80 -r ${on.away.address}:8080 -m; done`);
       try {
-        const { seen, counts } = await sameOffAndOn(on.one, both("10.96.1.1", 80));
+        const { seen, counts } = await sameOffAndOn(on, on.one, both("10.96.1.1", 80));
         expect(seen).toEqual([`away sees ${on.one.address}`, `away sees ${on.one.address} and 1`]);
         expect(counts[`prerouting ${conntrack === 1 ? "conntrack-entry" : "ipvs"}`]).toBeGreaterThan(0);
       } finally {
@@ -41,7 +28,7 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
 
     test("a sidecar's REDIRECT in a pod's own namespace", async () => {
       await on.one.sh("iptables -t nat -A OUTPUT -p tcp --dport 9999 -j REDIRECT --to-ports 8080");
-      const { seen } = await sameOffAndOn(on.one, [
+      const { seen } = await sameOffAndOn(on, on.one, [
         { protocol: "tcp", to: on.away.address, port: 9999 },
         ...both(on.away.address),
       ]);
@@ -53,11 +40,21 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       await on.one.sh("iptables -t nat -F OUTPUT");
     });
 
+    test("a sidecar's TPROXY in a pod's own namespace", async () => {
+      await on.beside.sh(`iptables -t mangle -A PREROUTING -p tcp --dport 9998 -j TPROXY --on-port 8080 --tproxy-mark 1
+        ip rule add fwmark 1 lookup 100; ip route add local 0.0.0.0/0 dev lo table 100`);
+      const { seen } = await sameOffAndOn(on, on.one, both(on.beside.address, 9998).slice(0, 1));
+      expect(seen).toEqual([`beside sees ${on.one.address}`]);
+      await on.beside.sh(`iptables -t mangle -F PREROUTING
+        ip rule delete fwmark 1; ip route delete local 0.0.0.0/0 dev lo table 100`);
+    });
+
     test("a policy for a pod that is excluded", async () => {
       await on.lab.node1.sh(
         `iptables -I FORWARD -d ${on.beside.address} -s ${on.one.address} -p tcp -j REJECT`,
       );
       const { seen, counts } = await sameOffAndOn(
+        on,
         on.one,
         [...both(on.beside.address), ...both(on.away.address)],
         `exclude ${on.beside.address}/32`,
@@ -72,7 +69,7 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       await on.lab.node1.sh(`links=$(ls /proc/sys/net/ipv4/conf | grep '^pw' | paste -sd ,)
         nft "table ip fast { flowtable f { hook ingress priority 0; devices = { eth0, $links }; }
           chain forward { type filter hook forward priority 0; ct state established flow add @f; }; }"`);
-      const { seen } = await sameOffAndOn(on.one, [...both(on.away.address), ...both(on.beside.address)]);
+      const { seen } = await sameOffAndOn(on, on.one, [...both(on.away.address), ...both(on.beside.address)]);
       expect(seen.filter((answer) => answer.includes("sees"))).toHaveLength(4);
       await on.lab.node1.sh("nft delete table ip fast");
     });
@@ -86,16 +83,9 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
           ip link set port$end master bridge1 up; ip -n bridged$end link set lo up; ip -n bridged$end link set eth0 up
           ip -n bridged$end address add 10.244.200.$end/24 dev eth0
         done`);
-      const end = (number: number): Endpoint => ({
-        name: `bridged${number}`,
-        address: `10.244.200.${number}`,
-        sh: (script) =>
-          node1.sh('exec ip netns exec "$NAME" bash -e -o pipefail -c "$SCRIPT"', {
-            env: { NAME: `bridged${number}`, SCRIPT: script },
-          }),
-      });
+      const end = (number: number) => namespaceOf(node1, `bridged${number}`, `10.244.200.${number}`);
       await answerAs("bridged", end(2));
-      const { seen, counts } = await sameOffAndOn(end(1), both("10.244.200.2"));
+      const { seen, counts } = await sameOffAndOn(on, end(1), both("10.244.200.2"));
       expect(seen).toEqual(["bridged sees 10.244.200.1", "bridged sees 10.244.200.1 and 1"]);
       expect(counts["prerouting bridge"]).toBeGreaterThan(0);
       await node1.sh(
@@ -118,7 +108,7 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       await node1.sh(`ip route add 10.244.102.0/24 via ${node2.address}`);
       await node2.sh(`ip route add 10.244.101.0/24 via ${node1.address}`);
       await answerAs("far", far);
-      const { seen, counts } = await sameOffAndOn(slave, both(far.address));
+      const { seen, counts } = await sameOffAndOn(on, slave, both(far.address));
       expect(seen).toEqual([`far sees ${slave.address}`, `far sees ${slave.address} and 1`]);
       expect(counts["prerouting vrf-or-l3s"]).toBeGreaterThan(0);
       await Promise.all([slave.remove(), far.remove()]);

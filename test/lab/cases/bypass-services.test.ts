@@ -21,9 +21,10 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         await node1.sh(
           addServices(backend, {
             clusterIps: {
-              "10.96.0.1": on.away.address,
-              "10.96.0.2": on.beside.address,
-              "10.96.0.3": on.one.address,
+              "10.96.0.1": [on.away.address],
+              "10.96.0.2": [on.beside.address],
+              "10.96.0.3": [on.one.address],
+              "10.96.0.4": [on.away.address, on.beside.address],
             },
             nodePort: { node: node1.address, port: 30080, backend: on.away.address },
           }),
@@ -35,18 +36,21 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       const observe = async () => {
         const { node1, node2 } = on.lab;
         const services = ["10.96.0.1", "10.96.0.2", "10.96.0.3"].flatMap((address) => both(address, 80));
+        const affine = [...both("10.96.0.4", 80), ...both("10.96.0.4", 80), ...both("10.96.0.4", 80)];
         const direct = [
           ...both(on.away.address),
           ...both(on.beside.address),
           ...both(on.away.address6 ?? "", 8080),
           ...both(on.away.address, 8080, 4000),
-        ];
+          // Nobody is there: an ICMP error says so.
+          { protocol: "udp", to: on.away.address, port: 9 },
+        ] as const;
         const from = async (client: Endpoint, questions: readonly Question[]) =>
           (await ask(client, questions)).map(
             (answer, index) => `${client.name}, ${JSON.stringify(questions[index])}: ${answer}`,
           );
         return [
-          ...(await from(on.one, [...services, ...direct])),
+          ...(await from(on.one, [...services, ...affine, ...direct])),
           ...(await from(on.beside, services)),
           ...(await from(on.away, [
             ...both(on.one.address),
@@ -63,6 +67,7 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       test("nobody notices any mode", async () => {
         expected = await observe();
         expect(expected.filter((line) => /nothing|no connection/.test(line))).toEqual([]);
+        expect(expected.filter((line) => line.includes("Connection refused"))).toHaveLength(1);
         for (const mode of bypassModes) {
           await on.setAll(`mode ${mode}`, ...podLines);
           expect(await observe(), mode).toEqual(expected);

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { countedDuring, getBypass, setBypass } from "../fixture/bypass.ts";
 import { both, bypassPods, podLines } from "../fixture/bypass-pods.ts";
 import { testedKernels } from "../fixture/kernels.ts";
+import { withService } from "../fixture/service.ts";
 import { cannotRunFullLab } from "../fixture/shared-lab.ts";
 import { ask } from "../fixture/talk.ts";
 import { transfer } from "../fixture/traffic.ts";
@@ -65,6 +66,20 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       const counts = await countedDuring(on.lab.node1, () => ask(on.one, both(on.away.address)));
       expect(counts["prerouting pod"]).toBe(undefined);
       expect(counts["prerouting excluded"]).toBeGreaterThan(3);
+    });
+
+    test("leaves a Service's answers to conntrack, which translates them", async () => {
+      await on.setAll("mode bypass", ...podLines);
+      const counts = await countedDuring(on.lab.node1, () =>
+        withService(on.lab.node1, on.away, async () => {
+          const questions = ["10.96.0.1", "fd00:96::1"].flatMap((to) => both(to, 80).slice(0, 1));
+          expect(await ask(on.one, questions)).toEqual([
+            `away sees ${on.one.address}`,
+            `away sees ${on.one.address6}`,
+          ]);
+        }),
+      );
+      expect(counts["prerouting conntrack-entry"]).toBeGreaterThan(3);
     });
 
     test("transfers arrive whole, and large ones in few packets", async () => {
