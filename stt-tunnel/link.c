@@ -12,6 +12,7 @@ static const struct nla_policy stt_policy[IFLA_STT_MAX + 1] = {
 	[IFLA_STT_PEERS] = { .type = NLA_BINARY },
 	[IFLA_STT_ANY_PEER] = { .type = NLA_FLAG },
 	[IFLA_STT_PEER_COUNT] = { .type = NLA_REJECT },
+	[IFLA_STT_PEER_SUM] = { .type = NLA_REJECT },
 };
 
 static int stt_validate(struct nlattr *tb[], struct nlattr *data[],
@@ -140,7 +141,7 @@ static int stt_changelink(struct net_device *dev, struct nlattr *tb[],
 static size_t stt_get_size(const struct net_device *dev)
 {
 	return nla_total_size(sizeof(__be16)) + nla_total_size(sizeof(u8)) +
-	       nla_total_size(sizeof(u32));
+	       2 * nla_total_size(sizeof(u32));
 }
 
 static int stt_fill_info(struct sk_buff *skb, const struct net_device *dev)
@@ -154,9 +155,13 @@ static int stt_fill_info(struct sk_buff *skb, const struct net_device *dev)
 		return -EMSGSIZE;
 	rcu_read_lock();
 	peers = rcu_dereference(tunnel->peers);
-	error = peers ? nla_put_u32(skb, IFLA_STT_PEER_COUNT,
-				    stt_peer_count(peers)) :
-			nla_put_flag(skb, IFLA_STT_ANY_PEER);
+	if (!peers)
+		error = nla_put_flag(skb, IFLA_STT_ANY_PEER);
+	else
+		error = nla_put_u32(skb, IFLA_STT_PEER_COUNT,
+				    stt_peer_count(peers)) ?:
+			nla_put_u32(skb, IFLA_STT_PEER_SUM,
+				    stt_peer_sum(peers));
 	rcu_read_unlock();
 	return error;
 }

@@ -4,6 +4,7 @@
  * segment costs one binary search however many peers there are.
  */
 #include <linux/bsearch.h>
+#include <linux/crc32.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -18,6 +19,8 @@ struct stt_range {
 struct stt_peers {
 	struct rcu_head rcu;
 	u32 prefixes;
+	/* By which whoever set the list knows that it still is that one. */
+	u32 sum;
 	u32 ranges;
 	struct stt_range range[];
 };
@@ -88,6 +91,8 @@ struct stt_peers *stt_make_peers(const struct stt_prefix *prefixes, u32 count,
 		return ERR_PTR(-EINVAL);
 	}
 	peers->prefixes = count;
+	peers->sum = ~crc32_le(~0, (const u8 *)prefixes,
+			       count * sizeof(prefixes[0]));
 	peers->ranges = count;
 	sort(peers->range, count, sizeof(peers->range[0]), stt_compare_ranges,
 	     NULL);
@@ -107,6 +112,11 @@ void stt_replace_peers(struct stt_tunnel *tunnel, struct stt_peers *peers)
 u32 stt_peer_count(const struct stt_peers *peers)
 {
 	return peers->prefixes;
+}
+
+u32 stt_peer_sum(const struct stt_peers *peers)
+{
+	return peers->sum;
 }
 
 static int stt_compare_to_range(const void *key, const void *element)

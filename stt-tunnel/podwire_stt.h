@@ -23,6 +23,8 @@ enum {
 	IFLA_STT_ANY_PEER,
 	/* u32, read only: prefixes in the list. */
 	IFLA_STT_PEER_COUNT,
+	/* u32, read only: CRC-32 (zlib's) of the list as it was given. */
+	IFLA_STT_PEER_SUM,
 	__IFLA_STT_MAX,
 };
 

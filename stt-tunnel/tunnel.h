@@ -79,6 +79,7 @@ struct stt_peers *stt_make_peers(const struct stt_prefix *prefixes, u32 count,
 				 struct netlink_ext_ack *extack);
 void stt_replace_peers(struct stt_tunnel *tunnel, struct stt_peers *peers);
 u32 stt_peer_count(const struct stt_peers *peers);
+u32 stt_peer_sum(const struct stt_peers *peers);
 bool stt_is_peer(const struct stt_tunnel *tunnel, const struct in6_addr *from);
 
 /* transmit.c */

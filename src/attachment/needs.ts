@@ -2,8 +2,12 @@
 import { parseIp } from "../address/ip.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
+import { isLoaded, sttModule } from "../kernel-module/module.ts";
+import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { requireProgram } from "../linux/programs.ts";
+import { overlayUnusable } from "../plan/fault.ts";
+import { sttMissing } from "../plan/stt.ts";
 import type { Call } from "./call.ts";
 
 /** Programs that ADD with this configuration needs. Throws before anything is changed. */
@@ -15,6 +19,15 @@ export function requirePrograms({ config, environment }: Call): void {
     ...(config.datapath === "ovs" ? (["ovs-vsctl", "ovs-ofctl"] as const) : []),
   ] as const;
   for (const name of names) requireProgram(name, environment.variables["PATH"]);
+}
+
+/** Throws code 108 if the kernel module that the overlay's device needs is neither loaded nor installed. */
+export async function requireModule({ overlay }: NetworkConfig, kernel: Kernel): Promise<void> {
+  if (overlay?.type !== "stt" || isLoaded(sttModule)) return;
+  // What the kernel itself does when the device is to be made.
+  const { hostOf } = await import("../kernel-module/host.ts");
+  const outcome = await hostOf(kernel).ask("modprobe", ["--dry-run", "--quiet", "rtnl-link-stt"]);
+  if (outcome?.exitCode !== 0) throw overlayUnusable(`overlay.type = "stt": ${sttMissing}`);
 }
 
 /** Throws code 7 if the underlay that the configuration names does not exist. */

@@ -7,7 +7,7 @@ import { requireProgram } from "../linux/programs.ts";
 import { requireBypass } from "./bypass.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { datapathSettings } from "./datapath-settings.ts";
-import { requirePrograms, requireUnderlay } from "./needs.ts";
+import { requireModule, requirePrograms, requireUnderlay } from "./needs.ts";
 import { refuseDeaf } from "./ovs-hearing.ts";
 import { requireWritableState } from "./record.ts";
 
@@ -19,6 +19,7 @@ export async function status(call: Call): Promise<void> {
     datapathOf(call.config);
     requireUnderlay(call.config);
     requireBypass(call.config);
+    await requireModule(call.config, kernelOf(call));
     const { ovs } = await datapathSettings(call, kernelOf(call));
     if (ovs !== undefined) {
       await requireSwitch(ovs.at.database, kernelOf(call));

@@ -1,6 +1,7 @@
 // All commands, in the order in which help lists them. A new one is a file and an entry here.
 import { bypassCommands } from "./bypass/commands.ts";
 import type { Command, Option } from "./command.ts";
+import { sttCommands } from "./stt/commands.ts";
 
 const binDir: Option = {
   type: "string",
@@ -83,6 +84,7 @@ export const commands: readonly Command[] = [
     load: async () => (await import("./gc.ts")).gc,
   },
   ...bypassCommands,
+  ...sttCommands,
   {
     name: "version",
     summary: "show the versions of podwire, of its Node and of the CNI specification",

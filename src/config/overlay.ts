@@ -1,5 +1,6 @@
 // The schema of `overlay`, in the conflist and in node.json, and of the file that peers may be kept in.
 import * as z from "zod/mini";
+import { sttOutputs } from "../plan/plan.ts";
 import { absolutePath, ip, linkName, prefix, wholeNumber } from "./primitives.ts";
 
 export const overlayTypes = ["none", "host-gw", "vxlan", "geneve", "stt"] as const;
@@ -22,7 +23,11 @@ export const overlaySchema = z.strictObject({
   vni: z.optional(wholeNumber(1, 16777215)).check(z.describe("the same on all nodes; default 4096")),
   port: z
     .optional(wholeNumber(1, 65535))
-    .check(z.describe("UDP port, the same on all nodes; default 4789 for vxlan, 6081 for geneve")),
+    .check(
+      z.describe(
+        "UDP port, of stt TCP port, the same on all nodes; default 4789 for vxlan, 6081 for geneve, 7471 for stt",
+      ),
+    ),
   underlay: z
     .optional(
       z.union([linkName, ip], { error: "expected the name of a network interface, or an address of one" }),
@@ -37,8 +42,21 @@ export const overlaySchema = z.strictObject({
     .check(z.describe("route to peers on the same link directly, tunnel only to others; default false")),
   mtu: z
     .optional(wholeNumber(576, 65535))
-    .check(z.describe("MTU of the overlay's device; default the underlay's less the overhead")),
-  udpcsum: z.optional(z.boolean()).check(z.describe("checksums in the outer UDP header; default true")),
+    .check(
+      z.describe(
+        "MTU of the overlay's device; default the underlay's less the overhead. Of stt it may be larger than the underlay's (overlays.md)",
+      ),
+    ),
+  output: z
+    .optional(z.enum(sttOutputs))
+    .check(
+      z.describe(
+        "which of this node's netfilter sees the segments that it sends (stt only): `full`, `notrack` all but connection tracking, `none`; default `notrack`",
+      ),
+    ),
+  udpcsum: z
+    .optional(z.boolean())
+    .check(z.describe("checksums in the outer UDP header (vxlan and geneve); default true")),
   sourcePorts: z
     .optional(
       z

@@ -5,8 +5,9 @@ import type { Kernel } from "../linux/kernel.ts";
 import { defaultDatabase, isPresent } from "../linux/ovs.ts";
 import { tunnelPort } from "../overlay/ovs-tunnel.ts";
 import { overlayDevices } from "../overlay/registry.ts";
+import type { Done } from "../plan/changes.ts";
 import type { BridgeName } from "../plan/plan.ts";
-import { type Done, reconcile } from "../plan/reconcile.ts";
+import { reconcile } from "../plan/reconcile.ts";
 import { claimBridge, claimedBridge, unclaimBridge } from "./claimed-bridge.ts";
 import type { Desired } from "./overlay.ts";
 

@@ -18,7 +18,9 @@ export function overlayPart(plan: Plan, local: Ip): OverlayPart {
   );
   // A tunnel of UDP; podwire_stt leaves netfilter out by itself.
   const tunnels = plan.flatMap((object) =>
-    object.kind === "link" && object.type.kind === "tunnel" ? `udp ${object.type.port}` : [],
+    object.kind === "link" && object.type.kind === "tunnel" && object.type.driver !== "stt"
+      ? `udp ${object.type.port}`
+      : [],
   );
   const peers = [...new Set(remotes)].map(asPrefix);
   return peers.length === 0 || tunnels.length === 0

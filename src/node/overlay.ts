@@ -12,8 +12,9 @@ import { badOverlay } from "../overlay/fault.ts";
 import type { Underlay } from "../overlay/overlay.ts";
 import { checkPeers, type PeerEntry } from "../overlay/peers.ts";
 import { overlays } from "../overlay/registry.ts";
+import type { Done } from "../plan/changes.ts";
 import type { BridgeName, Plan } from "../plan/plan.ts";
-import { amend, type Done } from "../plan/reconcile.ts";
+import { amend } from "../plan/reconcile.ts";
 import { bringAbout } from "./bring-about.ts";
 import { applyBypass, type BypassOutcome } from "./bypass.ts";
 import { noOverlay, overlayPart } from "./bypass-plan.ts";
@@ -53,7 +54,7 @@ export async function desiredOverlay(
   if (overlay === undefined)
     throw badOverlay(`overlay.type = "${config.type}" is not in this version of podwire`);
   const bridge =
-    ovs === undefined || overlay.device === undefined ? undefined : await ovsSettings({ ovs }, kernel);
+    ovs === undefined || overlay.hasBridgePort !== true ? undefined : await ovsSettings({ ovs }, kernel);
   const links = await hostLinks(kernel);
   const checked = checkPeers(entries, own, ownAddresses(links));
   const family = checked.peers[0]?.address.family;

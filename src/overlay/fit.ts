@@ -8,9 +8,9 @@ import { overlays } from "./registry.ts";
 export function requireFit(config: NetworkConfig): void {
   const type = config.overlay?.type ?? "none";
   if (type === "none") return;
-  const device = overlays[type]?.device;
+  const { device, hasBridgePort } = overlays[type] ?? {};
   if (config.datapath === "ipvlan") requireIpvlanFit(config, type, device);
-  if (config.datapath === "ovs" && device !== undefined && config.ovs?.datapathType === "netdev") {
+  if (config.datapath === "ovs" && hasBridgePort && config.ovs?.datapathType === "netdev") {
     throw userspaceTunnel(type, "its bridge");
   }
 }

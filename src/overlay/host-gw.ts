@@ -2,7 +2,7 @@
 // peer must be on the underlay's own link, because routers between would not know the pods' prefixes.
 import { formatIp } from "../address/ip.ts";
 import type { Route } from "../plan/plan.ts";
-import { badPeers } from "./fault.ts";
+import { badPeers, refuseKeys } from "./fault.ts";
 import { forwarding, peerSets } from "./host-side.ts";
 import type { Overlay, OverlayPlan, OverlayRequest, Peer, PodPrefix } from "./overlay.ts";
 import { peerRoute } from "./peer-route.ts";
@@ -14,6 +14,7 @@ export const hostGw: Overlay = { overhead: () => 0, plan };
 
 function plan(request: OverlayRequest): OverlayPlan {
   const { config, underlay, peers } = request;
+  refuseKeys(config, ["output"]);
   for (const peer of peers) requireOnLink(peer, underlay.link);
   const routes = peers.flatMap((peer) =>
     routesOf(peer, underlay.link, () =>

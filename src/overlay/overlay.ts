@@ -67,6 +67,8 @@ export interface OverlayPlan {
 export interface Overlay {
   /** Its device; absent where peers are reached by the underlay's link itself. */
   readonly device?: string;
+  /** With datapath ovs it is a port of the pods' bridge. Open vSwitch knows no other tunnels: there the host's routes lead to the device. */
+  readonly hasBridgePort?: boolean;
   /** Bytes of the headers around a packet. */
   overhead(underlay: 4 | 6): number;
   /** Throws code 7 for what this type cannot do. */

@@ -1,11 +1,11 @@
 // vxlan and geneve, by one design: ONE device in metadata mode for all peers, and per prefix of a peer one route that
 // says where the kernel is to wrap packets to (a lightweight tunnel). The next hop is the prefix's own network address,
 // which the peer has on its device; its MAC follows from the peer's address, so nodes exchange nothing, and a permanent
-// neighbour entry says it: no forwarding database, no learning, no flooding.
-import { addressBits, firstIp, formatIp, hostPrefix, type Ip, type Prefix } from "../address/ip.ts";
+// neighbour entry says it: no forwarding database, no learning, no flooding. stt.ts shares what is not of UDP.
+import { addressBits, firstIp, formatIp, hostPrefix, type Prefix } from "../address/ip.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
-import type { Address, Encap, Link, Neighbour, Plan, Route, Tunnel } from "../plan/plan.ts";
-import { badOverlay, badPeers } from "./fault.ts";
+import type { Address, Encap, Link, Neighbour, OvsTunnel, Plan, Route, Tunnel } from "../plan/plan.ts";
+import { badOverlay, badPeers, refuseKeys } from "./fault.ts";
 import { directRoute } from "./host-gw.ts";
 import { forwarding, peerSets, sysctl } from "./host-side.ts";
 import { tunnelMac } from "./mac.ts";
@@ -15,11 +15,11 @@ import { peerRoute } from "./peer-route.ts";
 import { rememberedFor } from "./remembered.ts";
 
 export interface TunnelType {
-  readonly driver: Tunnel["driver"];
+  readonly driver: OvsTunnel["kind"];
   readonly device: string;
   readonly port: number;
-  /** Whether the driver takes a range of source ports. */
-  readonly hasSourcePorts: boolean;
+  /** Keys that the driver has no setting for. */
+  readonly without: readonly (keyof OverlayConfig)[];
 }
 
 export const defaultVni = 4096;
@@ -31,30 +31,34 @@ const objectsOf = rememberedFor<Peer, Plan>();
 export function tunnel(type: TunnelType): Overlay {
   return {
     device: type.device,
+    hasBridgePort: true,
     overhead: (underlay) => overheads[underlay],
     plan: (request) => plan(type, request),
   };
 }
 
 function plan(type: TunnelType, request: OverlayRequest): OverlayPlan {
-  const { config, underlay, own, peers } = request;
-  const { family } = underlay.local;
-  for (const peer of peers) requireFamily(peer, underlay.local);
-  const mtu = tunnelMtu(request, overheads[family]);
+  const { config, underlay } = request;
+  refuseKeys(config, type.without);
+  requireFamily(request);
+  const mtu = tunnelMtu(request, overheads[underlay.local.family]);
   const id = config.vni ?? defaultVni;
   const port = config.port ?? type.port;
-  const { udpcsum, tos, ttl, directRouting } = config;
-  const settings = JSON.stringify([type.device, id, underlay.link, udpcsum, tos, ttl, directRouting]);
+  const link: Link = {
+    ...tunnelLink(type.device, type.driver, port, mtu),
+    mac: tunnelMac(underlay.local),
+    type: { kind: "tunnel", driver: type.driver, port, ...sourcePortsOf(config) },
+  };
+  const { bridge } = request;
   return {
     plan: [
       peerSets(request, config.peerFilter === false ? undefined : { port, id }),
-      ...(request.bridge === undefined
-        ? [deviceOf(type, request, mtu, port)]
-        : bridgeTunnel(type, request.bridge, request, { id, port, mtu, peers: tunnelled(request) })),
-      ...(request.host.ipv6OffByDefault ? [sysctl(`net/ipv6/conf/${type.device}/disable_ipv6`, "0")] : []),
-      ...own.flatMap((prefix) => overlayAddress(prefix, type.device)),
-      ...peers.flatMap((peer) =>
-        objectsOf(peer, settings, () => peerObjects(peer, type.device, id, request)),
+      ...(bridge === undefined
+        ? [link]
+        : bridgeTunnel(type, bridge, request, { id, port, mtu, peers: tunnelled(request) })),
+      ...hostAddresses(request, type.device),
+      ...ofEachPeer(request, type.device, (peer) =>
+        peerObjects(peer, type.device, config.udpcsum !== false, request),
       ),
       ...forwarding(request, type.device),
     ],
@@ -80,10 +84,25 @@ function directly(
   return config.directRouting && peer.onLink ? directRoute(peer, prefix, underlay.link) : undefined;
 }
 
+/** Made again only for peers that have changed. */
+export function ofEachPeer(
+  { config, underlay, peers, bridge }: OverlayRequest,
+  device: string,
+  make: (peer: Peer) => Plan,
+): Plan {
+  const { vni, udpcsum, tos, ttl, directRouting } = config;
+  const isOnBridge = bridge !== undefined;
+  const settings = JSON.stringify([device, vni, underlay.link, udpcsum, tos, ttl, directRouting, isOnBridge]);
+  return peers.flatMap((peer) => objectsOf(peer, settings, () => make(peer)));
+}
+
 /** IPv6 needs 1280 (RFC 8200 section 5). */
-function tunnelMtu({ config, underlay, own }: OverlayRequest, overhead: number): number {
-  const most = underlay.mtu - overhead;
-  const mtu = config.mtu ?? most;
+export function tunnelMtu(
+  { config, underlay, own }: OverlayRequest,
+  overhead: number,
+  most = underlay.mtu - overhead,
+): number {
+  const mtu = config.mtu ?? Math.min(underlay.mtu - overhead, most);
   if (mtu > most) {
     throw badOverlay(
       `overlay.mtu = ${mtu}; expected at most ${most}: ${underlay.link} has ${underlay.mtu}, and ${config.type} adds ` +
@@ -98,67 +117,78 @@ function tunnelMtu({ config, underlay, own }: OverlayRequest, overhead: number):
   return mtu;
 }
 
-function deviceOf(type: TunnelType, { config, underlay }: OverlayRequest, mtu: number, port: number): Link {
-  const range = sourcePortsOf(type, config.sourcePorts);
+export function tunnelLink(device: string, driver: Tunnel["driver"], port: number, mtu: number): Link {
   return {
     kind: "link",
     where: "host",
-    name: type.device,
-    mac: tunnelMac(underlay.local),
+    name: device,
     mtu,
     alias: "podwire:overlay",
     noAutomaticAddress: true,
-    type: {
-      kind: "tunnel",
-      driver: type.driver,
-      port,
-      ...(range === undefined ? {} : { sourcePorts: range }),
-    },
+    type: { kind: "tunnel", driver, port },
   };
 }
 
-function sourcePortsOf(type: TunnelType, text: string | undefined): readonly [number, number] | undefined {
-  if (text === undefined) return undefined;
-  const [first = 0, last = 0] = text.split("-").map(Number);
-  if (!type.hasSourcePorts) {
-    throw badOverlay(`overlay.sourcePorts = "${text}": ${type.driver} has no such setting; remove it`);
-  }
-  if (first < last && last <= 65535) return [first, last];
-  throw badOverlay(`overlay.sourcePorts = "${text}"; expected FIRST-LAST with FIRST < LAST <= 65535`);
+function sourcePortsOf({ sourcePorts }: OverlayConfig): Pick<Tunnel, "sourcePorts"> {
+  if (sourcePorts === undefined) return {};
+  const [first = 0, last = 0] = sourcePorts.split("-").map(Number);
+  if (first < last && last <= 65535) return { sourcePorts: [first, last] };
+  throw badOverlay(`overlay.sourcePorts = "${sourcePorts}"; expected FIRST-LAST with FIRST < LAST <= 65535`);
 }
 
-/** By it the host itself reaches pods on other nodes and is answered through the tunnel. */
-function overlayAddress(prefix: Prefix, link: string): Address[] {
-  if (prefix.length > addressBits(prefix.ip.family) - 2) return [];
-  return [{ kind: "address", where: "host", link, address: hostPrefix(firstIp(prefix)) }];
+/** By them the host itself reaches pods on other nodes and is answered through the tunnel. */
+export function hostAddresses({ own, host }: OverlayRequest, link: string): Plan {
+  const isUseful = ({ ip, length }: Prefix) => length <= addressBits(ip.family) - 2;
+  return [
+    ...(host.ipv6OffByDefault ? [sysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")] : []),
+    ...own
+      .filter(isUseful)
+      .map(
+        (prefix): Address => ({ kind: "address", where: "host", link, address: hostPrefix(firstIp(prefix)) }),
+      ),
+  ];
 }
 
-function peerObjects(peer: Peer, link: string, id: number, request: OverlayRequest): Plan {
-  const { config, underlay, bridge } = request;
-  const encap: Encap = {
-    id,
-    remote: peer.addressText,
-    checksum: config.udpcsum !== false,
-    ...(config.tos === undefined ? {} : { tos: config.tos }),
-    ...(config.ttl === undefined ? {} : { ttl: config.ttl }),
-  };
+function peerObjects(peer: Peer, link: string, checksum: boolean, request: OverlayRequest): Plan {
   const mac = tunnelMac(peer.address);
   return peer.prefixes.flatMap((podPrefix): Plan => {
-    const direct = directly(peer, podPrefix, config, underlay);
-    if (direct !== undefined) return [direct];
-    const gateway = formatIp(firstIp(podPrefix.prefix));
-    const neighbour: Neighbour = { kind: "neighbour", where: "host", link, address: gateway, mac };
-    // Of a bridge a flow says where its packets are wrapped to.
-    const wrapping = bridge === undefined ? { encap } : {};
-    return [neighbour, peerRoute({ link, dst: podPrefix.text, gateway, ...wrapping })];
+    const route = routeTo(peer, podPrefix, link, checksum, request);
+    if (route.link !== link || route.gateway === undefined) return [route];
+    const neighbour: Neighbour = { kind: "neighbour", where: "host", link, address: route.gateway, mac };
+    return [neighbour, route];
   });
 }
 
-/** A device has one MAC, and that follows from one address: a node that is known by two cannot be reached by both. */
-function requireFamily({ node, address, addressText }: Peer, local: Ip): void {
-  if (address.family === local.family) return;
+/** Through the tunnel, or without it where that is wanted and works. */
+export function routeTo(
+  peer: Peer,
+  podPrefix: PodPrefix,
+  link: string,
+  checksum: boolean,
+  { config, underlay, bridge }: OverlayRequest,
+): Route {
+  const direct = directly(peer, podPrefix, config, underlay);
+  if (direct !== undefined) return direct;
+  const encap: Encap = {
+    id: config.vni ?? defaultVni,
+    remote: peer.addressText,
+    checksum,
+    ...(config.tos === undefined ? {} : { tos: config.tos }),
+    ...(config.ttl === undefined ? {} : { ttl: config.ttl }),
+  };
+  const gateway = formatIp(firstIp(podPrefix.prefix));
+  // Of a bridge a flow says where its packets are wrapped to.
+  const wrapping = bridge === undefined ? { encap } : {};
+  return peerRoute({ link, dst: podPrefix.text, gateway, ...wrapping });
+}
+
+/** A device has one MAC and one MTU, which follow from one address: a node that is known by two cannot be reached by both. */
+export function requireFamily({ peers, underlay: { local } }: OverlayRequest): void {
+  const other = peers.find(({ address }) => address.family !== local.family);
+  if (other === undefined) return;
   throw badPeers(
-    `peer ${node}: address ${addressText} is IPv${address.family}, but this node is known by ${formatIp(local)}; ` +
-      "all nodes of a tunnel need addresses of one family. Correct it, or set overlay.underlay to an address of the other",
+    `peer ${other.node}: address ${other.addressText} is IPv${other.address.family}, but this node is known by ` +
+      `${formatIp(local)}; all nodes of a tunnel need addresses of one family. Correct it, or set overlay.underlay to an ` +
+      "address of the other",
   );
 }

@@ -17,10 +17,10 @@ export interface Amendment {
   readonly after: PeerSets | undefined;
 }
 
-/** undefined if more differs than neighbours, routes and peers' sets. */
+/** undefined if more differs than neighbours, routes, and who are peers. */
 export function amendment(before: Plan, after: Plan): Amendment | undefined {
   const [old, now] = [without(before, after), without(after, before)];
-  if (JSON.stringify(old.filter(isFixed)) !== JSON.stringify(now.filter(isFixed))) return undefined;
+  if (JSON.stringify(old.flatMap(fixedPart)) !== JSON.stringify(now.flatMap(fixedPart))) return undefined;
   const neighbours = { before: indexed(old, isNeighbour), after: indexed(now, isNeighbour) };
   const routes = { before: indexed(old, isRoute), after: indexed(now, isRoute) };
   const setsOf = (plan: Plan) => plan.find((object) => object.kind === "peer-sets");
@@ -97,8 +97,10 @@ function gone<T extends PlanObject>(
   );
 }
 
-function isFixed({ kind }: PlanObject): boolean {
-  return kind !== "neighbour" && kind !== "route" && kind !== "peer-sets";
+/** What has to be the same in both plans. */
+function fixedPart(object: PlanObject): Plan {
+  if (object.kind === "stt-settings") return [{ ...object, peers: [] }];
+  return ["neighbour", "route", "peer-sets"].includes(object.kind) ? [] : [object];
 }
 
 function isNeighbour(object: PlanObject): object is Neighbour {

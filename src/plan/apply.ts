@@ -20,6 +20,7 @@ import {
 } from "./plan.ts";
 import { remove } from "./remove.ts";
 import { type Step, stepsOf } from "./steps.ts";
+import { changeStt } from "./stt.ts";
 
 /** The kernel also refused to remove what had been made. */
 export class RollbackError extends CniError {}
@@ -69,6 +70,10 @@ async function applyStep(step: Step, kernel: Kernel, made: PlanObject[]): Promis
       return applyPeerSets(step.objects, kernel);
     case "bypass":
       for (const object of step.objects) await replaceBypass(object, kernel);
+      return;
+    case "stt":
+      for (const object of step.objects) await changeStt(object, undefined, undefined, kernel);
+      return;
   }
 }
 

@@ -1,7 +1,7 @@
 // From what a host has to what a plan wants of it, as lines for `ip -batch`: set differences, so that a change of one among
 // thousands of peers is a line or two. What is new is made before what is stale goes, and a route is replaced in one step,
 // so that traffic that needs neither goes on.
-import { makingLines, peerRouteProtocol, routeLine } from "./ip-lines.ts";
+import { makingLines, peerRouteProtocol, routeLine, upLines } from "./ip-lines.ts";
 import { nextHopRoute } from "./next-hop.ts";
 import type { ObservedLink, ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
@@ -22,6 +22,8 @@ export interface Change {
   /** Takes back what the line makes. */
   readonly undo?: string;
 }
+
+export type Done = Pick<Change, "what" | "verb">;
 
 /** What of the host belongs to these plans besides routes of their protocol. */
 export interface Scope {
@@ -45,7 +47,7 @@ function changesOfLink(wanted: Link, host: ObservedHost): Change[] {
       line,
       what,
       verb: "made",
-      ...(index === 0 ? { undo: `link delete dev ${wanted.name}` } : {}),
+      ...(index === 0 ? { undo: deletion(wanted.name).line } : {}),
     }),
   );
   // Open vSwitch made it before, and nobody else can.
@@ -53,13 +55,12 @@ function changesOfLink(wanted: Link, host: ObservedHost): Change[] {
   if (found === undefined) return [];
   if (isOfOtherKind(wanted, found)) return [deletion(wanted.name), ...making];
   if (isAsPlanned(wanted, host)) return [];
-  const words = [`link set dev ${wanted.name}`];
+  const words: string[] = [];
   if (wanted.mac !== undefined && wanted.mac !== found.address) words.push(`address ${wanted.mac}`);
   if (wanted.mtu !== undefined && wanted.mtu !== found.mtu) words.push(`mtu ${wanted.mtu}`);
-  const change = (line: string): Change => ({ line, what, verb: "changed" });
-  // In one line the kernel brings the link up, and gives it an address, before it looks at the mode.
-  const before = wanted.noAutomaticAddress ? [change(`link set dev ${wanted.name} addrgenmode none`)] : [];
-  return [...before, change(`${words.join(" ")} up`)];
+  const size = words.length === 0 ? [] : [`link set dev ${wanted.name} ${words.join(" ")}`];
+  // One that is down may be new, and lack the rest too.
+  return [...size, ...upLines(wanted)].map((line) => ({ line, what, verb: "changed" }));
 }
 
 function isOfOtherKind({ type }: Link, found: ObservedLink): boolean {

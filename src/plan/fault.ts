@@ -1,4 +1,6 @@
-// How what is there differs from what should be.
+// How what is there differs from what should be, and what cannot be made of an overlay.
+import { CniError, ErrorCode } from "../cni/error.ts";
+
 export interface Fault {
   readonly expected: string;
   readonly found: string;
@@ -7,4 +9,8 @@ export interface Fault {
 export function unequal(expected: string | number, found: string | number | undefined): Fault | undefined {
   if (expected === found) return undefined;
   return { expected: String(expected), found: found === undefined ? "nothing" : String(found) };
+}
+
+export function overlayUnusable(details: string): CniError {
+  return new CniError(ErrorCode.overlayUnusable, "the overlay cannot be applied", details);
 }

@@ -97,7 +97,8 @@ function linkLines(link: Link): string[] {
         ? [...altNameLines(link), ...upLines(link)]
         : movingLines(link, type.movesToPodAs);
     case "tunnel":
-      return [tunnelLine(link, type), ...upLines(link)];
+      // One of stt is made by its settings.
+      return type.driver === "stt" ? upLines(link) : [tunnelLine(link, type), ...upLines(link)];
   }
 }
 

@@ -14,11 +14,13 @@ import {
 import { readOvs } from "./ovs.ts";
 import { readPeerSets } from "./peer-sets.ts";
 import type { Plan } from "./plan.ts";
+import { readStts, type SttStates } from "./stt.ts";
 
 export interface ObservedHost extends Observed {
   readonly links: readonly ObservedLink[];
   readonly allRoutes: readonly ObservedRoute[];
   readonly allNeighbours: readonly (ObservedNeighbour & { readonly dev: string })[];
+  readonly stts: SttStates;
 }
 
 const questions = ["address show", "route show table all", "neighbour show nud permanent"];
@@ -50,6 +52,7 @@ export async function observeHost(kernel: Kernel, plan: Plan = []): Promise<Obse
     sysctl: (_, key) => readHostSysctl(key),
     masquerade: noMasquerade,
     ovs,
+    stts: await readStts(links, kernel),
     ...(peerSets === undefined ? {} : { peerSets }),
   };
 }

@@ -10,6 +10,7 @@ import { type MasqueradeReader, readMasquerades } from "./masquerade.ts";
 import { type ObservedOvs, readOvs } from "./ovs.ts";
 import { type PeerSetsState, readPeerSets } from "./peer-sets.ts";
 import type { Plan, Where } from "./plan.ts";
+import type { SttStates } from "./stt.ts";
 
 export interface ObservedLink {
   readonly ifname: string;
@@ -93,6 +94,8 @@ export interface Observed {
   readonly peerSets?: PeerSetsState;
   /** Likewise; absent too where the module is not loaded. */
   readonly bypass?: BypassState;
+  /** Of the whole host alone: they are an overlay's. */
+  readonly stts?: SttStates;
 }
 
 interface LinkState {

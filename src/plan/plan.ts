@@ -20,6 +20,7 @@ export type PlanObject =
   | Masquerade
   | PeerSets
   | Bypass
+  | SttSettings
   | OvsBridge
   | OvsPort
   | OvsFlows;
@@ -36,6 +37,7 @@ export const objectKinds = [
   "ovs-flows",
   "peer-sets",
   "bypass",
+  "stt-settings",
 ] as const;
 
 export interface Link {
@@ -102,8 +104,8 @@ export interface Vlan {
 /** An overlay's device for all of its peers: where a packet goes is said by the route that it takes (Encap). */
 export interface Tunnel {
   readonly kind: "tunnel";
-  readonly driver: "vxlan" | "geneve";
-  /** UDP port on every node. */
+  readonly driver: "vxlan" | "geneve" | "stt";
+  /** UDP port on every node; of stt a TCP port. */
   readonly port: number;
   /** First and last source port; absent: the kernel's choice. */
   readonly sourcePorts?: readonly [number, number];
@@ -208,7 +210,7 @@ export interface OvsPort extends BridgeName {
 
 /** To all peers: flows say where a packet goes. */
 export interface OvsTunnel {
-  readonly kind: Tunnel["driver"];
+  readonly kind: Exclude<Tunnel["driver"], "stt">;
   /** UDP port on every node. */
   readonly port: number;
   /** Checksums in the outer UDP header. */
@@ -255,6 +257,21 @@ export interface Bypass extends BypassConfiguration {
   readonly where: "host";
 }
 
+/** What of the host's netfilter sees the segments that are sent. */
+export const sttOutputs = ["full", "notrack", "none"] as const;
+export type SttOutput = (typeof sttOutputs)[number];
+
+/** What of a device of the module podwire_stt iproute2 has no words for. It makes the device; the rest of it is a Link. */
+export interface SttSettings {
+  readonly kind: "stt-settings";
+  readonly where: "host";
+  readonly link: string;
+  readonly port: number;
+  readonly output: SttOutput;
+  /** Prefixes that may send to this node; absent: anybody may. */
+  readonly peers?: readonly string[];
+}
+
 export function sharedLinks(plan: Plan): Link[] {
   return plan.filter((object) => object.kind === "link").filter(({ shared }) => shared);
 }
@@ -288,5 +305,7 @@ export function describeObject(object: PlanObject): string {
       return `nftables sets of peers ${where}`;
     case "bypass":
       return `bypass of netfilter ${where}`;
+    case "stt-settings":
+      return `port, output and peers of ${object.link} ${where}`;
   }
 }

@@ -5,7 +5,7 @@ import { ipApply, ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { changeFlows, isPresent, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
 import { idOf, mapOf, membersOf } from "../linux/ovs-rows.ts";
-import type { Change, Scope } from "./changes.ts";
+import type { Done, Scope } from "./changes.ts";
 import type { ObservedHost } from "./observe-host.ts";
 import { applyOvs } from "./ovs.ts";
 import {
@@ -17,8 +17,6 @@ import {
 } from "./ovs-lines.ts";
 import { describeObject, type OvsPort, type OvsTunnel, type Plan } from "./plan.ts";
 import { isAsPlanned } from "./verify.ts";
-
-export type Done = Pick<Change, "what" | "verb">;
 
 /** Returns what was done, after which the host is another one. */
 export async function reconcileOvs(

@@ -2,7 +2,7 @@
 // make one step.
 import { type IpObject, isIpObject } from "./ip-lines.ts";
 import { isOvsObject, type OvsObject } from "./ovs-lines.ts";
-import type { Bypass, Masquerade, PeerSets, Plan, PlanObject, Sysctl, Where } from "./plan.ts";
+import type { Bypass, Masquerade, PeerSets, Plan, PlanObject, SttSettings, Sysctl, Where } from "./plan.ts";
 
 export type Step =
   | { readonly tool: "ip"; readonly where: Where; readonly objects: readonly IpObject[] }
@@ -10,7 +10,8 @@ export type Step =
   | { readonly tool: "nft"; readonly where: "host"; readonly objects: readonly Masquerade[] }
   | { readonly tool: "ovs"; readonly where: "host"; readonly objects: readonly OvsObject[] }
   | { readonly tool: "peer-sets"; readonly where: "host"; readonly objects: readonly PeerSets[] }
-  | { readonly tool: "bypass"; readonly where: "host"; readonly objects: readonly Bypass[] };
+  | { readonly tool: "bypass"; readonly where: "host"; readonly objects: readonly Bypass[] }
+  | { readonly tool: "stt"; readonly where: "host"; readonly objects: readonly SttSettings[] };
 
 export function stepsOf(plan: Plan): Step[] {
   const steps: Step[] = [];
@@ -30,5 +31,6 @@ function toolOf(object: PlanObject): Step["tool"] {
   if (isIpObject(object)) return "ip";
   if (isOvsObject(object)) return "ovs";
   if (object.kind === "peer-sets" || object.kind === "bypass") return object.kind;
+  if (object.kind === "stt-settings") return "stt";
   return object.kind === "sysctl" ? "sysctl" : "nft";
 }

@@ -26,6 +26,7 @@ import {
   type Route,
   type Tunnel,
 } from "./plan.ts";
+import { sttFault } from "./stt.ts";
 
 export interface Difference {
   readonly object: string;
@@ -71,6 +72,8 @@ function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
       return peerSetsFault(object, observed.peerSets);
     case "bypass":
       return bypassFault(object, observed.bypass);
+    case "stt-settings":
+      return sttFault(object, observed.stts?.get(object.link));
   }
 }
 
@@ -101,6 +104,8 @@ function kindFault(wanted: string, found: string | undefined): Fault | undefined
 
 /** What cannot be changed of a link that exists. */
 export function tunnelFault(wanted: Tunnel, { linkinfo }: ObservedLink): Fault | undefined {
+  // iproute2 knows nothing of it but its kind (SttSettings).
+  if (wanted.driver === "stt") return undefined;
   const { external, port, port_range } = linkinfo?.info_data ?? {};
   const [low, high] = wanted.sourcePorts ?? [0, 0];
   return (

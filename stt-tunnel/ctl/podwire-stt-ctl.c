@@ -5,13 +5,16 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +27,7 @@ static const char usage[] =
 	"Usage: podwire-stt-ctl add NAME [SETTING...]    makes a link\n"
 	"       podwire-stt-ctl set NAME [SETTING...]    changes it\n"
 	"       podwire-stt-ctl show NAME                as JSON\n"
+	"       podwire-stt-ctl counters NAME            as JSON\n"
 	"\n"
 	"  port NUMBER              TCP port, 7471 by default; only with add\n"
 	"  output full|notrack|none what of netfilter sees what is sent\n"
@@ -205,7 +209,7 @@ static const struct rtattr *find_in(const struct rtattr *nest, int type)
 static int show(const char *name)
 {
 	const struct nlmsghdr *answer = ask();
-	const struct rtattr *info, *kind, *data, *port, *output, *count;
+	const struct rtattr *info, *kind, *data, *port, *output, *count, *sum;
 	unsigned char mode;
 
 	info = find(IFLA_RTA(NLMSG_DATA(answer)), (int)IFLA_PAYLOAD(answer), IFLA_LINKINFO);
@@ -214,15 +218,57 @@ static int show(const char *name)
 	port = find_in(data, IFLA_STT_PORT);
 	output = find_in(data, IFLA_STT_OUTPUT);
 	count = find_in(data, IFLA_STT_PEER_COUNT);
+	sum = find_in(data, IFLA_STT_PEER_SUM);
 	if (!kind || strcmp(RTA_DATA(kind), "stt") || !port || !output)
 		fail("link", name, "is not of kind stt");
 	mode = *(unsigned char *)RTA_DATA(output);
 	printf("{\"port\":%u,\"output\":\"%s\",\"peers\":", ntohs(*(__be16 *)RTA_DATA(port)),
 	       mode < __STT_OUTPUT_MAX ? outputs[mode] : "unknown");
-	if (count)
-		printf("%u}\n", *(unsigned int *)RTA_DATA(count));
+	if (count && sum)
+		printf("%u,\"sum\":%u}\n", *(unsigned int *)RTA_DATA(count),
+		       *(unsigned int *)RTA_DATA(sum));
 	else
 		printf("\"any\"}\n");
+	return 0;
+}
+
+/* Room for more than the module has. */
+#define COUNTERS_MAX 128
+
+static int ask_ethtool(int s, struct ifreq *about, void *command)
+{
+	about->ifr_data = command;
+	return ioctl(s, SIOCETHTOOL, about);
+}
+
+static int counters(const char *name)
+{
+	static struct {
+		struct ethtool_gstrings head;
+		char names[COUNTERS_MAX][ETH_GSTRING_LEN];
+	} strings = { .head = { .cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_STATS } };
+	static struct {
+		struct ethtool_stats head;
+		unsigned long long values[COUNTERS_MAX];
+	} stats = { .head = { .cmd = ETHTOOL_GSTATS } };
+	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq about = { 0 };
+
+	strcpy(about.ifr_name, name);
+	if (ask_ethtool(s, &about, &driver) < 0)
+		fail("link", name, strerror(errno));
+	if (strcmp(driver.driver, "podwire_stt") || driver.n_stats > COUNTERS_MAX)
+		fail("link", name, "is not of kind stt");
+	strings.head.len = driver.n_stats;
+	stats.head.n_stats = driver.n_stats;
+	if (ask_ethtool(s, &about, &strings) < 0 || ask_ethtool(s, &about, &stats) < 0)
+		fail("counters of", name, strerror(errno));
+	close(s);
+	for (unsigned int i = 0; i < driver.n_stats; i++)
+		printf("%c\"%.*s\":%llu", i ? ',' : '{', ETH_GSTRING_LEN, strings.names[i],
+		       stats.values[i]);
+	puts(driver.n_stats ? "}" : "{}");
 	return 0;
 }
 
@@ -239,6 +285,8 @@ int main(int argc, char **argv)
 	is_show = !strcmp(argv[1], "show");
 	if (strlen(argv[2]) >= IFNAMSIZ)
 		fail("name", argv[2], "expected at most 15 letters");
+	if (!strcmp(argv[1], "counters"))
+		return counters(argv[2]);
 	request.header.nlmsg_len = NLMSG_LENGTH(sizeof(request.link));
 	request.header.nlmsg_type = is_show ? RTM_GETLINK : RTM_NEWLINK;
 	request.header.nlmsg_flags = NLM_F_REQUEST;
@@ -246,7 +294,7 @@ int main(int argc, char **argv)
 	if (is_show)
 		return show(argv[2]);
 	if (!is_add && strcmp(argv[1], "set"))
-		fail("command", argv[1], "expected add, set or show");
+		fail("command", argv[1], "expected add, set, show or counters");
 	request.header.nlmsg_flags |= NLM_F_ACK | (is_add ? NLM_F_CREATE | NLM_F_EXCL : 0);
 	info = put(IFLA_LINKINFO, NULL, 0);
 	put(IFLA_INFO_KIND, "stt", 3);

@@ -21,6 +21,7 @@ const usual: Offloads = {
     ]),
   },
   udpcsum: true,
+  segmentation: "tx-udp_tnl-segmentation",
   port: 8472,
   kernel: "6.1.0-50-cloud-amd64",
 };

@@ -14,12 +14,13 @@ const conf = path.join(import.meta.dirname, "../../conf");
 const read = (file: string) => JSON.parse(fs.readFileSync(file, "utf8"));
 
 describe.each([
-  ["overlay-two-nodes", 2],
-  ["overlay-three-nodes", 3],
-  ["overlay-two-nodes-ovs", 2],
-])("conf/%s", (set, count) => {
+  ["overlay-two-nodes", "node.json", 2],
+  ["overlay-three-nodes", "node.json", 3],
+  ["overlay-two-nodes-ovs", "node.json", 2],
+  ["overlay-three-nodes", "node-stt.json", 3],
+])("conf/%s with %s", (set, file, count) => {
   const directory = path.join(conf, set);
-  const nodeFile = path.join(directory, "node.json");
+  const nodeFile = path.join(directory, file);
   const defaults: NodeConfig = fs.existsSync(nodeFile) ? nodeSchema.parse(read(nodeFile)) : {};
 
   test.each(Array.from({ length: count }, (_, index) => index + 1))(
@@ -31,8 +32,7 @@ describe.each([
       );
       expect(() => datapathOf(config)).not.toThrow();
       const declared = declaredBy([config], defaults);
-      const file = path.join(directory, "peers.json");
-      const listed = config.overlay?.peers ?? peersSchema.parse(read(file));
+      const listed = config.overlay?.peers ?? peersSchema.parse(read(path.join(directory, "peers.json")));
       const entries = listed.map((peer, index) => ({ config: peer, place: `peers.${index}` }));
       const { peers, self } = checkPeers(entries, declared?.own ?? [], new Set([`192.0.2.${number}`]));
       expect(self).toBeDefined();

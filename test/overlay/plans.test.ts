@@ -147,6 +147,122 @@ describe("geneve", () => {
   });
 });
 
+describe("stt", () => {
+  test("is one device that knows its peers, and per prefix a route with its destination", () => {
+    expect(planOf({ type: "stt" })).toEqual([
+      { kind: "peer-sets", ...onHost, prefixes: ["10.244.2.0/24"] },
+      {
+        kind: "stt-settings",
+        ...onHost,
+        link: "pw-stt",
+        port: 7471,
+        output: "notrack",
+        peers: ["192.0.2.2/32"],
+      },
+      {
+        kind: "link",
+        ...onHost,
+        name: "pw-stt",
+        mtu: 1428,
+        alias: "podwire:overlay",
+        noAutomaticAddress: true,
+        type: { kind: "tunnel", driver: "stt", port: 7471 },
+      },
+      { kind: "address", ...onHost, link: "pw-stt", address: "10.244.1.0/32" },
+      {
+        ...route,
+        link: "pw-stt",
+        dst: "10.244.2.0/24",
+        gateway: "10.244.2.0",
+        encap: { id: 4096, remote: "192.0.2.2", checksum: false },
+        priority: 2562,
+      },
+      key("net/ipv4/conf/pw-stt/forwarding", "1"),
+      key("net/ipv4/ip_forward", "1"),
+    ]);
+  });
+
+  test("has the settings of its configuration, without a filter no list of peers", () => {
+    const plan = planOf({
+      type: "stt",
+      vni: 7,
+      port: 7472,
+      output: "none",
+      tos: 8,
+      ttl: 3,
+      peerFilter: false,
+    });
+    expect(plan?.[1]).toEqual({
+      kind: "stt-settings",
+      ...onHost,
+      link: "pw-stt",
+      port: 7472,
+      output: "none",
+    });
+    expect(routesIn(plan)[0]).toMatchObject({
+      encap: { id: 7, remote: "192.0.2.2", checksum: false, tos: 8, ttl: 3 },
+    });
+  });
+
+  test("lists its peers in one order, whatever that of the configuration", () => {
+    const peersOf = (peers: Parameters<typeof request>[1]) => planOf({ type: "stt" }, peers)?.[1];
+    expect(peersOf([n3, n2])).toEqual(peersOf([n2, n3]));
+    expect(peersOf([n3, n2])).toMatchObject({ peers: ["192.0.2.2/32", "198.51.100.3/32"] });
+  });
+
+  test("with directRouting reaches peers on the link without the tunnel", () => {
+    const routes = routesIn(planOf({ type: "stt", directRouting: true }, [n2, n3]));
+    expect(routes).toEqual([
+      { ...route, link: "eth0", dst: "10.244.2.0/24", gateway: "192.0.2.2", priority: 2562 },
+      expect.objectContaining({ link: "pw-stt", encap: expect.objectContaining({ remote: n3.address }) }),
+    ]);
+  });
+
+  test.each([
+    ["of a packet of the path over IPv4", {}, {}, 1428],
+    ["of a packet of the path over IPv6", {}, { local: "2001:db8::1" }, 1408],
+    ["of a jumbo packet", {}, { mtu: 9000 }, 8928],
+    ["of a frame at most", {}, { mtu: 65536 }, 65443],
+    ["of several packets if it is asked for", { mtu: 65443 }, {}, 65443],
+    ["of less than a packet", { mtu: 1300 }, {}, 1300],
+  ])("has an MTU %s", (_, config, options, mtu) => {
+    const address = "local" in options ? "2001:db8::2" : "192.0.2.2";
+    const plan = planOf({ type: "stt", ...config }, [{ ...n2, address }], options);
+    expect(plan?.[2]).toMatchObject({ name: "pw-stt", mtu });
+  });
+
+  test.each([
+    [{ mtu: 65444 }, /overlay\.mtu = 65444; expected at most 65443/],
+    [{ udpcsum: true }, /overlay\.udpcsum = true: stt has no such setting; remove it/],
+    [{ sourcePorts: "1024-2048" }, /overlay\.sourcePorts = "1024-2048": stt has no such setting/],
+  ])("refuses %j", (config, message) => {
+    expect(() => planOf({ type: "stt", ...config })).toThrow(
+      expect.objectContaining({ code: 7, details: expect.stringMatching(message) }),
+    );
+  });
+
+  test("refuses more peers than the module's list holds, and names the way out", () => {
+    const peers = Array.from({ length: 3271 }, (_, index) => ({
+      node: `n${index}`,
+      address: `198.18.${index >> 8}.${index & 255}`,
+      podCIDRs: [],
+    }));
+    expect(() => planOf({ type: "stt" }, peers)).toThrow(
+      expect.objectContaining({ code: 7, details: expect.stringMatching(/3271 peers; .* at most 3270/) }),
+    );
+    expect(planOf({ type: "stt", peerFilter: false }, peers)).toBeDefined();
+  });
+});
+
+test.each(["vxlan", "geneve", "host-gw"] as const)("%s has no mode of output", (type) => {
+  expect(() => planOf({ type, output: "none" })).toThrow(
+    expect.objectContaining({
+      code: 7,
+      details: expect.stringMatching(/overlay\.output = "none": .* has no such setting/),
+    }),
+  );
+});
+
 describe("host-gw", () => {
   test("is a route for each prefix, by the peer's own address", () => {
     expect(planOf({ type: "host-gw" })).toEqual([

@@ -43,7 +43,11 @@ describe("apply and ADD refuse", () => {
       { type: "vxlan", vni: 16777216 },
       /vni = 16777216; expected a whole number from 1 to 16777215/,
     ],
-    ["a type that is not here yet", { type: "stt" }, /overlay\.type = "stt" is not in this version/],
+    [
+      "a type whose kernel module is not there",
+      { type: "stt", peers: [n2] },
+      /the kernel module podwire_stt is neither loaded nor installed .* podwire stt load/,
+    ],
     ["a misspelt key", { type: "vxlan", peer: [] }, /peer = \[\] is not known/],
     ["an underlay that is not there", { type: "vxlan", underlay: "eth9" }, /eth9/],
     [

@@ -39,4 +39,13 @@ describe("the difference of two lists of peers", () => {
     const other = overlays["vxlan"]?.plan(request({ type: "vxlan", mtu: 1400 })).plan ?? [];
     expect(amendment(plan([n2]), other)).toBeUndefined();
   });
+
+  test("of stt is in its list of peers too, which is no reason to look at the device", () => {
+    const sttPlan = (peers: Parameters<typeof request>[1], output: "full" | "none" = "none") =>
+      overlays["stt"]?.plan(request({ type: "stt", output }, peers)).plan ?? [];
+    expect(amendment(sttPlan([n2]), sttPlan([n2, n3]))?.changes.map(({ line }) => line)).toEqual([
+      expect.stringMatching(/^route add 10\.244\.3\.0\/24 encap ip id 4096 dst 198\.51\.100\.3 via /),
+    ]);
+    expect(amendment(sttPlan([n2]), sttPlan([n2], "full"))).toBeUndefined();
+  });
 });

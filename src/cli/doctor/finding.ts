@@ -24,7 +24,7 @@ export function fault(check: string, found: string, breaks: string, fix: string)
   return { check, level: "error", found, breaks, fix };
 }
 
-export function unchecked(check: string, why: string): Finding {
-  const fix = process.geteuid?.() === 0 ? "see why, and run doctor again" : "run doctor as root";
+export function unchecked(check: string, why: string, remedy?: string): Finding {
+  const fix = remedy ?? (process.geteuid?.() === 0 ? "see why, and run doctor again" : "run doctor as root");
   return warning(check, `not checked: ${why}`, "nothing by itself; a fault here would go unnoticed", fix);
 }

@@ -5,6 +5,7 @@ import type { Desired } from "../../node/overlay.ts";
 import { type Finding, fine, unchecked, warning } from "./finding.ts";
 import type { Node } from "./node.ts";
 import { isAtLeastVersion } from "./programs.ts";
+import { sttFindings } from "./stt.ts";
 
 export interface Offloads {
   /** The underlay's link, and the tunnel's device. */
@@ -15,6 +16,8 @@ export interface Offloads {
   readonly port: number | undefined;
   /** Release of the running kernel. */
   readonly kernel: string;
+  /** The feature by which a card segments what the tunnel sends. */
+  readonly segmentation: string;
 }
 
 interface Link {
@@ -38,13 +41,15 @@ export async function offloadsOf(
   if (outer === undefined)
     return [unchecked("offloads", "ethtool is not installed, or does not know the link")];
   const link = plan.find((object) => object.kind === "link");
-  return findings({
+  const found = findings({
     underlay: { name: underlay.link, driver, features: outer },
     device: { name: device, features: inner ?? new Map() },
     udpcsum: config.udpcsum !== false,
     port: link?.kind === "link" && link.type.kind === "tunnel" ? link.type.port : undefined,
     kernel: fs.readFileSync("/proc/sys/kernel/osrelease", "utf8").trim(),
+    segmentation: config.type === "stt" ? "tcp-segmentation-offload" : "tx-udp_tnl-segmentation",
   });
+  return config.type === "stt" ? [...sttFindings(config, underlay.link, outer), ...found] : found;
 }
 
 /** From what is known to what is to be said of it. */
@@ -59,7 +64,7 @@ export function findings(offloads: Offloads): Finding[] {
     ...(isOff(underlay, "rx-checksumming") ? [withoutRxChecksums(underlay)] : []),
   ];
   if (found.length > 0) return found;
-  const isOffloaded = underlay.features.get("tx-udp_tnl-segmentation") === "on";
+  const isOffloaded = underlay.features.get(offloads.segmentation) === "on";
   const how = isOffloaded
     ? "segments tunnelled packets itself"
     : "leaves segmenting tunnelled packets to the processor";

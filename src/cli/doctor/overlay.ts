@@ -37,7 +37,7 @@ export async function checkOverlay(node: Node): Promise<Finding[]> {
     ),
     ...podsWithOtherMtu(node, desired),
     ...(await offloadsOf(node, declared, desired)),
-    ...(node.probe === undefined ? [] : await probe(node.probe, declared, desired)),
+    ...(node.probe === undefined ? unprobed(declared) : await probe(node.probe, declared, desired)),
   ];
 }
 
@@ -71,6 +71,18 @@ function podsWithOtherMtu({ attachments }: Node, { mtu }: Desired): Finding[] {
       `more than the overlay's ${mtu}: ${larger.slice(0, shown).join(", ")}${larger.length > shown ? ", ..." : ""}`,
       "their larger packets need path MTU discovery, which some firewalls break",
       "recreate these pods",
+    ),
+  ];
+}
+
+/** A firewall that follows connections looks like a lost network. */
+function unprobed({ config }: DeclaredOverlay): Finding[] {
+  if (config.type !== "stt") return [];
+  return [
+    unchecked(
+      "path of stt",
+      "cloud security groups, NAT and firewalls between nodes drop STT if they follow connections, for it has no handshake",
+      "podwire doctor --probe PEER tries it",
     ),
   ];
 }

@@ -5,7 +5,7 @@ import { formatIp, type Ip, parseIp } from "../../address/ip.ts";
 import { ipAsk } from "../../linux/ip.ts";
 import type { DeclaredOverlay } from "../../node/declared.ts";
 import type { Desired } from "../../node/overlay.ts";
-import type { Route } from "../../plan/plan.ts";
+import type { Route, Tunnel } from "../../plan/plan.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, unchecked } from "./finding.ts";
 import { directShot, type Shot, type Ways, waysByTunnel } from "./shots.ts";
@@ -44,7 +44,7 @@ async function judge(
   { underlay, plan, device }: Desired,
 ): Promise<Finding> {
   const link = plan.find((object) => object.kind === "link");
-  const port = link?.kind === "link" && link.type.kind === "tunnel" ? `UDP port ${link.type.port}` : "UDP";
+  const port = link?.kind === "link" && link.type.kind === "tunnel" ? describePort(link.type) : "UDP";
   const breaks = "pods do not reach those of that node";
   const small = 200;
   if (!(await shot(small))) {
@@ -80,6 +80,10 @@ function spoilt(check: string, port: string, device: string, breaks: string): Fi
     `ethtool -K ${device} tx-checksum-ip-generic off on both nodes; if that is no cure, see what podwire apply finds to ` +
       "change on them, and which rules of a firewall drop what the kernel sends itself",
   );
+}
+
+function describePort({ driver, port }: Tunnel): string {
+  return `${driver === "stt" ? "TCP" : "UDP"} port ${port}`;
 }
 
 async function largestAnswered(shot: Shot, passes: number, fails: number): Promise<number> {

@@ -3,7 +3,8 @@ import type { Socket } from "node:dgram";
 import { formatIp, type Ip, parseIp } from "../../address/ip.ts";
 import type { Desired } from "../../node/overlay.ts";
 import { tunnelMac } from "../../overlay/mac.ts";
-import type { Route } from "../../plan/plan.ts";
+import { overlays } from "../../overlay/registry.ts";
+import type { Link, Route } from "../../plan/plan.ts";
 import { leastPayload, tunnelPayload } from "./frames.ts";
 
 /** Sends a packet with so many bytes of outer IP packet and tells whether it was answered. */
@@ -45,6 +46,7 @@ export function waysByTunnel(route: Route, target: Ip, { plan, underlay }: Desir
   if (encap === undefined || inner === undefined || from === undefined) return undefined;
   if (device?.kind !== "link" || device.type.kind !== "tunnel") return undefined;
   const { driver, port } = device.type;
+  if (driver === "stt") return { byHand: deviceShot(device, inner, from, target) };
   const byHand: Shot = (size) =>
     withSocket(inner, from, async (listener) => {
       const room = Math.max(size - ipHeader(target) - 8, leastPayload(inner.family));
@@ -72,6 +74,17 @@ export function waysByTunnel(route: Route, target: Ip, { plan, underlay }: Desir
         answered(socket, () => socket.send(Buffer.alloc(leastPayload(inner.family)))),
       ),
   };
+}
+
+/** Nobody makes a segment of STT by a socket. The device's is no larger than the path either, and so never fragmented. */
+function deviceShot({ mtu = 0 }: Link, inner: Ip, from: Ip, target: Ip): Shot {
+  const overhead = overlays["stt"]?.overhead(target.family) ?? 0;
+  return (size) =>
+    withSocket(inner, from, async (socket) => {
+      const packet = Math.min(size - overhead, mtu);
+      const payload = Buffer.alloc(Math.max(packet - ipHeader(inner) - 8, 0));
+      return answered(socket, () => socket.send(payload));
+    });
 }
 
 function newSocket({ family }: Ip): Socket {

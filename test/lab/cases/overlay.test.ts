@@ -2,10 +2,12 @@
 // transfers in both directions, and that overlay none leaves nothing.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
+import { startOpenVswitch } from "../fixture/open-vswitch.ts";
 import { type LabOverlay, overlayNetwork, withdraw } from "../fixture/overlay.ts";
 import { type Pod, pod } from "../fixture/pod.ts";
 import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
+import { loadModule } from "../stt/tunnel.ts";
 
 interface Case extends LabOverlay {
   readonly name: string;
@@ -25,16 +27,26 @@ const cases: readonly Case[] = [
   { name: "host-gw, ipvlan l3", type: "host-gw", mtu: 1500, network: ipvlan("l3") },
   { name: "vxlan, ipvlan l3s on the device", type: "vxlan", mtu: 1450, network: ipvlan("l3s") },
   { name: "geneve, ipvlan l3 on the device", type: "geneve", mtu: 1450, network: ipvlan("l3") },
+  { name: "stt, veth", type: "stt", mtu: 1428, quick: true },
+  { name: "stt over IPv6, veth", type: "stt", underlayFamily: 6, mtu: 1408 },
+  { name: "stt with a larger MTU than the path's, veth", type: "stt", mtu: 9000, overlay: { mtu: 9000 } },
+  { name: "stt, ipvlan l3s on the device", type: "stt", mtu: 1428, network: ipvlan("l3s") },
+  { name: "stt, ipvlan l3 on the device", type: "stt", mtu: 1428, network: ipvlan("l3") },
+  { name: "stt, ipvlan l2 by way of the host", type: "stt", mtu: 1428, network: ipvlan("l2") },
+  // Last: its module tracks the connections of the whole guest.
+  { name: "stt, ovs", type: "stt", mtu: 1428, network: { datapath: "ovs" } },
 ];
 
 const tested = cases.filter(({ quick }) => isFull || quick === true);
 
 describe.skipIf(cannotRunLab("overlays")).each(testedKernels)("overlays on kernel %s", (kernel) => {
   const lab = sharedLab({ nodes: kernel === "6.1" ? 3 : 2, kernel });
+  beforeAll(() => loadModule(lab), 600_000);
 
   describe.each(tested)("$name", (overlay) => {
     let pods: readonly Pod[];
     beforeAll(async () => {
+      if (overlay.network?.["datapath"] === "ovs") await Promise.all(lab.nodes.map(startOpenVswitch));
       pods = await Promise.all(lab.nodes.map((node) => pod(node, overlayNetwork(lab, node, overlay))));
     }, 300_000);
     afterAll(async () => {

@@ -13,6 +13,9 @@ const tools = {
   "podwire-stt-ctl": path.join(source, "ctl/podwire-stt-ctl.c"),
 };
 
+/** Where it is on the nodes. */
+export const moduleFile = "/usr/local/bin/podwire_stt.ko";
+
 export type Family = 4 | 6;
 
 /** Puts the module and its tools on all nodes, and loads it. */
@@ -41,7 +44,7 @@ export async function loadModule(lab: Lab): Promise<void> {
     await run(["tar", "-czf", archive, "-C", directory, "podwire_stt.ko", ...Object.keys(tools)]);
     const input = fs.readFileSync(archive).toString("base64");
     for (const node of lab.nodes)
-      await node.sh("base64 -d | tar -xz -C /usr/local/bin; insmod /usr/local/bin/podwire_stt.ko", { input });
+      await node.sh(`base64 -d | tar -xz -C /usr/local/bin; insmod ${moduleFile}`, { input });
   } finally {
     fs.rmSync(directory, { recursive: true });
   }
