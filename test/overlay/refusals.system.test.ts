@@ -254,3 +254,9 @@ test("directRouting needs no tunnel on the link, and has it for others", async (
   await ping(two, one.ipv6);
   expect(await node.run("ip", "route", "get", two.ipv4)).toMatch(/via 192\.0\.2\.2 dev eth0/);
 });
+
+test("an overlay whose module is not there leaves the one before it as it was, its filter too", async () => {
+  declare(node, { type: "vxlan", peers: [n2] });
+  expect((await node.podwire("apply")).exitCode).toBe(0);
+  await refused({ type: "stt", peers: [n2] }, /podwire stt load/);
+});
