@@ -1,6 +1,8 @@
 // What bench:overlay-lab measures: the overlays between two nodes. By the clock in the same guests by turns, because what differs
 // between two runs is the host's load. A node has one overlay at a time, so each turn begins with `podwire apply`. Pods on an
 // overlay's own device go with it, and so have guests of their own, as has each way by instructions, where nothing is to be shared.
+
+import { startOpenVswitch } from "../test/lab/fixture/open-vswitch.ts";
 import { applyOverlay, type LabOverlay, overlayNetwork, withdraw } from "../test/lab/fixture/overlay.ts";
 import { pod } from "../test/lab/fixture/pod.ts";
 import type { Lab } from "../test/lab/lab.ts";
@@ -38,11 +40,20 @@ const waysOnDevices: Readonly<Record<string, Variant>> = {
   "ipvlan-geneve": pods("geneve, ipvlan l3s", { type: "geneve", network: ipvlan }),
 };
 
+const waysOfOvs: Readonly<Record<string, Variant>> = {
+  "ovs-vxlan": pods("vxlan, OVS", { type: "vxlan", network: { datapath: "ovs" } }),
+  "ovs-geneve": pods("geneve, OVS", { type: "geneve", network: { datapath: "ovs" } }),
+};
+
 /** In the order of the report. */
 const groups: Readonly<Record<string, Group>> = {
   turns: { variants: [bareHost, ...Object.values(ways)], timings: ["wall-clock"] },
   ...alone(ways, ["instructions"]),
   ...alone(waysOnDevices, ["instructions", "wall-clock"]),
+  // The module turns connection tracking on for a whole guest.
+  ...alone(waysOfOvs, ["instructions", "wall-clock"], async ({ nodes }) => {
+    for (const node of nodes) await startOpenVswitch(node);
+  }),
 };
 
 /** By instructions is what is judged; the clock only shows the scale. */
@@ -62,10 +73,12 @@ export const overlayBench = benchOf("overlay-lab", groups, kinds);
 function alone(
   variants: Readonly<Record<string, Variant>>,
   timings: readonly Timing[],
+  prepareGuests?: Group["prepare"],
 ): Readonly<Record<string, Group>> {
   const groupOf = ({ name, prepare }: Variant): Group => ({
     variants: [hostToHost, { name, prepare }],
     timings,
+    ...(prepareGuests === undefined ? {} : { prepare: prepareGuests }),
   });
   return Object.fromEntries(Object.entries(variants).map(([name, way]) => [name, groupOf(way)]));
 }
