@@ -11,18 +11,23 @@ const part = 3;
 export function keepLease(searchPath: string | undefined, say: (message: string) => void): { stop(): void } {
   let renewedAt = Number.NEGATIVE_INFINITY;
   let fault: string | undefined;
-  const look = async () => {
+  const renew = async () => {
     const { lease = 0, generation, module } = readBypassRecord() ?? {};
     const isDue = performance.now() - renewedAt >= (lease * 1000) / part;
     if (lease === 0 || generation === undefined || module !== presentModule() || !isDue) return;
     renewedAt = performance.now();
     const deadline = AbortSignal.timeout(Math.ceil((lease * 1000) / part));
-    const found = await renewBypass(hostOf({ searchPath, deadline }), generation).then(
-      () => undefined,
-      (error: unknown) => toCniError(error).details,
-    );
-    if (found !== undefined && found !== fault) say(`the lease of the bypass cannot be renewed: ${found}`);
-    fault = found;
+    await renewBypass(hostOf({ searchPath, deadline }), generation);
+    fault = undefined;
+  };
+  const look = async () => {
+    try {
+      await renew();
+    } catch (error) {
+      const found = toCniError(error).details;
+      if (found !== fault) say(`the lease of the bypass cannot be renewed: ${found}`);
+      fault = found;
+    }
   };
   const looking = setInterval(() => void look(), lookMs);
   return { stop: () => clearInterval(looking) };

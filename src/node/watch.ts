@@ -3,7 +3,7 @@
 import path from "node:path";
 import v8 from "node:v8";
 import vm from "node:vm";
-import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { switchIdentity } from "../linux/ovs.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
@@ -116,6 +116,7 @@ async function round(state: State, keeping: Keeping): Promise<boolean> {
   state.module = presentModule();
   try {
     const found = keeping.read(state.good);
+    if (found.isSilent && state.good?.declared !== undefined) throw nothingConfigured();
     const present = state.isKnown ? state.applied?.desired : undefined;
     state.isKnown = true;
     tell(await applyNode(found, kernel, present), state, say, began);
@@ -132,6 +133,13 @@ async function round(state: State, keeping: Keeping): Promise<boolean> {
   }
   state.fault = newFault;
   return newFault === undefined;
+}
+
+/** Whoever wants no overlay says so; files that are not there may be about to come back. */
+function nothingConfigured(): CniError {
+  const details =
+    "there is no network of podwire, nor an overlay in node.json; overlay.type none would take it away";
+  return new CniError(ErrorCode.invalidConfig, "no network is configured any more", details);
 }
 
 function isBadConfiguration({ code }: CniError): boolean {

@@ -114,6 +114,18 @@ describe.each(["vxlan", "host-gw"])("a kept overlay of type %s", (type) => {
     await eventually(() => expect(watching.said()).toMatch(/all is as declared/));
   });
 
+  test("is kept, and repaired, while no network is configured", async () => {
+    const before = await stateOf(nodes[0]);
+    await nodes[0].run("sh", "-c", "rm /etc/cni/net.d/*");
+    await eventually(() =>
+      expect(watching.said()).toMatch(/no network .* the last good configuration is kept/),
+    );
+    await nodes[0].run("sh", "-c", "ip route flush proto 120");
+    await eventually(async () => expect(await stateOf(nodes[0])).toBe(before));
+    declare(nodes[0], overlay(type));
+    await eventually(() => expect(watching.said()).toMatch(/all is as declared/));
+  });
+
   test("pods are added while the file of peers is broken", async () => {
     nodes[0].write(peersFile, "[");
     await eventually(() => expect(watching.said()).toMatch(/is no JSON/));
