@@ -2,7 +2,7 @@
 
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
 import { formatIp, type Ip } from "../address/ip.ts";
-import type { Bypass, Plan } from "../plan/plan.ts";
+import type { Bypass, Plan, PlanObject } from "../plan/plan.ts";
 import type { BypassWish } from "./bypass-wish.ts";
 
 /** What an overlay adds. */
@@ -13,19 +13,25 @@ export const noOverlay: OverlayPart = { pods: [], node: [], peers: [], tunnels: 
 /** `local`: the address of this node that peers know. */
 export function overlayPart(plan: Plan, local: Ip): OverlayPart {
   const pods = plan.flatMap((object) => (object.kind === "peer-sets" ? object.prefixes : []));
-  const remotes = plan.flatMap((object) =>
-    object.kind === "route" && object.encap !== undefined ? object.encap.remote : [],
-  );
-  // A tunnel of UDP; podwire_stt leaves netfilter out by itself.
-  const tunnels = plan.flatMap((object) =>
-    object.kind === "link" && object.type.kind === "tunnel" && object.type.driver !== "stt"
-      ? `udp ${object.type.port}`
-      : [],
-  );
+  const remotes = plan.flatMap(remotesOf);
+  const tunnels = plan.flatMap(udpPorts).map((port) => `udp ${port}`);
   const peers = [...new Set(remotes)].map(asPrefix);
   return peers.length === 0 || tunnels.length === 0
     ? { ...noOverlay, pods }
     : { pods, node: [asPrefix(formatIp(local))], peers, tunnels };
+}
+
+/** Nodes that packets are wrapped to, by the kernel's routes or by flows of Open vSwitch. */
+function remotesOf(object: PlanObject): string[] {
+  if (object.kind === "route") return object.encap === undefined ? [] : [object.encap.remote];
+  return object.kind === "ovs-flows" ? object.flows.flatMap(({ remote }) => remote ?? []) : [];
+}
+
+/** podwire_stt leaves netfilter out by itself. */
+function udpPorts(object: PlanObject): number[] {
+  if (object.kind === "ovs-port") return "port" in object.type ? [object.type.port] : [];
+  if (object.kind !== "link" || object.type.kind !== "tunnel" || object.type.driver === "stt") return [];
+  return [object.type.port];
 }
 
 /** `excluded`: by hand, besides what configurations say. */

@@ -117,7 +117,7 @@ function peerFlow({ peer, prefix }: PeerPrefix, mac: string, { id, mtu }: Bridge
     `check_pkt_larger(${mtu + ethernetHeader})->NXM_NX_REG0[0]`,
     toSize,
   ];
-  return delivery(40, destination, actions.join(","));
+  return { ...delivery(40, destination, actions.join(",")), remote: peer.addressText };
 }
 
 function hex(id: number): string {

@@ -234,6 +234,8 @@ export interface OvsFlow {
   readonly priority: number;
   readonly match: string;
   readonly actions: string;
+  /** Address of the node that its actions wrap packets to. */
+  readonly remote?: string;
 }
 
 /** Whether the link is made on the host to be the pod's. */

@@ -30,7 +30,13 @@ function ip(text: string) {
   return found;
 }
 
-function overlayPlan(type: "host-gw" | "vxlan", directRouting = false) {
+const bridge = {
+  at: { database: "unix:/run/openvswitch/db.sock", bridge: "podwire0" },
+  datapathType: "system",
+  localMac: "02:00:00:00:00:01",
+} as const;
+
+function overlayPlan(type: "host-gw" | "vxlan", directRouting = false, isOnBridge = false) {
   const peer = (last: number, onLink: boolean) => {
     const text = `10.244.${last}.0/24`;
     const prefix = { ip: ip(`10.244.${last}.0`), length: 24 };
@@ -50,6 +56,7 @@ function overlayPlan(type: "host-gw" | "vxlan", directRouting = false) {
       own: [{ ip: ip("10.244.1.0"), length: 24 }],
       peers: [peer(2, true), peer(3, type === "host-gw")],
       host: { ipv6OffByDefault: false, advertisedLinks: [] },
+      ...(isOnBridge ? { bridge } : {}),
     }).plan ?? []
   );
 }
@@ -119,6 +126,12 @@ describe("the overlay's part", () => {
     ["vxlan", true, { pods, node: ["192.0.2.1/32"], peers: ["192.0.2.3/32"], tunnels: ["udp 8472"] }],
   ] as const)("of %s, direct routing %j", (type, direct, expected) => {
     expect(overlayPart(overlayPlan(type, direct), ip("192.0.2.1"))).toEqual(expected);
+  });
+
+  test.each([false, true])("is the same with Open vSwitch, direct routing %j", (direct) => {
+    expect(overlayPart(overlayPlan("vxlan", direct, true), ip("192.0.2.1"))).toEqual(
+      overlayPart(overlayPlan("vxlan", direct), ip("192.0.2.1")),
+    );
   });
 });
 
