@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { toCniError } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
-import { makeDirectory, replaceFile } from "../linux/files.ts";
+import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
 import { directoryOf, OvsDownError, ovsRows, ovsTransact, switchProcess } from "../linux/ovs.ts";
@@ -15,7 +15,6 @@ import { startedAfterBoot } from "../linux/process.ts";
 import { ownBridge, ownerKey } from "../plan/ovs-lines.ts";
 import { bridgeOf } from "./ovs-switch.ts";
 import type { AttachmentRecord } from "./record.ts";
-import { runDirectory } from "./switch-stamp.ts";
 
 /**
  * For an ADD, before it makes anything: a datapath that is opened from here on is listened to. Returns whether bridges were

@@ -2,14 +2,11 @@
 // its pods repaired then.
 import fs from "node:fs";
 import path from "node:path";
-import { makeDirectory, replaceFile } from "../linux/files.ts";
+import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { type BridgeName, switchIdentity } from "../linux/ovs.ts";
+import { type BridgeName, isSameBridge, switchIdentity } from "../linux/ovs.ts";
 import type { Log } from "../log.ts";
 import { liveAttachments, repairAttachments } from "./repair.ts";
-
-/** A process of before the last boot is of no interest. */
-export const runDirectory = "/run/podwire";
 
 /**
  * For a verb that had to do with the bridge: repairs its pods if its ovs-vswitchd is another one than the last time that somebody looked. A file says which
@@ -19,10 +16,7 @@ export async function repairAfterRestart(at: BridgeName, kernel: Kernel, log: Lo
   const seen = switchIdentity(at);
   if (seen === undefined || readIfThere(fileOf(at)) === seen) return;
   const records = liveAttachments().filter(({ plan }) =>
-    plan.some(
-      (object) =>
-        object.kind === "ovs-port" && object.bridge === at.bridge && object.database === at.database,
-    ),
+    plan.some((object) => object.kind === "ovs-port" && isSameBridge(object, at)),
   );
   if (records.length === 0) return;
   const repairs = await repairAttachments(records, kernel);

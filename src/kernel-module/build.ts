@@ -1,16 +1,13 @@
 // Builds a kernel module for the running kernel, by the kernel's own makefiles.
 import fs from "node:fs";
 import path from "node:path";
-import { replaceFile } from "../linux/files.ts";
+import { replaceFile, runDirectory } from "../linux/files.ts";
 import { placeFor } from "./built.ts";
 import { cannotBuild, explainMake } from "./fault.ts";
 import { findHeaders, headersAdvice } from "./headers.ts";
 import type { Host } from "./host.ts";
 import { type KernelModule, kernelRelease, readText } from "./module.ts";
 import { checksum, sourcesOf, unpack } from "./sources.ts";
-
-/** Nothing of it is left when it is over, and none of it is anybody else's. */
-const workspace = "/run/podwire";
 
 /** Returns the module's file. */
 export async function buildModule(module: KernelModule, host: Host): Promise<string> {
@@ -29,8 +26,8 @@ export async function buildModule(module: KernelModule, host: Host): Promise<str
       `the headers in ${headers} are of Linux ${headersRelease ?? "(unknown)"}, and this is Linux ${release}; ${headersAdvice(release)}`,
     );
   }
-  fs.mkdirSync(workspace, { recursive: true, mode: 0o700 });
-  const work = fs.mkdtempSync(path.join(workspace, "build-"));
+  fs.mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
+  const work = fs.mkdtempSync(path.join(runDirectory, "build-"));
   try {
     unpack(sources, work);
     const output = await make(module, host, ["-C", headers, `M=${work}`, "modules"]);
@@ -52,7 +49,7 @@ async function make(module: KernelModule, host: Host, args: readonly string[]): 
   }
   const output = `${outcome.stdout}${outcome.stderr}`;
   if (outcome.exitCode === 0) return output;
-  const log = path.join(workspace, `build-${module.name}.log`);
+  const log = path.join(runDirectory, `build-${module.name}.log`);
   replaceFile(log, output, 0o600);
   throw cannotBuild(module, `${explainMake(output)} (all of make's output is in ${log})`);
 }

@@ -4,9 +4,10 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { runDirectory } from "../linux/files.ts";
 
 /** Gone with each boot, and root's only. */
-const directory = "/run/podwire/bin";
+const directory = path.join(runDirectory, "bin");
 
 /** The carried program's absolute path, or undefined if none of this name is carried. */
 export function carriedProgram(name: string): string | undefined {

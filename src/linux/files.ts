@@ -2,6 +2,9 @@
 import fs from "node:fs";
 import path from "node:path";
 
+/** What says nothing any more after the next boot. */
+export const runDirectory = "/run/podwire";
+
 /** Replaces `file`: readers see the old content or the new, also after a power cut. */
 export function replaceFile(file: string, content: string | Uint8Array, mode = 0o600): void {
   const temporary = writeTemporary(file, content, mode, true);

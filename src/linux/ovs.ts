@@ -24,6 +24,10 @@ export interface BridgeName {
   readonly bridge: string;
 }
 
+export function isSameBridge(one: BridgeName, other: BridgeName): boolean {
+  return one.bridge === other.bridge && one.database === other.database;
+}
+
 /**
  * One transaction of several commands, each with its words; waits until ovs-vswitchd has done it. Returns Open vSwitch's
  * words on what it could not set up although it is in the database now.

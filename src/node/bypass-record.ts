@@ -1,15 +1,16 @@
 // What became of the bypass module last, in /run: by it an ADD sees in one look at the module and one read that nothing is to be
 // done. It is a hint: what the module is set to is asked of the module.
 import fs from "node:fs";
+import path from "node:path";
 import { stateDirectory } from "../attachment/record.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import { bypassModule, moduleIdentity } from "../kernel-module/module.ts";
-import { makeDirectory, replaceFile } from "../linux/files.ts";
+import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import type { OverlayPart } from "./bypass-plan.ts";
 import { type BypassWish, wishOf } from "./bypass-wish.ts";
 import { keyOf } from "./stamp.ts";
 
-const file = "/run/podwire/bypass.json";
+const file = path.join(runDirectory, "bypass.json");
 /** Prefixes that people excluded by hand. No network has a name like it. */
 const exclusionsFile = `${stateDirectory}/.bypass-excluded.json`;
 
@@ -49,7 +50,7 @@ export function isRecorded(network: string): boolean {
 }
 
 export function writeBypassRecord(record: BypassRecord): void {
-  makeDirectory("/run/podwire", 0o700);
+  makeDirectory(runDirectory, 0o700);
   replaceFile(file, JSON.stringify(record));
 }
 

@@ -2,10 +2,10 @@
 // last pod's removal leaves the bridge. What is stale is found in Open vSwitch.
 import fs from "node:fs";
 import path from "node:path";
-import { makeDirectory, replaceFile } from "../linux/files.ts";
-import type { BridgeName } from "../linux/ovs.ts";
+import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
+import { type BridgeName, isSameBridge } from "../linux/ovs.ts";
 
-const file = "/run/podwire/overlay-bridge";
+const file = path.join(runDirectory, "overlay-bridge");
 
 export function claimedBridge(): BridgeName | undefined {
   try {
@@ -16,7 +16,7 @@ export function claimedBridge(): BridgeName | undefined {
 }
 
 export function claimBridge({ database, bridge }: BridgeName): void {
-  makeDirectory(path.dirname(file), 0o700);
+  makeDirectory(runDirectory, 0o700);
   replaceFile(file, JSON.stringify({ database, bridge }));
 }
 
@@ -26,5 +26,5 @@ export function unclaimBridge(): void {
 
 export function isClaimed(at: BridgeName): boolean {
   const claimed = claimedBridge();
-  return claimed?.bridge === at.bridge && claimed.database === at.database;
+  return claimed !== undefined && isSameBridge(claimed, at);
 }

@@ -7,6 +7,7 @@ import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
 import { parseConfig } from "../ipam/host-local/config.ts";
 import type { Range } from "../ipam/host-local/range.ts";
+import { isSameBridge } from "../linux/ovs.ts";
 
 export interface DeclaredOverlay {
   readonly config: OverlayConfig;
@@ -48,13 +49,12 @@ export function bridgeSettings({ datapath, ovs = {} }: NodeConfig): { readonly o
 
 /** A tunnel to all peers is on one bridge. host-gw needs none. */
 function requireSameBridge(one: NetworkConfig, other: NetworkConfig): void {
-  if (one.overlay?.type === "host-gw" || isSameBridge(one.ovs ?? {}, other.ovs ?? {})) return;
+  if (one.overlay?.type === "host-gw" || isOnSameBridge(one.ovs ?? {}, other.ovs ?? {})) return;
   throw differentBridges(one.name, other.name);
 }
 
-export function isSameBridge(one: OvsConfig, other: OvsConfig): boolean {
-  const [at, there] = [bridgeOf({ ovs: one }), bridgeOf({ ovs: other })];
-  return at.bridge === there.bridge && at.database === there.database;
+export function isOnSameBridge(one: OvsConfig, other: OvsConfig): boolean {
+  return isSameBridge(bridgeOf({ ovs: one }), bridgeOf({ ovs: other }));
 }
 
 export function differentBridges(one: string, other: string): CniError {

@@ -12,7 +12,7 @@ import {
   describeOverlay,
   differentBridges,
   differentOverlays,
-  isSameBridge,
+  isOnSameBridge,
   type OvsConfig,
   ownPrefixes,
 } from "./declared.ts";
@@ -83,7 +83,7 @@ function bridgeAmong(network: NetworkConfig, others: readonly OtherStamp[]): { r
   const other = others.find(({ ovs }) => ovs !== undefined);
   if (other?.ovs === undefined) return own;
   const isShared =
-    own.ovs === undefined || network.overlay?.type === "host-gw" || isSameBridge(own.ovs, other.ovs);
+    own.ovs === undefined || network.overlay?.type === "host-gw" || isOnSameBridge(own.ovs, other.ovs);
   if (!isShared) throw differentBridges(network.name, other.network);
   return { ovs: other.ovs };
 }

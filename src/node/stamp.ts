@@ -4,15 +4,15 @@ import fs from "node:fs";
 import path from "node:path";
 import { linkMtu } from "../attachment/host-facts.ts";
 import type { NetworkConfig } from "../config/network.ts";
-import { makeDirectory, replaceFile } from "../linux/files.ts";
+import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { type BridgeName, switchIdentity } from "../linux/ovs.ts";
 import { bootId } from "../linux/process.ts";
 import { bridgeSettings, describeOverlay, type OvsConfig } from "./declared.ts";
 
-const directory = "/run/podwire/overlay";
+const directory = path.join(runDirectory, "overlay");
 /** Held by whoever changes the overlay. */
-export const lockFile = "/run/podwire/overlay.lock";
+export const lockFile = path.join(runDirectory, "overlay.lock");
 
 export interface Stamp {
   /** All that the plan follows from but for the host's state. */

@@ -6,6 +6,7 @@ import { hostLinkExists } from "../linux/links.ts";
 import {
   changeFlows,
   isPresent,
+  isSameBridge,
   listFlows,
   OvsDownError,
   ovsRefused,
@@ -189,8 +190,7 @@ async function read(objects: readonly OvsObject[], kernel: Kernel): Promise<Obse
     if (at === undefined || tablesOf(at)?.bridges.has(at.bridge)) throw found;
     return new Map<bigint, Set<string>>();
   });
-  const flowsOf = ({ database, bridge }: BridgeName) =>
-    flows[bridges.findIndex(([at]) => at.database === database && at.bridge === bridge)];
+  const flowsOf = (wanted: BridgeName) => flows[bridges.findIndex(([at]) => isSameBridge(at, wanted))];
   return {
     bridge: (at) => tablesOf(at)?.bridges.get(at.bridge),
     port: (at, name) => tablesOf(at)?.ports.get(name),

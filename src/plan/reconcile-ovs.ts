@@ -3,7 +3,7 @@
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { ipApply, ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, isPresent, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
+import { changeFlows, isPresent, isSameBridge, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
 import { idOf, mapOf, membersOf } from "../linux/ovs-rows.ts";
 import type { Done, Scope } from "./changes.ts";
 import type { ObservedHost } from "./observe-host.ts";
@@ -65,7 +65,7 @@ async function removeStale(
     const bridge = String(row["name"]);
     const on = membersOf(row["ports"]);
     const own = found.filter((port) => on.includes(idOf(port))).map(({ name }) => String(name));
-    const kept = wanted.filter((object) => object.database === database && object.bridge === bridge);
+    const kept = wanted.filter((object) => isSameBridge(object, { database, bridge }));
     const stale = own.filter(
       (name) => !kept.some((object) => object.kind === "ovs-port" && object.name === name),
     );
