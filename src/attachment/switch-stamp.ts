@@ -6,15 +6,26 @@ import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type BridgeName, isSameBridge, switchIdentity } from "../linux/ovs.ts";
 import type { Log } from "../log.ts";
+import { listDirectory } from "./record.ts";
 import { liveAttachments, repairAttachments } from "./repair.ts";
+
+const prefix = "switch-";
+
+interface Stamp extends BridgeName {
+  readonly identity: string;
+}
 
 /**
  * For a verb that had to do with the bridge: repairs its pods if its ovs-vswitchd is another one than the last time that somebody looked. A file says which
  * that was; without it, or if something could not be mended, the next call looks again.
  */
-export async function repairAfterRestart(at: BridgeName, kernel: Kernel, log: Log): Promise<void> {
+export async function repairAfterRestart(
+  at: BridgeName,
+  kernel: Kernel,
+  log: Pick<Log, "warn">,
+): Promise<void> {
   const seen = switchIdentity(at);
-  if (seen === undefined || readIfThere(fileOf(at)) === seen) return;
+  if (seen === undefined || readStamp(fileOf(at))?.identity === seen) return;
   const records = liveAttachments().filter(({ plan }) =>
     plan.some((object) => object.kind === "ovs-port" && isSameBridge(object, at)),
   );
@@ -33,7 +44,19 @@ export async function repairAfterRestart(at: BridgeName, kernel: Kernel, log: Lo
 export function rememberSwitch(at: BridgeName, identity = switchIdentity(at)): void {
   if (identity === undefined) return;
   makeDirectory(runDirectory, 0o700);
-  replaceFile(fileOf(at), identity);
+  const { database, bridge } = at;
+  replaceFile(fileOf(at), JSON.stringify({ database, bridge, identity } satisfies Stamp));
+}
+
+/** Bridges with pods whose ovs-vswitchd is another one than was seen last, and which it is. */
+export function restartedSwitches(): Stamp[] {
+  const names = listDirectory(runDirectory).filter((name) => name.startsWith(prefix));
+  return names.flatMap((name) => {
+    const stamp = readStamp(path.join(runDirectory, name));
+    if (stamp === undefined) return [];
+    const identity = switchIdentity(stamp);
+    return identity === undefined || identity === stamp.identity ? [] : { ...stamp, identity };
+  });
 }
 
 /** For when the bridge has no pods any more. */
@@ -42,12 +65,13 @@ export function forgetSwitch(at: BridgeName): void {
 }
 
 function fileOf({ bridge }: BridgeName): string {
-  return path.join(runDirectory, `switch-${bridge}`);
+  return path.join(runDirectory, prefix + bridge);
 }
 
-function readIfThere(file: string): string | undefined {
+/** undefined also of one that another podwire wrote. */
+function readStamp(file: string): Stamp | undefined {
   try {
-    return fs.readFileSync(file, "utf8");
+    return JSON.parse(fs.readFileSync(file, "utf8")) as Stamp;
   } catch {
     return undefined;
   }

@@ -79,6 +79,11 @@ export async function listFlows(at: BridgeName, cookie: string, kernel: Kernel):
   return stdout.split("\n").filter((line) => line.includes("cookie="));
 }
 
+/** For ovs-ofctl: tells of all flows, and of what becomes of them. Every version can by OpenFlow 1.0, its default. */
+export function flowMonitorWords(at: BridgeName): string[] {
+  return ["monitor", managementOf(at), "watch:"];
+}
+
 /** Throws OvsDownError unless the database and ovs-vswitchd answer. */
 export async function requireSwitch(database: string, kernel: Kernel): Promise<void> {
   await ovsRows(database, [["--columns=ovs_version", "list", "Open_vSwitch"]], kernel);

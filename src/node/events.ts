@@ -1,13 +1,19 @@
-// Tells when the kernel's state may have left the plan: by what `ip monitor` and `nft monitor` say of the overlay's links,
-// addresses, routes, neighbours, settings and sets. A node wires pods all the time, and what is said of those is passed over.
+// Tells when the node's state may have left the plan: by what `ip monitor`, `nft monitor` and `ovs-ofctl monitor` say of the
+// overlay's links, addresses, routes, neighbours, settings, sets and flows. A node wires pods all the time, and what is said of
+// those is passed over.
 import type { Kernel } from "../linux/kernel.ts";
+import { flowMonitorWords } from "../linux/ovs.ts";
 import { type Talker, talk } from "../linux/talk.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import { peerRouteProtocol } from "../plan/ip-lines.ts";
+import { ownCookies } from "../plan/ovs-lines.ts";
+import type { BridgeName } from "../plan/plan.ts";
 
 export interface Events {
   /** Links whose state counts besides podwire's own. */
   links: readonly string[];
+  /** Listens to the bridge's flows, which first says what is there. Nothing is said of it while ovs-vswitchd does not run. */
+  followFlows(bridge: BridgeName | undefined): void;
   stop(): void;
 }
 
@@ -17,12 +23,29 @@ const restartMs = 1000;
 
 export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void): Events {
   const talkers = new Map<string, Talker>();
+  let flows: { readonly words: string; readonly talker: Talker } | undefined;
   let isStopped = false;
   const events: Events = {
     links: [],
+    followFlows: (bridge) => {
+      const words = bridge === undefined ? [] : flowMonitorWords(bridge);
+      if (flows?.words === words.join(" ")) return;
+      flows?.talker.stop();
+      flows = undefined;
+      if (words.length === 0) return;
+      const talker = talk("ovs-ofctl", words, kernel, (line) => {
+        if (isOfOverlayFlows(line)) happened();
+      });
+      const followed = { words: words.join(" "), talker };
+      flows = followed;
+      void talker.ended.then(() => {
+        if (flows === followed) flows = undefined;
+      });
+    },
     stop: () => {
       isStopped = true;
       for (const talker of talkers.values()) talker.stop();
+      flows?.talker.stop();
     },
   };
   const begin = (name: "ip" | "nft", words: readonly string[], counts: (line: string) => boolean) => {
@@ -64,4 +87,9 @@ function isSwitchTunnel(name: string): boolean {
 
 export function isOfPeerSets(line: string): boolean {
   return /\binet podwire$|\binet podwire (tunnels|peers)/.test(line.trim());
+}
+
+/** " event=DELETED reason=delete table=4 cookie=0x7077000000000001 priority=40,ip,nw_dst=10.244.2.0/24 actions=…" */
+export function isOfOverlayFlows(line: string): boolean {
+  return line.includes(` cookie=${ownCookies.overlay} `);
 }

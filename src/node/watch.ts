@@ -1,8 +1,10 @@
 // Keeps a node's overlay as it is declared: looks at the configuration's files, listens to the kernel, and reconciles when one
-// of them moved. A configuration that cannot be used changes nothing: the last good one is kept, and kept up.
+// of them moved. A configuration that cannot be used changes nothing: the last good one is kept, and kept up. Pods get back what
+// a restart of Open vSwitch took from them.
 import path from "node:path";
 import v8 from "node:v8";
 import vm from "node:vm";
+import { repairAfterRestart, restartedSwitches } from "../attachment/switch-stamp.ts";
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { switchIdentity } from "../linux/ovs.ts";
@@ -50,6 +52,8 @@ interface State {
   module: string;
   /** Whether nothing was said of the kernel since `applied`. */
   isKnown: boolean;
+  /** By bridges: the ovs-vswitchd whose pods have been repaired, as far as they can be. */
+  readonly repaired: Map<string, string>;
 }
 
 /** Returns when `stop` is aborted; the overlay stays. */
@@ -62,6 +66,7 @@ export async function keep(keeping: Keeping): Promise<void> {
     bypass: undefined,
     module: "",
     isKnown: false,
+    repaired: new Map(),
   };
   const bell = newBell(keeping.stop);
   const harm = () => {
@@ -74,7 +79,10 @@ export async function keep(keeping: Keeping): Promise<void> {
     else if (filesOf(state, keeping) !== state.files) bell.ring();
   };
   const looking = setInterval(look, lookMs);
-  const safety = setInterval(harm, safetyMs);
+  const safety = setInterval(() => {
+    state.repaired.clear();
+    harm();
+  }, safetyMs);
   const directories = followDirectories(look);
   const lease = keepLease(keeping.searchPath, keeping.say);
   try {
@@ -82,8 +90,10 @@ export async function keep(keeping: Keeping): Promise<void> {
       await sleep(settleMs);
       bell.reset();
       const isDone = await round(state, keeping);
+      await repairPods(state, keeping);
       collectGarbage();
       events.links = linksOf(state.applied);
+      events.followFlows(state.applied?.desired?.bridge);
       directories.follow([...keeping.files(), ...peersFileOf(state.good)].map((file) => path.dirname(file)));
       await sleep(leastPauseMs);
       await bell.rung(isDone ? undefined : retryMs);
@@ -133,6 +143,18 @@ async function round(state: State, keeping: Keeping): Promise<boolean> {
   }
   state.fault = newFault;
   return newFault === undefined;
+}
+
+async function repairPods(state: State, { say, searchPath }: Keeping): Promise<void> {
+  for (const bridge of unrepaired(state)) {
+    state.repaired.set(bridge.bridge, bridge.identity);
+    const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
+    await repairAfterRestart(bridge, kernel, { warn: say });
+  }
+}
+
+function unrepaired({ repaired }: State): ReturnType<typeof restartedSwitches> {
+  return restartedSwitches().filter(({ bridge, identity }) => repaired.get(bridge) !== identity);
 }
 
 /** Whoever wants no overlay says so; files that are not there may be about to come back. */
@@ -193,7 +215,9 @@ function collectGarbage(): void {
 }
 
 /** What not all changes are told of: a module that was loaded or unloaded, another ovs-vswitchd, a setting. */
-function hasBeenTouched({ applied, good, module }: State): boolean {
+function hasBeenTouched(state: State): boolean {
+  const { applied, good, module } = state;
+  if (unrepaired(state).length > 0) return true;
   if ((good?.bypass.length ?? 0) > 0 && presentModule() !== module) return true;
   const { plan = [], bridge } = applied?.desired ?? {};
   if (bridge?.identity !== undefined && switchIdentity(bridge) !== bridge.identity) return true;

@@ -5,6 +5,7 @@ import { ask, serve } from "../chain/traffic.ts";
 import { executable, hostAddress, hostAddress6 } from "../fixture/node.ts";
 import { hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
 import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
+import { eventually, watch } from "../overlay/watching.ts";
 
 describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
   const own = ovsNode();
@@ -64,6 +65,19 @@ describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
       await restart(daemons, "SIGKILL");
       await verb();
       await expectWhole();
+    });
+
+    test("are made whole by podwire apply --watch, which nobody tells of it", async () => {
+      const watching = await watch(own.node);
+      try {
+        for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+          await restart(daemons, signal);
+          await eventually(expectWhole);
+        }
+        expect(watching.said()).toMatch(/after a restart or change of Open vSwitch: container pod1/);
+      } finally {
+        await watching.stop();
+      }
     });
 
     test("are made whole by a DEL of another pod", async () => {

@@ -1,8 +1,7 @@
 // `podwire apply --watch` on a node of the tests, with what it says.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { executable } from "../fixture/node.ts";
-import type { ClusterNode } from "./cluster.ts";
+import { executable, type TestNode } from "../fixture/node.ts";
 
 export interface Watching {
   readonly pid: number;
@@ -14,7 +13,7 @@ export interface Watching {
   stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
 
-export async function watch(node: ClusterNode): Promise<Watching> {
+export async function watch(node: Pick<TestNode, "pid">): Promise<Watching> {
   const words = ["nsenter", "-t", String(node.pid), "-m", "-n", "--", executable, "apply", "--watch"];
   const child = spawn("setpriv", ["--pdeathsig", "KILL", ...words], { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
