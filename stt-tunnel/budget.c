@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/cpumask.h>
 #include <linux/kernel.h>
 #include <linux/sizes.h>
 
@@ -19,6 +20,14 @@ static bool stt_take(atomic_long_t *taken, long bytes, long max)
 	return false;
 }
 
+/* So that what one CPU holds is never what another one lacks. */
+static long stt_share_max(void)
+{
+	long part = STT_NAMESPACE_MAX / num_online_cpus();
+
+	return clamp(part, (long)STT_CHUNK, (long)STT_SHARE_MAX);
+}
+
 void stt_init_budget(struct stt_budget *budget, bool is_first)
 {
 	budget->machine_max = is_first ? STT_MACHINE_MAX : STT_MACHINE_MAX / 2;
@@ -30,7 +39,7 @@ bool stt_spend(struct stt_budget *budget, struct stt_share *share, long bytes)
 
 	if (missing > 0) {
 		missing = ALIGN(missing, STT_CHUNK);
-		if (share->granted + missing > STT_SHARE_MAX ||
+		if (share->granted + missing > stt_share_max() ||
 		    !stt_take(&budget->taken, missing, STT_NAMESPACE_MAX))
 			return false;
 		if (!stt_take(&stt_machine_taken, missing,

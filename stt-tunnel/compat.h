@@ -12,6 +12,7 @@
 #include <net/dst_metadata.h>
 #include <net/flow.h>
 #include <net/ip_tunnels.h>
+#include <net/route.h>
 #include <net/rtnetlink.h>
 #ifdef STT_HAS_DSCP
 #include <net/inet_dscp.h>
@@ -90,6 +91,24 @@ static inline void stt_set_flow_tos(struct flowi4 *flow, u8 tos)
 	flow->flowi4_dscp = inet_dsfield_to_dscp(tos);
 #else
 	flow->flowi4_tos = RT_TOS(tos);
+#endif
+}
+
+/* Where the pages of @skb go back to, those of @to shall. */
+static inline void stt_recycle_like(struct sk_buff *to, const struct sk_buff *skb)
+{
+#ifdef STT_HAS_PP_RECYCLE
+	to->pp_recycle = skb->pp_recycle;
+#endif
+}
+
+/* Gives it the route that the stack would, if that takes it at all. */
+static inline bool stt_is_routed_in(struct sk_buff *skb, const struct iphdr *ip)
+{
+#ifdef STT_HAS_ROUTE_INPUT_DSCP
+	return !ip_route_input_noref(skb, ip->daddr, ip->saddr, ip4h_dscp(ip), skb->dev);
+#else
+	return !ip_route_input_noref(skb, ip->daddr, ip->saddr, ip->tos, skb->dev);
 #endif
 }
 

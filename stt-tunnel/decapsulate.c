@@ -6,6 +6,7 @@
 #include <net/inet_ecn.h>
 
 #include "compat.h"
+#include "join.h"
 #include "tunnel.h"
 
 /* The addresses that it came by, for whoever asks the tunnel about it. */
@@ -127,6 +128,8 @@ void stt_decapsulate(struct stt_tunnel *tunnel, struct sk_buff *skb, bool ipv4,
 		this_cpu_inc(tunnel->counters->rx_bad_offload);
 		goto drop;
 	}
+	if (skb_is_gso(skb) && stt_make_segmentable(skb))
+		goto no_memory;
 	__vlan_hwaccel_clear_tag(skb);
 	if (header.vlan_tci & STT_VLAN_PRESENT)
 		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q),

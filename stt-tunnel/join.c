@@ -4,14 +4,117 @@
  * is chained behind it as a list of fragments. Such a list may not be nested,
  * so a buffer that brought one (GRO makes them) is taken apart first.
  */
+#include "compat.h"
 #include "join.h"
 
 int stt_make_joinable(struct sk_buff *skb)
 {
-	/* The members of its list would have two owners. */
-	if (skb_cloned(skb) && skb_has_frag_list(skb))
-		return skb_linearize(skb) ?: skb_unclone(skb, GFP_ATOMIC);
+	struct sk_buff *member;
+
+	/* They have two owners if it is a clone, or was one. */
+	skb_walk_frags(skb, member)
+		if (skb_cloned(skb) || skb_shared(member))
+			return skb_linearize(skb) ?: skb_unclone(skb, GFP_ATOMIC);
 	return skb_unclone(skb, GFP_ATOMIC);
+}
+
+static bool stt_has_bare_members(const struct sk_buff *skb)
+{
+	const struct sk_buff *member;
+
+	skb_walk_frags(skb, member)
+		if (skb_headlen(member) || !member->len)
+			return false;
+	return true;
+}
+
+/* Hands the pages of @skb over to a buffer without a linear part; NULL if they cannot be. */
+static struct sk_buff *stt_hand_over(struct sk_buff *skb)
+{
+	struct sk_buff *bare = alloc_skb(0, GFP_ATOMIC);
+	bool stolen;
+	int delta;
+
+	if (!bare)
+		return NULL;
+	/* What has room there would be copied there. */
+	skb_reserve(bare, skb_tailroom(bare));
+	stt_recycle_like(bare, skb);
+	if (!skb_try_coalesce(bare, skb, &stolen, &delta)) {
+		kfree_skb(bare);
+		return NULL;
+	}
+	kfree_skb_partial(skb, stolen);
+	return bare;
+}
+
+static struct sk_buff *stt_copy_to_pages(struct sk_buff *skb)
+{
+	struct skb_shared_info *shared;
+	struct sk_buff *bare;
+	int i, error;
+
+	bare = alloc_skb_with_frags(0, skb->len, PAGE_ALLOC_COSTLY_ORDER, &error,
+				    GFP_ATOMIC);
+	if (!bare)
+		return NULL;
+	shared = skb_shinfo(bare);
+	for (i = 0; i < shared->nr_frags; i++) {
+		skb_frag_t *page = &shared->frags[i];
+
+		/* It cannot fail: the pages hold as much as there is. */
+		skb_copy_bits(skb, bare->len, skb_frag_address(page),
+			      skb_frag_size(page));
+		bare->len += skb_frag_size(page);
+	}
+	bare->data_len = bare->len;
+	kfree_skb(skb);
+	return bare;
+}
+
+/*
+ * skb_segment() stops the machine at a member of a list whose linear part is
+ * longer than a segment, and at one without data. How long a segment is to be
+ * is the sender's word, how the members came to be is the network's: so they
+ * get no linear part at all.
+ */
+int stt_make_segmentable(struct sk_buff *skb)
+{
+	struct sk_buff **link;
+	int error;
+
+	if (stt_has_bare_members(skb))
+		return 0;
+	error = stt_make_joinable(skb);
+	if (error)
+		return error;
+	link = &skb_shinfo(skb)->frag_list;
+	while (*link) {
+		struct sk_buff *member = *link;
+		struct sk_buff *next = member->next;
+		struct sk_buff *bare = NULL;
+		int truesize = member->truesize;
+
+		if (skb_headlen(member)) {
+			member->next = NULL;
+			bare = stt_hand_over(member) ?: stt_copy_to_pages(member);
+			if (!bare) {
+				member->next = next;
+				return -ENOMEM;
+			}
+			bare->next = next;
+			*link = bare;
+			skb->truesize += (int)bare->truesize - truesize;
+		} else if (!member->len) {
+			member->next = NULL;
+			*link = next;
+			skb->truesize -= truesize;
+			kfree_skb(member);
+			continue;
+		}
+		link = &(*link)->next;
+	}
+	return 0;
 }
 
 /* Takes the list off @skb. */

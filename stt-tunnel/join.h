@@ -8,6 +8,9 @@
 /* So that it can be joined: nobody else's, and segmented by nobody. */
 int stt_make_joinable(struct sk_buff *skb);
 
+/* So that the kernel may segment it, whatever the size of segments. */
+int stt_make_segmentable(struct sk_buff *skb);
+
 /* Joins a chain (by ->next) of joinable buffers to its first, and returns it. */
 struct sk_buff *stt_join(struct sk_buff *chain);
 

@@ -34,6 +34,17 @@ static struct stt_tunnel *stt_find_tunnel(struct net *net, struct sk_buff *skb,
 	return NULL;
 }
 
+/* As routing would have it, which looks at where the sender is, too (rp_filter). */
+static bool stt_is_local4(struct sk_buff *skb)
+{
+	if (stt_is_routed_in(skb, ip_hdr(skb)) &&
+	    skb_rtable(skb)->rt_type == RTN_LOCAL)
+		return true;
+	/* Others may still have a word in it. */
+	skb_dst_drop(skb);
+	return false;
+}
+
 static bool stt_is_local(const struct nf_hook_state *state, struct sk_buff *skb)
 {
 	if (skb->pkt_type != PACKET_HOST)
@@ -44,8 +55,7 @@ static bool stt_is_local(const struct nf_hook_state *state, struct sk_buff *skb)
 	if (nf_bridge_info_exists(skb))
 		return false;
 	if (state->pf == NFPROTO_IPV4)
-		return inet_addr_type_dev_table(state->net, skb->dev,
-						ip_hdr(skb)->daddr) == RTN_LOCAL;
+		return stt_is_local4(skb);
 	return ipv6_chk_addr(state->net, &ipv6_hdr(skb)->daddr, NULL, 0);
 }
 

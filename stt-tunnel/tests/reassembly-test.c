@@ -11,6 +11,7 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 unsigned long jiffies = 5;
+long test_cpus = 1;
 static int failed;
 static u64 state = 1;
 static struct stt_counters counted;
@@ -229,6 +230,27 @@ static void test_floods(void)
 	end();
 }
 
+/* Whatever one CPU is sent, the others can put frames together. */
+static void test_shares(void)
+{
+	static const long cpus[] = { 2, 8, 64, 128 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cpus); i++) {
+		bool within = true;
+
+		test_cpus = cpus[i];
+		begin();
+		for (u32 frame = 0; frame < 20000; frame++) {
+			add(frame, 60000, (u16)draw(58000), 1400);
+			within &= budget.taken.counter * test_cpus <=
+				  STT_NAMESPACE_MAX;
+		}
+		verdict("a flood leaves each other CPU as much", within);
+		end();
+	}
+	test_cpus = 1;
+}
+
 static void test_want(void)
 {
 	begin();
@@ -262,6 +284,7 @@ int main(void)
 	test_congestion();
 	test_time();
 	test_floods();
+	test_shares();
 	test_want();
 	return failed;
 }

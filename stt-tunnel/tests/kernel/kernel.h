@@ -45,6 +45,9 @@ typedef struct { long counter; } atomic_long_t;
 #define spin_lock_bh(lock) ((void)(lock))
 #define spin_unlock_bh(lock) ((void)(lock))
 #define spin_lock_init(lock) (*(lock) = 0)
+#define num_online_cpus() test_cpus
+#define clamp(value, least, most)					\
+	((value) < (least) ? (least) : (value) > (most) ? (most) : (value))
 #define this_cpu_ptr(pointer) (pointer)
 #define per_cpu_ptr(pointer, cpu) (pointer)
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)
@@ -56,6 +59,7 @@ typedef struct { long counter; } atomic_long_t;
 #define time_before(a, b) ((long)((a) - (b)) < 0)
 
 extern unsigned long jiffies;
+extern long test_cpus;
 
 struct in6_addr { u8 bytes[16]; };
 struct net;

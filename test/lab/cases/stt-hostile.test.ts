@@ -105,6 +105,25 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
     expect(await counters(lab.node2)).toMatchObject({ rx_policy_drop: 3 });
   });
 
+  test("a pod that sends as if it were a peer is not heard where the host looks at the way back", async () => {
+    const { node1, node2 } = lab;
+    const mac = await node2.sh(`
+      ip netns add liar; ip link add liar0 type veth peer name eth0 netns liar
+      ip link set liar0 up; ip -n liar link set eth0 up
+      cat /sys/class/net/liar0/address`);
+    const path = { ...pathBetween(node1, node2, 4), targetMac: mac };
+    const heard = async (packetId: number) =>
+      (
+        await counted(node2, () =>
+          send(node2, [packetOf(path, one(small())[0] as Segment, { packetId })], { netns: "liar" }),
+        )
+      )["rx_frames"] === 1;
+    expect(await heard(6)).toBe(true);
+    await node2.sh("sysctl -q net.ipv4.conf.liar0.rp_filter=1");
+    expect(await heard(7)).toBe(false);
+    await node2.sh("ip netns delete liar");
+  });
+
   test("what is for another host is not taken", async () => {
     const path = { ...pathBetween(lab.node1, lab.node2, 4), target: "203.0.113.7" };
     const packet = packetOf(path, one(small())[0] as Segment, { packetId: 5 });

@@ -1,8 +1,8 @@
 // What other implementations of STT may choose, and what a network does to segments: all of it arrives. Frames are made
 // here and sent from the other node past its kernel; a capture on the link tells what was delivered.
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { goldenFrames, goldenNames } from "../../stt-tunnel/golden.ts";
-import { be16, tcpFrame, udpFrame } from "../../stt-tunnel/packets.ts";
+import { be16, readIpFrame, tcpFrame, udpFrame } from "../../stt-tunnel/packets.ts";
 import {
   type Convention,
   cut,
@@ -16,7 +16,7 @@ import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { tunnelForSegments } from "../stt/delivery.ts";
 import { content, inside, inside6, large, one, pieces, reversed, type Send } from "../stt/frames.ts";
-import { fragments } from "../stt/wire.ts";
+import { fragments, openTap } from "../stt/wire.ts";
 
 const { verified, partial, ipv4, tcp } = sttFlags;
 
@@ -108,6 +108,47 @@ describe.skipIf(cannotRunFullLab("segments of STT")).each(testedKernels)("STT on
     const { delivered } = await deliver(() => captured);
     const frames = joinSegments(captured.map(dissectSegment));
     expect(delivered).toEqual(frames.map(({ ethernet, vlanTci }) => withTag(ethernet, vlanTci)));
+  });
+
+  // The kernel stops at a list of buffers that it cannot cut into segments of the size that the sender names.
+  describe("for who cannot take it whole a frame of many segments is cut again", () => {
+    beforeAll(() =>
+      lab.node2.sh(`
+        ip link add narrow type dummy; ip link set narrow up; ethtool -K narrow tso off
+        tc qdisc add dev pw-stt clsact
+        tc filter add dev pw-stt ingress matchall action mirred egress redirect dev narrow`),
+    );
+    afterAll(() => lab.node2.sh("ip link delete narrow; tc qdisc delete dev pw-stt clsact"));
+
+    test.each([
+      // The tunnel's and the frame's own headers are in the first segment, 18 + 54 bytes.
+      ["as small as is taken", 1400, 48],
+      ["smaller than what they came in", 1400, 500],
+      ["of the first one's size", 1400, 1400 - 18 - 54],
+      ["larger than what they came in", 1400, 4000],
+      ["of few and large ones", 1400, 20_000],
+      // A card that copies what is short puts it beside the buffer's head.
+      ["smaller than what they came in, which was little", 60, 48],
+    ])("into segments %s", async (_, size, mss) => {
+      const data = content(Math.min(250 * size, 60_000) - 72);
+      const frame = sttFrame(tcpFrame(inside, data, "partial"), {
+        flags: partial | ipv4 | tcp,
+        l4Offset: 34,
+        mss,
+      });
+      const tap = await openTap(lab.node2, "narrow", "tcp", mss + 100);
+      try {
+        const { changes } = await deliver((send) => send(cut(frame, size)));
+        expect(changes).toMatchObject({ rx_frames: 1 });
+        const segments = (await tap.read(Math.ceil(data.length / mss))).map((each) =>
+          readIpFrame(each).payload.subarray(20),
+        );
+        expect(Buffer.concat(segments).equals(data)).toBe(true);
+        expect(Math.max(...segments.map(({ length }) => length))).toBe(mss);
+      } finally {
+        await tap.close();
+      }
+    });
   });
 
   test("a segment that IP had to cut arrives", async () => {

@@ -20,6 +20,7 @@ async function prepare(lab: Lab): Promise<void> {
   await openTunnel(lab);
   // Segments as they are on a network, each with a checksum of its own.
   await setOffloads(lab, "off");
+  for (const node of lab.nodes) await node.sh("ethtool -K eth0 tx off");
   for (const [node, other, [own4, own6], [its4, its6]] of [
     [node1, node2, [source4, source6], [target4, target6]],
     [node2, node1, [target4, target6], [source4, source6]],

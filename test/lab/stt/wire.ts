@@ -13,10 +13,10 @@ export interface Tap {
   close(): Promise<void>;
 }
 
-/** Captures all that passes `link` on `node` and matches tcpdump's `filter`. */
-export async function openTap(node: LabNode, link: string, filter: string): Promise<Tap> {
+/** Captures all that passes `link` on `node` and matches tcpdump's `filter`. Of many small frames more are kept if `longest` says so. */
+export async function openTap(node: LabNode, link: string, filter: string, longest = 262_144): Promise<Tap> {
   const file = `/tmp/capture-${++files}.pcap`;
-  const options = `-U --immediate-mode -Z root -s 262144 -B 32768 -i ${link}`;
+  const options = `-U --immediate-mode -Z root -s ${longest} -B 32768 -i ${link}`;
   const start = `
     setsid tcpdump ${options} -w ${file} '${filter}' > ${file}.log 2>&1 < /dev/null & pid=$!
     for attempt in $(seq 100); do [ -s ${file} ] && echo $pid && exit; sleep 0.05; done
@@ -74,6 +74,8 @@ export interface Sending {
   readonly count?: number;
   /** Changes bytes of each, at random but the same for each seed. */
   readonly seed?: number;
+  /** From a namespace of the node that has an eth0 of its own. */
+  readonly netns?: string;
 }
 
 /** Sends Ethernet frames out of the node's interface, past its own kernel. */
@@ -83,9 +85,10 @@ export async function send(node: LabNode, frames: readonly Buffer[], sending: Se
     length.writeUInt16BE(frame.length);
     return [length, frame];
   });
-  const { count = frames.length, seed = "" } = sending;
+  const { count = frames.length, seed = "", netns } = sending;
+  const inside = netns === undefined ? "" : `ip netns exec ${netns} `;
   const input = Buffer.concat(records).toString("base64");
-  const script = `set -o pipefail; base64 -d | replay eth0 ${count} ${seed}`;
+  const script = `set -o pipefail; base64 -d | ${inside}replay eth0 ${count} ${seed}`;
   const { exitCode, stderr } = await node.attempt("bash", ["-c", script], { input, timeoutSeconds: 600 });
   if (exitCode !== 0) throw new Error(`sending from ${node.name}: ${stderr}`);
 }
