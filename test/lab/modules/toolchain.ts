@@ -1,7 +1,8 @@
 // What compiles modules for one of the lab's kernels: the headers of exactly that kernel's package with the compiler
 // that built it, as a tree of its own suite. The host's compiler is no choice: a kernel's tools need its suite's glibc.
+import { builtKernel } from "../image/built-kernel.ts";
 import { kernel } from "../image/kernel.ts";
-import { type KernelVersion, kernelSuites, userlandSuite } from "../image/recipe.ts";
+import { debugKernel, type KernelVersion, kernelSuites, userlandSuite } from "../image/recipe.ts";
 import { rootImage } from "../image/root.ts";
 import { treeWith } from "./tree.ts";
 
@@ -14,6 +15,7 @@ export interface Toolchain {
 
 export async function toolchain(version: KernelVersion): Promise<Toolchain> {
   const { release, packageVersion } = await kernel(version, (await rootImage()).busybox);
+  if (version === debugKernel) return { tree: (await builtKernel()).tree, release };
   const suite = kernelSuites[version];
   // The headers bring their compiler along.
   const packages = [`linux-headers-${release}=${packageVersion}`, "make", "sparse"];
