@@ -3,6 +3,7 @@
 // after the other, because their tests share the machine's two cores with daemons and kernels.
 import { defineConfig } from "vitest/config";
 import { hasOpenVswitch } from "./test/fixture/open-vswitch.ts";
+import { slowness } from "./test/lab/fixture/kernels.ts";
 
 const conformance = ["test/netns/**/*.test.ts"];
 const system = [...conformance, "test/chain/**/*.test.ts", "test/clients/**/*.test.ts", "test/**/*.system.test.ts"];
@@ -40,8 +41,8 @@ export default defineConfig({
           name: "lab",
           include: lab,
           globalSetup: "test/lab/fixture/fresh-results.ts",
-          testTimeout: 900_000,
-          hookTimeout: 120_000,
+          testTimeout: 900_000 * slowness,
+          hookTimeout: 120_000 * slowness,
           fileParallelism: false,
           maxConcurrency: 2,
           sequence: { groupOrder: 1 },

@@ -14,7 +14,7 @@ const usage = `Usage: npm run lab -- COMMAND [OPTION...]
 
   --name NAME        which lab; default: "lab"
   --nodes COUNT      up: default 2
-  --kernel VERSION   up: 5.10, 6.1 (default), 6.12 or 7.2
+  --kernel VERSION   up: 5.10, 6.1 (default), 6.12, 7.2 or 6.1-debug
   --memory MIB       up: of each node; default 1024
   --tests            up: with this project's tests in /lab/podwire
 `;

@@ -7,7 +7,7 @@ import { cacheDirectory, removeAbandonedBuilds } from "./host/cache.ts";
 import { requireLabHost, requireMemory, requireSpace } from "./host/requirements.ts";
 import { kernel } from "./image/kernel.ts";
 import { makePayload, type Payload, requirePodwire } from "./image/payload.ts";
-import { type KernelVersion, kernelVersions } from "./image/recipe.ts";
+import { checkKernel, type KernelVersion, slownessOf } from "./image/recipe.ts";
 import { rootImage } from "./image/root.ts";
 import { enter, keep } from "./machine/entry.ts";
 import { faultsIn } from "./machine/kernel-log.ts";
@@ -107,9 +107,10 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       }),
     );
     for (const guest of guests) await makeDisk(guest, root.image);
-    const bootSeconds = options.bootSeconds ?? 120;
+    const { bootSeconds = 120 } = options;
+    const slowness = slownessOf(version);
     const nodes = await allOrFirstFailure(
-      guests.map((guest) => startNode({ lab: record, guest, outlives: stays, bootSeconds })),
+      guests.map((guest) => startNode({ lab: record, guest, outlives: stays, bootSeconds, slowness })),
     );
     return makeLab(stays ? keep(record) : record, version, acceleration, nodes);
   } catch (error) {
@@ -121,14 +122,6 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
 function checkNumber(what: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw new LabError(`${value} is no number of ${what}: expected a whole number from ${least} to ${most}`);
-}
-
-function checkKernel(version: string): KernelVersion {
-  const known = kernelVersions.find((candidate) => candidate === version);
-  if (known !== undefined) return known;
-  throw new LabError(
-    `there is no kernel "${version}" for the lab: expected one of ${kernelVersions.join(", ")}`,
-  );
 }
 
 /** Waits for all, so that none is still starting when the lab is removed. */

@@ -7,7 +7,8 @@ import { isFull, testedKernels } from "../fixture/kernels.ts";
 import { cannotRunFullLab } from "../fixture/shared-lab.ts";
 import { checkpatch } from "../modules/checkpatch.ts";
 import { compile, compileProgram } from "../modules/compile.ts";
-import { runInside, userlandTree } from "../modules/toolchain.ts";
+import { userlandTree } from "../modules/toolchain.ts";
+import { runInside } from "../modules/tree.ts";
 
 const sanitizers = "-g -O1 -Wall -Wextra -Werror";
 
@@ -15,12 +16,9 @@ async function runProgram(file: string, flags: string, args: string): Promise<st
   const program = await compileProgram(bypassSource, file, flags);
   // LeakSanitizer wants to trace, which not every machine allows.
   const env = { ASAN_OPTIONS: "detect_leaks=0" };
-  return runInside(
-    await userlandTree(),
-    path.dirname(program),
-    `/mnt/${path.basename(program)} ${args}`,
+  return runInside(await userlandTree(), path.dirname(program), `/mnt/${path.basename(program)} ${args}`, {
     env,
-  );
+  });
 }
 
 describe.skipIf(cannotRunFullLab("podwire_bypass as code"))("podwire_bypass", () => {

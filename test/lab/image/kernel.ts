@@ -5,9 +5,10 @@ import path from "node:path";
 import { download, openSuite } from "../host/apt.ts";
 import { obtain } from "../host/cache.ts";
 import { run } from "../host/run.ts";
+import { builtKernel } from "./built-kernel.ts";
 import { makeImage, sizeForTree } from "./ext4.ts";
 import { buildInitramfs, initScript } from "./initramfs.ts";
-import { type KernelVersion, kernelSuites } from "./recipe.ts";
+import { type DebianKernel, debugKernel, type KernelVersion, kernelSuites } from "./recipe.ts";
 
 export interface Kernel {
   readonly version: KernelVersion;
@@ -26,12 +27,12 @@ const parts = /^linux-(image|binary|modules)-[0-9]/;
 const formatVersion = 2;
 
 export async function kernel(version: KernelVersion, busybox: string): Promise<Kernel> {
-  const suite = kernelSuites[version];
+  const { origin, fetch } = version === debugKernel ? await fromSource() : fromPackages(version);
   const directory = await obtain({
     name: `kernel-${version}`,
-    recipe: { formatVersion, suite, metapackage, parts: parts.source, initScript },
+    recipe: { formatVersion, ...origin, initScript },
     mebibytes: 600,
-    build: (work) => buildKernel(version, busybox, work),
+    build: (work) => buildKernel(fetch, busybox, work),
   });
   return {
     version,
@@ -43,24 +44,55 @@ export async function kernel(version: KernelVersion, busybox: string): Promise<K
   };
 }
 
-async function buildKernel(version: KernelVersion, busybox: string, directory: string): Promise<void> {
-  console.error(`lab: fetching kernel ${version} (a few seconds)`);
+interface Fetched {
+  /** A root file system with the kernel installed in it, or as much of one. It stays as it is. */
+  readonly tree: string;
+  readonly packageVersion: string;
+}
+
+interface Source {
+  /** What decides about the content. */
+  readonly origin: object;
+  /** Gets the kernel, with room for it in `work`. */
+  fetch(work: string): Promise<Fetched>;
+}
+
+function fromPackages(version: DebianKernel): Source {
+  const suiteName = kernelSuites[version];
+  return {
+    origin: { suite: suiteName, metapackage, parts: parts.source },
+    fetch: async (work) => {
+      console.error(`lab: fetching kernel ${version} (a few seconds)`);
+      const packages = path.join(work, "packages");
+      fs.mkdirSync(packages, { recursive: true });
+      const suite = await openSuite(suiteName, path.join(work, "apt"));
+      const tree = path.join(work, "tree");
+      const files = await download(suite, metapackage, parts, packages);
+      for (const file of files) await run(["dpkg-deb", "-x", file, tree]);
+      return { tree, packageVersion: await run(["dpkg-deb", "--field", files[0] ?? "", "Version"]) };
+    },
+  };
+}
+
+async function fromSource(): Promise<Source> {
+  const built = await builtKernel();
+  return { origin: { built: path.basename(path.dirname(built.tree)) }, fetch: async () => built };
+}
+
+async function buildKernel(fetch: Source["fetch"], busybox: string, directory: string): Promise<void> {
   const work = path.join(directory, "work");
-  const packages = path.join(work, "packages");
-  fs.mkdirSync(packages, { recursive: true });
-  const suite = await openSuite(kernelSuites[version], path.join(work, "apt"));
-  const tree = path.join(work, "tree");
-  const files = await download(suite, metapackage, parts, packages);
-  for (const file of files) await run(["dpkg-deb", "-x", file, tree]);
-  const packageVersion = await run(["dpkg-deb", "--field", files[0] ?? "", "Version"]);
+  fs.mkdirSync(work);
+  const { tree, packageVersion } = await fetch(work);
   const { release, modules, vmlinuz } = locate(tree);
-  fs.renameSync(vmlinuz, path.join(directory, "vmlinuz"));
-  // depmod looks for lib/modules under its base.
+  fs.copyFileSync(vmlinuz, path.join(directory, "vmlinuz"));
+  // depmod looks for lib/modules under its base. Links lead to where the kernel was built.
   const base = path.join(work, "base");
-  fs.mkdirSync(path.join(base, "lib"), { recursive: true });
-  fs.renameSync(modules, path.join(base, "lib/modules"));
-  await run(["depmod", "-b", base, release]);
   const moduleTree = path.join(base, "lib/modules");
+  fs.cpSync(modules, moduleTree, {
+    recursive: true,
+    filter: (file) => !fs.lstatSync(file).isSymbolicLink(),
+  });
+  await run(["depmod", "-b", base, release]);
   await buildInitramfs(path.join(moduleTree, release), busybox, path.join(directory, "initramfs"), work);
   await makeImage(moduleTree, path.join(directory, "modules.ext4"), sizeForTree(moduleTree));
   fs.writeFileSync(path.join(directory, "release"), release);

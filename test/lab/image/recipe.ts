@@ -1,4 +1,6 @@
-// What guests are made of: Debian 12's userland with the tools that tests need, and any of four kernels.
+// What guests are made of: Debian 12's userland with the tools that tests need, and any of four kernels; or one that is
+// made to look for its own faults.
+import { LabError } from "../failure.ts";
 
 /** Kernels by version, each from the cloud kernel of the Debian suite that has it. */
 export const kernelSuites = {
@@ -8,9 +10,29 @@ export const kernelSuites = {
   "7.2": "sid",
 } as const;
 
-export type KernelVersion = keyof typeof kernelSuites;
+export type DebianKernel = keyof typeof kernelSuites;
 
-export const kernelVersions = Object.keys(kernelSuites) as KernelVersion[];
+/** One more that no Debian has, for whoever asks for it: it is compiled here and looks for its own faults. */
+export const debugKernel = "6.1-debug";
+
+export type KernelVersion = DebianKernel | typeof debugKernel;
+
+/** What "all kernels" are. */
+export const kernelVersions = Object.keys(kernelSuites) as DebianKernel[];
+
+export const allKernels: readonly KernelVersion[] = [...kernelVersions, debugKernel];
+
+/** Throws unless `version` is one of them all. */
+export function checkKernel(version: string): KernelVersion {
+  const known = allKernels.find((candidate) => candidate === version);
+  if (known !== undefined) return known;
+  throw new LabError(
+    `there is no kernel "${version}" for the lab: expected one of ${kernelVersions.join(", ")}, or ${debugKernel}`,
+  );
+}
+
+/** How many times as long anything may take on it. */
+export const slownessOf = (version: KernelVersion): number => (version === debugKernel ? 5 : 1);
 
 /**
  * The userland's suite. It is the oldest one's that podwire is built on: binaries of later suites need a newer

@@ -36,6 +36,10 @@ const faults = [
   "[   20.000001] WARNING: suspicious RCU usage",
   "[   20.000001] WARNING: bad unlock balance detected!",
   "[   20.000001] INFO: possible irq lock inversion dependency detected",
+  "[   20.000001] INFO: trying to register non-static key.",
+  "[   20.000001] [ BUG: Invalid wait context ]",
+  "[   20.000001] BUG: MAX_LOCKDEP_CHAINS too low!",
+  "[   20.000001] BUG: using smp_processor_id() in preemptible [00000000] code: ip/1234",
   // Reference counts and devices that never go away.
   "[   30.000001] refcount_t: underflow; use-after-free.",
   "[   30.000001] refcount_t: addition on 0; use-after-free.",
@@ -47,6 +51,9 @@ const faults = [
   "[   40.000001] BUG: KASAN: use-after-free in veth_xmit+0x1/0x2 [veth]",
   "[   40.000001] BUG kmalloc-512 (Tainted: G           OE     ): Poison overwritten",
   "[   40.000001] BUG skbuff_head_cache (Not tainted): Object already free",
+  "[   40.000001] ODEBUG: free active (active state 0) object type: timer_list hint: delayed_work_timer_fn+0x0/0x40",
+  "[   40.000002] kmemleak: Kernel memory leak detector disabled",
+  "[   40.000002] kmemleak: Memory pool empty, consider increasing CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE",
   "[   40.000002] podwire: page allocation failure: order:4, mode:0xcc0(GFP_KERNEL), nodemask=(null)",
 ];
 

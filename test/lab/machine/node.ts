@@ -40,9 +40,14 @@ export interface NodePlan {
   readonly guest: Guest;
   readonly outlives: boolean;
   readonly bootSeconds: number;
+  /** How many times as long the guest may take for all that it does, its boot included. */
+  readonly slowness: number;
 }
 
-export async function startNode({ lab, guest, outlives, bootSeconds }: NodePlan): Promise<LabNode> {
+const commandSeconds = 120;
+const connectionSeconds = 60;
+
+export async function startNode({ lab, guest, outlives, bootSeconds, slowness }: NodePlan): Promise<LabNode> {
   const name = `node${guest.number}`;
   let qemu: Qemu;
   let connection: Connection | undefined;
@@ -57,11 +62,17 @@ export async function startNode({ lab, guest, outlives, bootSeconds }: NodePlan)
       return connection?.close();
     });
     gone = end.signal;
-    await untilReady(guest, qemu, from, bootSeconds);
-    connection = await connect(lab, name, outlives, AbortSignal.any([gone, AbortSignal.timeout(60_000)]));
+    await untilReady(guest, qemu, from, bootSeconds * slowness);
+    const tooLate = AbortSignal.timeout(connectionSeconds * slowness * 1000);
+    connection = await connect(lab, name, outlives, AbortSignal.any([gone, tooLate]));
   };
   const attempt: LabNode["attempt"] = async (program, args, options = {}) => {
-    const finished = await execute(lab, name, [program, ...args], { ...options, signal: gone });
+    const timeoutSeconds = (options.timeoutSeconds ?? commandSeconds) * slowness;
+    const finished = await execute(lab, name, [program, ...args], {
+      ...options,
+      timeoutSeconds,
+      signal: gone,
+    });
     if (!fs.existsSync(lab.directory)) throw new LabError(`${name} is gone: its lab was stopped`);
     const isCutOff = finished.isCutOff || (finished.exitCode === 255 && !connection?.isOpen());
     if (!finished.timedOut && !isCutOff) return finished;

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { LabError } from "../failure.ts";
-import { kernelVersions } from "../image/recipe.ts";
+import { allKernels, debugKernel, kernelVersions } from "../image/recipe.ts";
 import { checkpatch } from "./checkpatch.ts";
 import { compile, scrutinies } from "./compile.ts";
 
@@ -11,7 +11,7 @@ const usage = `Usage: npm run module -- DIRECTORY [OPTION...]
 
 Compiles the kernel module in DIRECTORY (one with a Kbuild file) for the kernels of the lab, and prints the files.
 
-  --kernel VERSION   ${kernelVersions.join(", ")}, or "all" (default)
+  --kernel VERSION   ${kernelVersions.join(", ")}, or "all" of them (default); or ${debugKernel}
   --check KIND       ${scrutinies.join(", ")}: compile with W=1, or run sparse; fails if there is a complaint
   --style            run the kernel's checkpatch on the C files instead
   --out DIRECTORY    copy the modules to DIRECTORY/VERSION/
@@ -28,7 +28,9 @@ async function main(): Promise<number> {
     },
   });
   const [source] = positionals;
-  const versions = kernelVersions.filter((version) => ["all", version].includes(values.kernel));
+  const versions = allKernels.filter(
+    (version) => version === values.kernel || (values.kernel === "all" && version !== debugKernel),
+  );
   const scrutiny = scrutinies.find((kind) => kind === values.check);
   if (source === undefined || versions.length === 0 || scrutiny === undefined) throw new LabError(usage);
   if (values.style) return report(await checkpatch(source));

@@ -5,7 +5,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { obtain } from "../host/cache.ts";
 import type { KernelVersion } from "../image/recipe.ts";
-import { runInside, toolchain, userlandTree } from "./toolchain.ts";
+import { toolchain, userlandTree } from "./toolchain.ts";
+import { runInside } from "./tree.ts";
 
 /** More than compiling: gcc's further warnings, or sparse instead of a compiler's eye. */
 export const scrutinies = ["none", "warnings", "sparse"] as const;
