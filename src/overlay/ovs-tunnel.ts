@@ -57,6 +57,7 @@ export function bridgeTunnel(
     type: {
       kind: driver,
       port: tunnel.port,
+      local: formatIp(underlay.local),
       checksum: config.udpcsum !== false,
       ...(config.tos === undefined ? {} : { tos: config.tos }),
       ...(config.ttl === undefined ? {} : { ttl: config.ttl }),

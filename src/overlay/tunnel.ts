@@ -91,8 +91,10 @@ export function ofEachPeer(
   make: (peer: Peer) => Plan,
 ): Plan {
   const { vni, udpcsum, tos, ttl, directRouting } = config;
-  const isOnBridge = bridge !== undefined;
-  const settings = JSON.stringify([device, vni, underlay.link, udpcsum, tos, ttl, directRouting, isOnBridge]);
+  const { link, local } = underlay;
+  const onBridge = bridge !== undefined;
+  const known = [link, formatIp(local), onBridge];
+  const settings = JSON.stringify([device, vni, udpcsum, tos, ttl, directRouting, ...known]);
   return peers.flatMap((peer) => objectsOf(peer, settings, () => make(peer)));
 }
 
@@ -171,6 +173,7 @@ export function routeTo(
   if (direct !== undefined) return direct;
   const encap: Encap = {
     id: config.vni ?? defaultVni,
+    local: formatIp(underlay.local),
     remote: peer.addressText,
     checksum,
     ...(config.tos === undefined ? {} : { tos: config.tos }),

@@ -53,9 +53,11 @@ export interface ObservedRoute {
   readonly gateway?: string;
   /** A gateway of the other family. */
   readonly via?: { readonly host: string };
-  /** "ip" or "ip6", with what follows; the remote's key is renamed on reading (linux/ip.ts). */
+  /** "ip" or "ip6", with what follows; the keys of both addresses are renamed on reading (linux/ip.ts). */
   readonly encap?: string;
   readonly id?: number;
+  /** "0.0.0.0" or "::" where the kernel chooses. */
+  readonly encap_src?: string;
   readonly encap_dst?: string;
   readonly csum?: boolean;
   readonly tos?: number;

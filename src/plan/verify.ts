@@ -202,26 +202,27 @@ export function neighboursByAddress(
 
 function encapFault(wanted: Encap | undefined, route: ObservedRoute): Fault | undefined {
   if (wanted === undefined && route.encap === undefined) return undefined;
-  const { id, encap_dst: remote = "", csum: checksum = false } = route;
+  const { id, encap_src: local = "", encap_dst: remote = "", csum: checksum = false } = route;
   const tos = route.tos ?? route.tc ?? 0;
   const ttl = route.ttl ?? route.hoplimit ?? 0;
   const isSame =
     wanted !== undefined &&
     route.encap !== undefined &&
     wanted.id === id &&
+    wanted.local === local &&
     wanted.remote === remote &&
     wanted.checksum === checksum &&
     (wanted.tos ?? 0) === tos &&
     (wanted.ttl ?? 0) === ttl;
   if (isSame) return undefined;
-  const found = route.encap === undefined ? undefined : { id: id ?? 0, remote, checksum, tos, ttl };
+  const found = route.encap === undefined ? undefined : { id: id ?? 0, local, remote, checksum, tos, ttl };
   return { expected: describeEncap(wanted), found: describeEncap(found) };
 }
 
 function describeEncap(encap: Encap | undefined): string {
   if (encap === undefined) return "no tunnel";
-  const { id, remote, tos = 0, ttl = 0, checksum } = encap;
-  return `id ${id} dst ${remote} tos ${tos} ttl ${ttl}${checksum ? " csum" : ""}`;
+  const { id, local, remote, tos = 0, ttl = 0, checksum } = encap;
+  return `id ${id} src ${local} dst ${remote} tos ${tos} ttl ${ttl}${checksum ? " csum" : ""}`;
 }
 
 function masqueradeFault(wanted: Masquerade, observed: Observed): Fault | undefined {

@@ -49,7 +49,7 @@ describe("vxlan", () => {
         ...onBridge,
         ...external,
         name: "pw-tunnel",
-        type: { kind: "vxlan", port: 4789, checksum: true },
+        type: { kind: "vxlan", port: 4789, local: "192.0.2.1", checksum: true },
       },
       {
         kind: "ovs-port",
@@ -118,7 +118,9 @@ describe("vxlan", () => {
       peerFilter: false,
     });
     expect(plan).toContainEqual(
-      expect.objectContaining({ type: { kind: "vxlan", port: 8472, checksum: false, tos: 8, ttl: 3 } }),
+      expect.objectContaining({
+        type: { kind: "vxlan", port: 8472, local: "192.0.2.1", checksum: false, tos: 8, ttl: 3 },
+      }),
     );
     expect(toPeers(plan)[0]).toMatch(/set_field:0x7->tun_id,.*check_pkt_larger\(1414\)/);
   });

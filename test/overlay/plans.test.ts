@@ -44,7 +44,7 @@ describe("vxlan", () => {
         link: "pw-vxlan",
         dst: "10.244.2.0/24",
         gateway: "10.244.2.0",
-        encap: { id: 4096, remote: "192.0.2.2", checksum: true },
+        encap: { id: 4096, local: "192.0.2.1", remote: "192.0.2.2", checksum: true },
         priority: 2562,
       },
       key("net/ipv4/conf/pw-vxlan/forwarding", "1"),
@@ -70,7 +70,7 @@ describe("vxlan", () => {
         link: "pw-vxlan",
         dst: "fd00:10:244:2::/64",
         gateway: "fd00:10:244:2::",
-        encap: { id: 4096, remote: "192.0.2.2", checksum: true },
+        encap: { id: 4096, local: "192.0.2.1", remote: "192.0.2.2", checksum: true },
       },
       key("net/ipv6/conf/all/forwarding", "1"),
       key("net/ipv6/conf/pw-vxlan/forwarding", "1"),
@@ -95,7 +95,7 @@ describe("vxlan", () => {
       type: { kind: "tunnel", driver: "vxlan", port: 8472, sourcePorts: [40000, 50000] },
     });
     expect(routesIn(plan)[0]).toMatchObject({
-      encap: { id: 7, remote: "192.0.2.2", checksum: false, tos: 8, ttl: 3 },
+      encap: { id: 7, local: "192.0.2.1", remote: "192.0.2.2", checksum: false, tos: 8, ttl: 3 },
     });
   });
 
@@ -174,7 +174,7 @@ describe("stt", () => {
         link: "pw-stt",
         dst: "10.244.2.0/24",
         gateway: "10.244.2.0",
-        encap: { id: 4096, remote: "192.0.2.2", checksum: false },
+        encap: { id: 4096, local: "192.0.2.1", remote: "192.0.2.2", checksum: false },
         priority: 2562,
       },
       key("net/ipv4/conf/pw-stt/forwarding", "1"),
@@ -200,7 +200,7 @@ describe("stt", () => {
       output: "none",
     });
     expect(routesIn(plan)[0]).toMatchObject({
-      encap: { id: 7, remote: "192.0.2.2", checksum: false, tos: 8, ttl: 3 },
+      encap: { id: 7, local: "192.0.2.1", remote: "192.0.2.2", checksum: false, tos: 8, ttl: 3 },
     });
   });
 
