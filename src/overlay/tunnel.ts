@@ -47,7 +47,13 @@ function plan(type: TunnelType, request: OverlayRequest): OverlayPlan {
   const link: Link = {
     ...tunnelLink(type.device, type.driver, port, mtu),
     mac: tunnelMac(underlay.local),
-    type: { kind: "tunnel", driver: type.driver, port, ...sourcePortsOf(config) },
+    type: {
+      kind: "tunnel",
+      driver: type.driver,
+      port,
+      ...sourcePortsOf(config),
+      ...(config.udpcsum === false && underlay.local.family === 6 ? { takesUnchecked: true } : {}),
+    },
   };
   const { bridge } = request;
   return {

@@ -140,7 +140,7 @@ function tunnelLine(link: Link, { driver, port, sourcePorts }: Tunnel): string {
   const mtu = link.mtu === undefined ? "" : ` mtu ${link.mtu}`;
   const mac = link.mac === undefined ? "" : ` address ${link.mac}`;
   const range = sourcePorts === undefined ? "" : ` srcport ${sourcePorts[0]} ${sourcePorts[1]}`;
-  return `link add ${link.name}${mtu}${mac} type ${driver} external dstport ${port}${range}`;
+  return `link add ${link.name}${mtu}${mac} type ${driver} external dstport ${port}${range} udp6zerocsumrx`;
 }
 
 export function routeLine(route: Route, verb: "add" | "replace" | "delete" = "add"): string {

@@ -38,6 +38,8 @@ export interface TunnelData {
   readonly external?: boolean;
   readonly port?: number;
   readonly port_range?: { readonly low: number; readonly high: number };
+  /** Absent in a kernel without IPv6. */
+  readonly udp_zero_csum6_rx?: boolean;
 }
 
 /** iproute2 says {"mode":"l3s","bridge":true}. */

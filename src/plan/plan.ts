@@ -109,6 +109,8 @@ export interface Tunnel {
   readonly port: number;
   /** First and last source port; absent: the kernel's choice. */
   readonly sourcePorts?: readonly [number, number];
+  /** It has to take packets without checksums over IPv6. All are made so, but one of an earlier podwire may not be. */
+  readonly takesUnchecked?: true;
 }
 
 export interface Address {

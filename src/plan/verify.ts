@@ -106,7 +106,7 @@ function kindFault(wanted: string, found: string | undefined): Fault | undefined
 export function tunnelFault(wanted: Tunnel, { linkinfo }: ObservedLink): Fault | undefined {
   // iproute2 knows nothing of it but its kind (SttSettings).
   if (wanted.driver === "stt") return undefined;
-  const { external, port, port_range } = linkinfo?.info_data ?? {};
+  const { external, port, port_range, udp_zero_csum6_rx: takesUnchecked } = linkinfo?.info_data ?? {};
   const [low, high] = wanted.sourcePorts ?? [0, 0];
   return (
     unequal("external", external === true ? "external" : "for one peer") ??
@@ -116,6 +116,9 @@ export function tunnelFault(wanted: Tunnel, { linkinfo }: ObservedLink): Fault |
           `source ports ${low}-${high}`,
           `source ports ${port_range?.low ?? 0}-${port_range?.high ?? 0}`,
         )
+      : undefined) ??
+    (wanted.takesUnchecked && takesUnchecked === false
+      ? { expected: "udp6zerocsumrx", found: "noudp6zerocsumrx" }
       : undefined)
   );
 }
