@@ -47,6 +47,8 @@ export interface OverlayRequest {
 export interface OverlayBridge {
   readonly at: BridgeName;
   readonly datapathType: OvsDatapathType;
+  /** Others made it: its local port keeps its settings. */
+  readonly isForeign: boolean;
   /** MAC of its local port. */
   readonly localMac: string;
 }
