@@ -87,7 +87,7 @@ function directly(
   config: OverlayConfig,
   underlay: Underlay,
 ): Route | undefined {
-  return config.directRouting && peer.onLink ? directRoute(peer, prefix, underlay.link) : undefined;
+  return config.directRouting ? directRoute(peer, prefix, underlay.link) : undefined;
 }
 
 /** Made again only for peers that have changed. */

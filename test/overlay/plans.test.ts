@@ -107,6 +107,14 @@ describe("vxlan", () => {
     ]);
   });
 
+  test("with directRouting goes by the tunnel to a prefix whose own next hop is not on the link", () => {
+    const peer = { ...n2, address6: "2001:db8:ffff::2", podCIDRs: ["10.244.2.0/24", "fd00:2::/64"] };
+    expect(routesIn(planOf({ type: "vxlan", directRouting: true }, [peer])).map(({ link }) => link)).toEqual([
+      "eth0",
+      "pw-vxlan",
+    ]);
+  });
+
   test("over IPv6 leaves 20 bytes less", () => {
     const peer = { ...n2, address: "2001:db8::2" };
     const [, link] = planOf({ type: "vxlan" }, [peer], { local: "2001:db8::1" }) ?? [];
@@ -286,6 +294,19 @@ describe("host-gw", () => {
     expect(routesIn(planOf({ type: "host-gw" }, [peer], { local: "2001:db8::1" }))).toMatchObject([
       { dst: "10.244.2.0/24", gateway: "2001:db8::2" },
     ]);
+  });
+
+  test("names the IPv6 address of a peer that is not on the link, if it is needed", () => {
+    const peer = { ...n2, address6: "2001:db8:ffff::2" };
+    expect(() =>
+      planOf({ type: "host-gw" }, [{ ...peer, podCIDRs: ["10.244.2.0/24", "fd00:2::/64"] }]),
+    ).toThrow(
+      expect.objectContaining({
+        code: 7,
+        details: expect.stringMatching(/peer n2: address 2001:db8:ffff::2 is not on the link eth0/),
+      }),
+    );
+    expect(routesIn(planOf({ type: "host-gw" }, [peer]))).toHaveLength(1);
   });
 
   test("names the peer that is not on the link, and the one without an address for its IPv6 pods", () => {
