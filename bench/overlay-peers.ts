@@ -10,7 +10,7 @@ export interface Peer {
   readonly podCIDRs: readonly string[];
 }
 
-/** In 198.18.0.0/15, the benchmarks' own (RFC 2544); the underlay's link has all of it. */
+/** In 198.18.0.0/15, the benchmarks' own (RFC 2544); the underlay's link has all of it, or a router. */
 export function peerList(count: number): Peer[] {
   return Array.from({ length: count }, (_, index) => ({
     node: `node${index}`,

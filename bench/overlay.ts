@@ -40,6 +40,15 @@ const head = [
   "--watch, MB",
 ];
 
+/** Where the peers are. */
+type Place = "on the link" | "behind a router";
+
+const variants: readonly (readonly [string, Place])[] = [
+  ["vxlan", "on the link"],
+  ["vxlan", "behind a router"],
+  ["host-gw", "on the link"],
+];
+
 if (options.help) console.log(usage);
 else await bench();
 
@@ -47,10 +56,10 @@ async function bench(): Promise<void> {
   const load = () => (fs.readFileSync("/proc/loadavg", "utf8").split(" ")[0] ?? "").trim();
   const before = load();
   const rows: string[][] = [];
-  for (const type of ["vxlan", "host-gw"]) {
+  for (const [type, place] of variants) {
     for (const count of [100, Number(options.peers)]) {
-      console.error(`measuring ${type} with ${count} peers`);
-      const row = await measure(type, count);
+      console.error(`measuring ${type} with ${count} peers, ${place}`);
+      const row = await measure(type, count, place);
       console.error(row.join("; "));
       rows.push(row);
     }
@@ -109,12 +118,12 @@ async function changesByApply(node: ClusterNode, peers: readonly Peer[]): Promis
   return calls;
 }
 
-async function measure(type: string, count: number): Promise<string[]> {
+async function measure(type: string, count: number, place: Place): Promise<string[]> {
   const cluster = await startCluster(1);
   try {
     const [node] = cluster.nodes as [ClusterNode];
     const peers = peerList(count);
-    await node.run("ip", "address", "add", "198.18.0.1/15", "dev", "eth0");
+    if (place === "on the link") await node.run("ip", "address", "add", "198.18.0.1/15", "dev", "eth0");
     replacePeers(node, peers);
     node.write("/etc/podwire/node.json", JSON.stringify({ overlay: { type, underlay: "eth0", peersFile } }));
     const first = await apply(node);
@@ -125,7 +134,7 @@ async function measure(type: string, count: number): Promise<string[]> {
     await watching.stop();
     const peak = Math.max(...[first, again, ...one].map(({ peakMb }) => peakMb));
     return [
-      type,
+      place === "on the link" ? type : `${type}, ${place}`,
       String(count),
       ...[[first], [again], one].map(show),
       show(kept.changes),

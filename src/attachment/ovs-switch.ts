@@ -47,6 +47,7 @@ export async function ovsSettings(
     datapathType,
     portType,
     isNew: present === undefined,
+    isForeign: present !== undefined && !present.isOwn,
     localMac: present?.localMac ?? gatewayMac,
     antiSpoofing: wanted.antiSpoofing ?? true,
     vlan: wanted.vlan ?? 0,
@@ -80,6 +81,8 @@ function refuseUnfit(datapathType: OvsDatapathType, portType: OvsPortType, isPol
 
 interface PresentBridge {
   readonly datapathType: OvsDatapathType;
+  /** Whether podwire made it. */
+  readonly isOwn: boolean;
   readonly localMac: string | undefined;
 }
 
@@ -93,10 +96,12 @@ async function readBridge(
   ];
   const [[row] = [], [local] = []] = await ovsRows(database, questions, kernel);
   if (row === undefined) return undefined;
+  const isOwn = labelOf(row, ownerKey) === ownBridge;
   return {
+    isOwn,
     datapathType: row["datapath_type"] === "netdev" ? "netdev" : "system",
     // One of podwire's own may not have its MAC yet.
-    localMac: labelOf(row, ownerKey) === ownBridge ? gatewayMac : textOf(local?.["mac_in_use"]),
+    localMac: isOwn ? gatewayMac : textOf(local?.["mac_in_use"]),
   };
 }
 

@@ -5,6 +5,9 @@ import { absolutePath, ip, linkName, prefix, wholeNumber } from "./primitives.ts
 
 export const overlayTypes = ["none", "host-gw", "vxlan", "geneve", "stt"] as const;
 
+/** The two bits below are congestion marks (RFC 3168 section 5). */
+const multipleOf4 = "expected a multiple of 4 from 0 to 252";
+
 const peer = z.strictObject({
   node: z.string().check(z.describe("its name, for messages")),
   address: ip.check(
@@ -71,10 +74,12 @@ export const overlaySchema = z.strictObject({
       ),
     ),
   tos: z
-    .optional(wholeNumber(0, 252))
-    .check(
-      z.describe("of the outer header, a multiple of 4; default 0. Congestion marks are the inner packet's"),
-    ),
+    .optional(
+      z
+        .number({ error: multipleOf4 })
+        .check(z.refine((value) => value >= 0 && value <= 252 && value % 4 === 0, { error: multipleOf4 })),
+    )
+    .check(z.describe("of the outer header; default 0. Congestion marks are the inner packet's")),
   ttl: z.optional(wholeNumber(1, 255)).check(z.describe("of the outer header; default the kernel's")),
   peerFilter: z
     .optional(z.boolean())

@@ -58,6 +58,8 @@ export interface OvsSettings {
   readonly portType: OvsPortType;
   /** Whether the bridge was not there when somebody looked. */
   readonly isNew: boolean;
+  /** Others made it, and may have the host's own uplink on it: its local port keeps its settings and addresses. */
+  readonly isForeign: boolean;
   /** MAC of the bridge's local port. */
   readonly localMac: string;
   /** Whether pods may send from their own addresses alone. */

@@ -10,7 +10,7 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
 import type { Ipvlan, Link, Plan, PlanObject, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, IpvlanSettings, Wired, Wiring } from "./datapath.ts";
-import { checkMtu, forwarding, gatewayAddresses, hostSysctl, masquerade } from "./host-side.ts";
+import { checkMtu, forwarding, hostSysctl, masquerade } from "./host-side.ts";
 import { hostLinkName, hostSlaveName, linkAlias } from "./names.ts";
 import { podIpv6Settings, podRoute } from "./pod-side.ts";
 import {
@@ -95,7 +95,6 @@ function hostObjects(
     ...(has(addresses, 6) && wiring.host.ipv6OffByDefault
       ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")]
       : []),
-    ...(isSegment ? gatewayAddresses(link, addresses) : []),
     ...addresses.flatMap(({ ip }) => hostRoutes(link, ip, master.addresses)),
     ...(isSegment
       ? addresses.map(
@@ -119,8 +118,9 @@ function podLinks(name: AttachmentName, type: Ipvlan, mtu: number | undefined): 
 }
 
 /**
- * The slave has no address; pods answer only to the master's. With an address that goes (a lease that is renewed)
- * the kernel removes the IPv4 routes that prefer it, and then the second one serves.
+ * The slave has no address, not even the gateway's: it is on the master's wire, where it would answer for it, and fe80::1 is
+ * often the router there. Pods answer only to the master's. With an address that goes (a lease that is renewed) the kernel
+ * removes the IPv4 routes that prefer it, and then the second one serves.
  */
 function hostRoutes(link: string, ip: Ip, candidates: readonly string[]): Route[] {
   const source = candidates.find((address) => parseIp(address)?.family === ip.family);

@@ -67,7 +67,13 @@ function discoveryFlows(pod: PodPort, admit: string, toGateway: string): OvsFlow
   if (ips.length === 0) return [];
   const from = `icmp6,in_port=${pod.port}`;
   const gateway = `icmp_type=135,icmp_code=0,nd_target=${gateways[6]}`;
-  if (!pod.antiSpoofing) return [admission(300, `${from},${gateway}`, toGateway)];
+  if (!pod.antiSpoofing) {
+    return [
+      admission(300, `${from},${gateway}`, toGateway),
+      // A pod must not advertise itself as the host's router: the host may listen on a bridge of others.
+      admission(290, `${from},icmp_type=134`, "drop"),
+    ];
+  }
   const own = `${from},dl_src=${pod.mac}`;
   return [
     ...[...ips, "fe80::/10"].map((source) =>

@@ -155,18 +155,27 @@ function hostObjects(
   mac: string,
   addresses: readonly Prefix[],
 ): PlanObject[] {
-  const { at, localMac, vlan } = settings;
+  const { at, isForeign, localMac, vlan } = settings;
   const link = hostLinkOf(settings);
-  const shared = { kind: "link", where: "host", shared: true, noAutomaticAddress: wiring.host.ipv6 } as const;
+  const shared = { kind: "link", where: "host", shared: true } as const;
+  const quiet = { noAutomaticAddress: wiring.host.ipv6 };
+  const isOwnLink = !isForeign || vlan !== 0;
   return [
-    { ...shared, name: at.bridge, mac: localMac, type: { kind: "ovs", bridge: at } },
+    {
+      ...shared,
+      ...(isForeign ? {} : quiet),
+      name: at.bridge,
+      mac: localMac,
+      type: { kind: "ovs", bridge: at },
+    },
     ...(vlan === 0
       ? []
-      : [{ ...shared, name: link, type: { kind: "vlan", master: at.bridge, id: vlan } } as const]),
-    ...(has(addresses, 6) && wiring.host.ipv6OffByDefault
+      : [{ ...shared, ...quiet, name: link, type: { kind: "vlan", master: at.bridge, id: vlan } } as const]),
+    ...(isOwnLink && has(addresses, 6) && wiring.host.ipv6OffByDefault
       ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")]
       : []),
-    ...gatewayAddresses(link, addresses),
+    // A bridge of others may be on a wire, where fe80::1 is often the router.
+    ...(isForeign ? [] : gatewayAddresses(link, addresses)),
     ...addresses.map(
       ({ ip }): Route => ({
         kind: "route",
@@ -182,7 +191,7 @@ function hostObjects(
       ({ ip }) => ({ kind: "neighbour", where: "host", link, address: formatIp(ip), mac }) as const,
     ),
     ...(has(addresses, 4) ? [hostSysctl(`net/ipv4/conf/${link}/forwarding`, "1")] : []),
-    ...(wiring.host.ipv6 ? [hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "0")] : []),
+    ...(isOwnLink && wiring.host.ipv6 ? [hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "0")] : []),
     ...(has(addresses, 6) ? [hostSysctl(`net/ipv6/conf/${link}/forwarding`, "1")] : []),
   ];
 }

@@ -12,12 +12,15 @@ export function hostLinkNames(): string[] {
   return fs.readdirSync(links).filter((name) => name !== "all" && name !== "default");
 }
 
+/** RTF_LOCAL and RTF_ANYCAST, include/uapi/linux/ipv6_route.h: of addresses that the link itself has. */
+const ofItself = 0x80000000 + 0x00100000;
+
 /** Links of the host by which the main table reaches single addresses. */
 export function linksWithHostRoutes(): Set<string> {
   const ipv4 = rows("/proc/net/route").filter(([, , , , , , , mask]) => mask === "FFFFFFFF");
-  // Every link has its own link-local addresses among its routes.
   const ipv6 = rows("/proc/net/ipv6_route").filter(
-    ([dst = "", length]) => length === "80" && !/^(fe80|ff)/.test(dst),
+    ([dst = "", length, , , , , , , flags = ""]) =>
+      length === "80" && !/^(fe80|ff)/.test(dst) && (Number.parseInt(flags, 16) & ofItself) === 0,
   );
   return new Set([...ipv4.map(([link]) => link ?? ""), ...ipv6.map((fields) => fields[9] ?? "")]);
 }

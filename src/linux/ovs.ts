@@ -79,9 +79,10 @@ export async function listFlows(at: BridgeName, cookie: string, kernel: Kernel):
   return stdout.split("\n").filter((line) => line.includes("cookie="));
 }
 
-/** For ovs-ofctl: tells of all flows, and of what becomes of them. Every version can by OpenFlow 1.0, its default. */
-export function flowMonitorWords(at: BridgeName): string[] {
-  return ["monitor", managementOf(at), "watch:"];
+/** For ovs-ofctl: tells of all flows, and of what becomes of them. By default in OpenFlow 1.0, and without a socket of its own. */
+export function flowMonitorWords(at: BridgeName, versions?: "newer"): string[] {
+  const options = ["--unixctl=none", ...(versions === "newer" ? openFlow : [])];
+  return [...options, "monitor", managementOf(at), "watch:"];
 }
 
 /** Throws OvsDownError unless the database and ovs-vswitchd answer. */

@@ -1,5 +1,5 @@
 // Programs that talk while they run: monitors. They end with podwire, however it ends.
-import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
 import { type Kernel, programEnvironment } from "./kernel.ts";
 import { callMark } from "./orphans.ts";
 import { type ProgramName, requireProgram } from "./programs.ts";
@@ -10,7 +10,10 @@ export interface Talker {
   stop(): void;
 }
 
-/** `hear` gets each line that the program prints. */
+/** Of what a program that ended said on its errors. */
+const lastWords = 5;
+
+/** `hear` gets each line that the program prints, errors too: ovs-ofctl says there what it was not asked for. */
 export function talk(
   name: ProgramName,
   args: readonly string[],
@@ -27,23 +30,26 @@ export function talk(
     cwd: "/",
   });
   const words: string[] = [];
-  child.stderr.on("data", (chunk: Buffer) => words.push(String(chunk)));
-  hearLines(child, hear);
+  hearLines(child.stdout, hear);
+  hearLines(child.stderr, (line) => {
+    if (words.push(line) > lastWords) words.shift();
+    hear(line);
+  });
   child.stdin.on("error", () => {});
   return {
     ended: new Promise((resolve) => {
       child.on("error", (error) => resolve(`${program}: ${error.message}`));
       child.on("close", (status, signal) =>
-        resolve(words.join("").trim() || `${name} ended (${signal ?? status})`),
+        resolve(words.join("\n").trim() || `${name} ended (${signal ?? status})`),
       );
     }),
     stop: () => void child.kill("SIGKILL"),
   };
 }
 
-function hearLines(child: ChildProcess, hear: (line: string) => void): void {
+function hearLines(from: Readable, hear: (line: string) => void): void {
   let rest = "";
-  child.stdout?.on("data", (chunk: Buffer) => {
+  from.on("data", (chunk: Buffer) => {
     const lines = (rest + String(chunk)).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) hear(line);

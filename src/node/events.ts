@@ -1,8 +1,10 @@
 // Tells when the node's state may have left the plan: by what `ip monitor`, `nft monitor` and `ovs-ofctl monitor` say of the
 // overlay's links, addresses, routes, neighbours, settings, sets and flows. A node wires pods all the time, and what is said of
 // those is passed over.
+
+import { talkOfFlows } from "../linux/flow-talk.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { flowMonitorWords } from "../linux/ovs.ts";
+import { isSameBridge } from "../linux/ovs.ts";
 import { type Talker, talk } from "../linux/talk.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import { peerRouteProtocol } from "../plan/ip-lines.ts";
@@ -23,20 +25,19 @@ const restartMs = 1000;
 
 export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void): Events {
   const talkers = new Map<string, Talker>();
-  let flows: { readonly words: string; readonly talker: Talker } | undefined;
+  let flows: { readonly of: BridgeName; readonly talker: Talker } | undefined;
   let isStopped = false;
   const events: Events = {
     links: [],
     followFlows: (bridge) => {
-      const words = bridge === undefined ? [] : flowMonitorWords(bridge);
-      if (flows?.words === words.join(" ")) return;
+      if (flows !== undefined && bridge !== undefined && isSameBridge(flows.of, bridge)) return;
       flows?.talker.stop();
       flows = undefined;
-      if (words.length === 0) return;
-      const talker = talk("ovs-ofctl", words, kernel, (line) => {
+      if (bridge === undefined) return;
+      const talker = talkOfFlows(bridge, kernel, (line) => {
         if (isOfOverlayFlows(line)) happened();
       });
-      const followed = { words: words.join(" "), talker };
+      const followed = { of: bridge, talker };
       flows = followed;
       void talker.ended.then(() => {
         if (flows === followed) flows = undefined;
@@ -89,7 +90,7 @@ export function isOfPeerSets(line: string): boolean {
   return /\binet podwire$|\binet podwire (tunnels|peers)/.test(line.trim());
 }
 
-/** " event=DELETED reason=delete table=4 cookie=0x7077000000000001 priority=40,ip,nw_dst=10.244.2.0/24 actions=…" */
+/** " event=DELETED reason=delete table=4 cookie=0x7077000000000001 ip,nw_dst=10.244.2.0/24", at the end if all packets match. */
 export function isOfOverlayFlows(line: string): boolean {
-  return line.includes(` cookie=${ownCookies.overlay} `);
+  return `${line} `.includes(` cookie=${ownCookies.overlay} `);
 }

@@ -44,11 +44,12 @@ export interface Desired {
   readonly warnings: readonly string[];
 }
 
-/** Changes nothing. Throws code 7 or 108, naming what is wrong. */
+/** Changes nothing. Throws code 7 or 108, naming what is wrong. `isKnown`: see placePeers. */
 export async function desiredOverlay(
   { config, own, ovs }: DeclaredOverlay,
   kernel: Kernel,
   entries: readonly PeerEntry[] = peerEntries(config),
+  isKnown = false,
 ): Promise<Desired> {
   const overlay = overlays[config.type];
   if (overlay === undefined)
@@ -59,7 +60,7 @@ export async function desiredOverlay(
   const checked = checkPeers(entries, own, ownAddresses(links));
   const family = checked.peers[0]?.address.family;
   const underlay = findUnderlay(config, links, checked.self?.address, family);
-  const { peers, unreachable } = await placePeers(checked.peers, underlay, links, kernel);
+  const { peers, unreachable } = await placePeers(checked.peers, underlay, links, kernel, isKnown);
   const host = {
     ipv6OffByDefault: readHostSysctl("net/ipv6/conf/default/disable_ipv6") !== "0",
     advertisedLinks: advertisedLinks(),
@@ -151,7 +152,7 @@ export async function applyNode(
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
     if (isSilent) return withBypass({ done: [] }, bypass, kernel);
-    const desired = declared && (await desiredOverlay(declared, kernel, entries));
+    const desired = declared && (await desiredOverlay(declared, kernel, entries, present !== undefined));
     const done =
       (present && desired && (await amend(present.plan, desired.plan, kernel))) ??
       (await bringAbout(desired, kernel));

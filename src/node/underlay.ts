@@ -93,35 +93,57 @@ export interface Reach {
 
 const placedPeer = rememberedFor<UnplacedPeer, Peer>();
 
-/** Most are in the subnet of one of the link's addresses; the kernel is asked about the others. */
+/**
+ * Most are in the subnet of one of the link's addresses; the kernel is asked about the others. `isKnown`: nothing was said of the
+ * link's routes and addresses since it was asked last, so that it is asked about new peers alone.
+ */
 export async function placePeers(
   peers: readonly UnplacedPeer[],
   underlay: Underlay,
   links: readonly HostLink[],
   kernel: Kernel,
+  isKnown = false,
 ): Promise<Reach> {
   const link = links.find(({ ifname }) => ifname === underlay.link);
   const subnets = (link?.addr_info ?? []).flatMap(({ local, prefixlen }): Prefix[] => {
     const ip = parseIp(local);
     return ip === undefined ? [] : [{ ip, length: prefixlen }];
   });
-  const isNear = new Set(
-    peers.filter(({ address }) => subnets.some((subnet) => prefixContains(subnet, address))),
+  const isNear = (ip: Ip) => subnets.some((subnet) => prefixContains(subnet, ip));
+  const far = peers.flatMap(({ address, address6 }) =>
+    [address, ...(address6 === undefined ? [] : [address6])].filter((ip) => !isNear(ip)),
   );
-  const far = peers.filter((peer) => !isNear.has(peer));
-  const routes = await routesTo(far, kernel);
-  const unreachable: string[] = [];
-  const place = (peer: UnplacedPeer, onLink: boolean) =>
-    placedPeer(peer, String(onLink), () => ({ ...peer, onLink }));
-  const placed = peers.map((peer) => {
-    if (isNear.has(peer)) return place(peer, true);
-    const route = routes.get(peer);
-    if (route === undefined) unreachable.push(`${peer.node} (${peer.addressText})`);
-    const isDirect = route !== undefined && route.gateway === undefined && route.via === undefined;
-    return place(peer, isDirect && route.dev === underlay.link);
-  });
-  return { peers: placed, unreachable };
+  await askWays(isKnown ? far.filter((ip) => !ways.has(ip)) : far, kernel);
+  const farAway = new Set(far);
+  const isOnLink = (ip: Ip) => !farAway.has(ip) || ways.get(ip)?.directLink === underlay.link;
+  const unreachable = peers.filter(
+    ({ address }) => farAway.has(address) && ways.get(address)?.hasRoute === false,
+  );
+  return {
+    peers: peers.map((peer) => placed(peer, isOnLink)),
+    unreachable: unreachable.map(({ node, addressText }) => `${node} (${addressText})`),
+  };
 }
+
+function placed(peer: UnplacedPeer, isOnLink: (ip: Ip) => boolean): Peer {
+  const onLink = isOnLink(peer.address);
+  const onLink6 = peer.address6 && isOnLink(peer.address6);
+  return placedPeer(peer, `${onLink} ${onLink6}`, () => ({
+    ...peer,
+    onLink,
+    ...(onLink6 === undefined ? {} : { onLink6 }),
+  }));
+}
+
+/** How an address is reached. */
+interface Way {
+  readonly hasRoute: boolean;
+  /** The link that leads to it without a router. */
+  readonly directLink?: string | undefined;
+}
+
+/** By peers' addresses, which stay the same objects as long as the peer does not change. */
+const ways = new WeakMap<Ip, Way>();
 
 interface FoundRoute {
   readonly dev?: string;
@@ -129,14 +151,15 @@ interface FoundRoute {
   readonly via?: unknown;
 }
 
-async function routesTo(
-  peers: readonly UnplacedPeer[],
-  kernel: Kernel,
-): Promise<Map<UnplacedPeer, FoundRoute | undefined>> {
-  if (peers.length === 0) return new Map();
-  const questions = peers.map(({ addressText }) => `route get ${addressText}`);
+async function askWays(addresses: readonly Ip[], kernel: Kernel): Promise<void> {
+  if (addresses.length === 0) return;
+  const questions = addresses.map((ip) => `route get ${formatIp(ip)}`);
   const answers = await ipAsk("host", questions, kernel);
-  return new Map(peers.map((peer, index) => [peer, answers[index]?.[0] as FoundRoute | undefined]));
+  for (const [index, ip] of addresses.entries()) {
+    const route = answers[index]?.[0] as FoundRoute | undefined;
+    const isDirect = route?.gateway === undefined && route?.via === undefined;
+    ways.set(ip, { hasRoute: route !== undefined, directLink: isDirect ? route?.dev : undefined });
+  }
 }
 
 function notYet(details: string): CniError {

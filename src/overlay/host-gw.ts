@@ -1,6 +1,5 @@
 // host-gw: each peer is the next hop to its pods. Nothing is wrapped, so nothing is lost of speed or MTU; but every
 // peer must be on the underlay's own link, because routers between would not know the pods' prefixes.
-import { formatIp } from "../address/ip.ts";
 import type { Route } from "../plan/plan.ts";
 import { badPeers, refuseKeys } from "./fault.ts";
 import { forwarding, peerSets } from "./host-side.ts";
@@ -15,10 +14,10 @@ export const hostGw: Overlay = { overhead: () => 0, plan };
 function plan(request: OverlayRequest): OverlayPlan {
   const { config, underlay, peers } = request;
   refuseKeys(config, ["output"]);
-  for (const peer of peers) requireOnLink(peer, underlay.link);
+  const { link } = underlay;
   const routes = peers.flatMap((peer) =>
-    routesOf(peer, underlay.link, () =>
-      peer.prefixes.map((prefix) => directRoute(peer, prefix, underlay.link) ?? refuseFamily(peer, prefix)),
+    routesOf(peer, link, () =>
+      peer.prefixes.map((prefix) => directRoute(peer, prefix, link) ?? refuse(peer, prefix, link)),
     ),
   );
   return {
@@ -27,23 +26,35 @@ function plan(request: OverlayRequest): OverlayPlan {
   };
 }
 
-/** undefined if the peer has no address of a family that can be the prefix's next hop. */
-export function directRoute(peer: Peer, { text, prefix }: PodPrefix, link: string): Route | undefined {
-  const isSame = peer.address.family === prefix.ip.family;
-  // IPv4 packets can have a next hop that is known by an IPv6 address, not the other way round.
-  const gateway = isSame || prefix.ip.family === 4 ? formatIp(peer.address) : peer.address6;
-  return gateway === undefined ? undefined : peerRoute({ link, dst: text, gateway });
+/** undefined if the peer has no address on the link that can be the prefix's next hop. */
+export function directRoute(peer: Peer, prefix: PodPrefix, link: string): Route | undefined {
+  const { gateway, onLink } = nextHop(peer, prefix);
+  return gateway === undefined || !onLink ? undefined : peerRoute({ link, dst: prefix.text, gateway });
 }
 
-function requireOnLink({ node, addressText, onLink }: Peer, link: string): void {
-  if (onLink) return;
-  throw badPeers(
-    `peer ${node}: address ${addressText} is not on the link ${link}, so host-gw cannot reach its pods; use ` +
-      "vxlan or geneve, with directRouting for the peers that are on the link",
-  );
+interface NextHop {
+  readonly gateway: string | undefined;
+  readonly onLink: boolean;
 }
 
-function refuseFamily({ node, addressText }: Peer, { text }: PodPrefix): never {
+/** IPv4 packets can have a next hop that is known by an IPv6 address, not the other way round. */
+function nextHop(peer: Peer, { prefix }: PodPrefix): NextHop {
+  const isByAddress = prefix.ip.family === 4 || peer.address.family === 6;
+  return isByAddress
+    ? { gateway: peer.addressText, onLink: peer.onLink }
+    : { gateway: peer.address6Text, onLink: peer.onLink6 === true };
+}
+
+function refuse(peer: Peer, prefix: PodPrefix, link: string): never {
+  const { node, addressText } = peer;
+  const { gateway } = nextHop(peer, prefix);
+  const { text } = prefix;
+  if (gateway !== undefined) {
+    throw badPeers(
+      `peer ${node}: address ${gateway} is not on the link ${link}, so host-gw cannot reach its pods of ${text}; use ` +
+        "vxlan or geneve, with directRouting for the peers that are on the link",
+    );
+  }
   throw badPeers(
     `peer ${node}: host-gw cannot route ${text} by the IPv4 address ${addressText}; give its IPv6 address as address6`,
   );

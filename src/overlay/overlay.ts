@@ -12,10 +12,14 @@ export interface Peer {
   readonly address: Ip;
   /** In canonical form. */
   readonly addressText: string;
-  readonly address6?: string;
+  /** Beside an IPv4 one. */
+  readonly address6?: Ip;
+  readonly address6Text?: string;
   readonly prefixes: readonly PodPrefix[];
   /** Whether the underlay's link reaches it without a router. */
   readonly onLink: boolean;
+  /** The same of its `address6`. */
+  readonly onLink6?: boolean;
 }
 
 /** A prefix of a peer's pods. */
@@ -47,6 +51,8 @@ export interface OverlayRequest {
 export interface OverlayBridge {
   readonly at: BridgeName;
   readonly datapathType: OvsDatapathType;
+  /** Others made it: its local port keeps its settings. */
+  readonly isForeign: boolean;
   /** MAC of its local port. */
   readonly localMac: string;
 }

@@ -36,7 +36,7 @@ export function bridgeTunnel(
   tunnel: BridgeTunnel,
 ): Plan {
   refuseUnfit(driver, bridge, config.sourcePorts);
-  const { at, datapathType, localMac } = bridge;
+  const { at, datapathType, isForeign, localMac } = bridge;
   const mac = tunnelMac(underlay.local);
   const own = {
     kind: "ovs-port",
@@ -48,7 +48,6 @@ export function bridgeTunnel(
   const link = {
     kind: "link",
     where: "host",
-    noAutomaticAddress: true,
     type: { kind: "ovs", bridge: at },
   } as const;
   const port: OvsPort = {
@@ -57,6 +56,7 @@ export function bridgeTunnel(
     type: {
       kind: driver,
       port: tunnel.port,
+      local: formatIp(underlay.local),
       checksum: config.udpcsum !== false,
       ...(config.tos === undefined ? {} : { tos: config.tos }),
       ...(config.ttl === undefined ? {} : { ttl: config.ttl }),
@@ -72,8 +72,14 @@ export function bridgeTunnel(
     port,
     { ...own, name: device, type: { kind: "internal", mac, mtu: tunnel.mtu } },
     { kind: "ovs-flows", where: "host", ...at, cookie, flows },
-    { ...link, name: at.bridge, mac: localMac, shared: true } satisfies Link,
-    { ...link, name: device, mac, mtu: tunnel.mtu } satisfies Link,
+    {
+      ...link,
+      name: at.bridge,
+      mac: localMac,
+      shared: true,
+      ...(isForeign ? {} : { noAutomaticAddress: true }),
+    } satisfies Link,
+    { ...link, name: device, mac, mtu: tunnel.mtu, noAutomaticAddress: true } satisfies Link,
   ] satisfies PlanObject[];
 }
 

@@ -25,7 +25,7 @@ export interface PeerEntry {
 }
 
 /** Of which it is not known yet where it is. */
-export type UnplacedPeer = Omit<Peer, "onLink">;
+export type UnplacedPeer = Omit<Peer, "onLink" | "onLink6">;
 
 export interface CheckedPeers {
   readonly peers: readonly UnplacedPeer[];
@@ -45,7 +45,7 @@ export function checkPeers(
   const isSelf = ({ peer }: Placed) => ownAddresses.has(peer.addressText);
   const selves = parsed.filter(isSelf).map(({ peer }) => peer);
   const others = parsed.filter((placed) => !isSelf(placed));
-  refuseSameAddress(others);
+  refuseSameAddress(others, ownAddresses);
   const allOwn = [...own, ...selves.flatMap(({ prefixes }) => prefixes.map(({ prefix }) => prefix))];
   refuseOverlaps(others, distinct(allOwn), ownAddresses);
   const [self] = selves;
@@ -69,27 +69,31 @@ function parsePeer(config: PeerConfig, place: string): UnplacedPeer {
   const { node } = config;
   const address = parseIp(config.address);
   if (address === undefined) throw badPeers(`${place}.address of peer ${node} is not an address`);
-  const meaning = reservedAs(address)?.text;
-  if (meaning !== undefined) {
-    throw badPeers(
-      `${place}.address = "${config.address}" of peer ${node} is one of ${meaning}; expected the node's own address`,
-    );
-  }
+  refuseReserved(address, `${place}.address`, config.address, node);
   const address6 = config.address6 === undefined ? undefined : parseIp(config.address6);
   if (config.address6 !== undefined && (address6?.family !== 6 || address.family !== 4)) {
     throw badPeers(
       `${place}.address6 = "${config.address6}" of peer ${node}; expected an IPv6 address beside an IPv4 one in address`,
     );
   }
+  if (address6 !== undefined) refuseReserved(address6, `${place}.address6`, config.address6, node);
   const peer = {
     node,
     address,
     addressText: formatIp(address),
-    ...(address6 === undefined ? {} : { address6: formatIp(address6) }),
+    ...(address6 === undefined ? {} : { address6, address6Text: formatIp(address6) }),
     prefixes: config.podCIDRs.map((text, index) => parsePodPrefix(text, `${place}.podCIDRs.${index}`, node)),
   };
   parsedPeers.set(config, peer);
   return peer;
+}
+
+function refuseReserved(ip: Ip, place: string, text: string | undefined, node: string): void {
+  const meaning = reservedAs(ip)?.text;
+  if (meaning === undefined) return;
+  throw badPeers(
+    `${place} = "${text}" of peer ${node} is one of ${meaning}; expected the node's own address`,
+  );
 }
 
 function parsePodPrefix(text: string, place: string, node: string): PodPrefix {
@@ -99,19 +103,31 @@ function parsePodPrefix(text: string, place: string, node: string): PodPrefix {
   return { text: formatPrefix(prefix), prefix };
 }
 
-function refuseSameAddress(peers: readonly Placed[]): void {
+function refuseSameAddress(peers: readonly Placed[], ownAddresses: ReadonlySet<string>): void {
   const seen = new Map<string, Placed>();
   for (const placed of peers) {
-    const { peer, place } = placed;
-    const other = seen.get(peer.addressText);
-    if (other !== undefined) {
+    const { addressText, address6Text } = placed.peer;
+    refuseSeen(placed, "address", addressText, seen);
+    if (address6Text === undefined) continue;
+    refuseSeen(placed, "address6", address6Text, seen);
+    if (ownAddresses.has(address6Text)) {
       throw badPeers(
-        `${place}.address = "${peer.addressText}" of peer ${peer.node} is also that of peer ${other.peer.node} ` +
-          `(${other.place}); expected each address once, with all podCIDRs of that node`,
+        `${placed.place}.address6 = "${address6Text}" of peer ${placed.peer.node} is an address of this node, but its ` +
+          "address is not; correct one of them",
       );
     }
-    seen.set(peer.addressText, placed);
   }
+}
+
+function refuseSeen(placed: Placed, key: string, address: string, seen: Map<string, Placed>): void {
+  const other = seen.get(address);
+  if (other !== undefined) {
+    throw badPeers(
+      `${placed.place}.${key} = "${address}" of peer ${placed.peer.node} is also that of peer ${other.peer.node} ` +
+        `(${other.place}); expected each address once, with all podCIDRs of that node`,
+    );
+  }
+  seen.set(address, placed);
 }
 
 interface Claim {
@@ -135,7 +151,7 @@ function refuseOverlaps(
 ): void {
   const claims: Claim[] = [
     ...peers.flatMap(({ peer }) => podClaims(peer)),
-    ...peers.map(({ peer }) => nodeClaim(peer)),
+    ...peers.flatMap(({ peer }) => nodeClaims(peer)),
     ...own.map((prefix) => claim(prefix, () => `${formatPrefix(prefix)}, this node's own pods${ifItself}`)),
     ...reserved.map(({ text, ...range }) => ({ ...range, describe: () => text })),
     ...[...ownAddresses].flatMap((text) => {
@@ -173,9 +189,10 @@ const podClaims = remembered((peer: UnplacedPeer): Claim[] =>
   })),
 );
 
-const nodeClaim = remembered(
-  ({ node, address, addressText }: UnplacedPeer): Claim =>
-    claim(hostOf(address), () => `${addressText}, the address of peer ${node}`),
+const nodeClaims = remembered(({ node, address, address6 }: UnplacedPeer): Claim[] =>
+  [address, ...(address6 === undefined ? [] : [address6])].map((ip) =>
+    claim(hostOf(ip), () => `${formatIp(ip)}, the address of peer ${node}`),
+  ),
 );
 
 function claim(prefix: Prefix, describe: () => string): Claim {

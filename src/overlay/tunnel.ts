@@ -47,7 +47,13 @@ function plan(type: TunnelType, request: OverlayRequest): OverlayPlan {
   const link: Link = {
     ...tunnelLink(type.device, type.driver, port, mtu),
     mac: tunnelMac(underlay.local),
-    type: { kind: "tunnel", driver: type.driver, port, ...sourcePortsOf(config) },
+    type: {
+      kind: "tunnel",
+      driver: type.driver,
+      port,
+      ...sourcePortsOf(config),
+      ...(config.udpcsum === false && underlay.local.family === 6 ? { takesUnchecked: true } : {}),
+    },
   };
   const { bridge } = request;
   return {
@@ -81,7 +87,7 @@ function directly(
   config: OverlayConfig,
   underlay: Underlay,
 ): Route | undefined {
-  return config.directRouting && peer.onLink ? directRoute(peer, prefix, underlay.link) : undefined;
+  return config.directRouting ? directRoute(peer, prefix, underlay.link) : undefined;
 }
 
 /** Made again only for peers that have changed. */
@@ -91,8 +97,10 @@ export function ofEachPeer(
   make: (peer: Peer) => Plan,
 ): Plan {
   const { vni, udpcsum, tos, ttl, directRouting } = config;
-  const isOnBridge = bridge !== undefined;
-  const settings = JSON.stringify([device, vni, underlay.link, udpcsum, tos, ttl, directRouting, isOnBridge]);
+  const { link, local } = underlay;
+  const onBridge = bridge !== undefined;
+  const known = [link, formatIp(local), onBridge];
+  const settings = JSON.stringify([device, vni, udpcsum, tos, ttl, directRouting, ...known]);
   return peers.flatMap((peer) => objectsOf(peer, settings, () => make(peer)));
 }
 
@@ -171,6 +179,7 @@ export function routeTo(
   if (direct !== undefined) return direct;
   const encap: Encap = {
     id: config.vni ?? defaultVni,
+    local: formatIp(underlay.local),
     remote: peer.addressText,
     checksum,
     ...(config.tos === undefined ? {} : { tos: config.tos }),

@@ -140,7 +140,7 @@ function tunnelLine(link: Link, { driver, port, sourcePorts }: Tunnel): string {
   const mtu = link.mtu === undefined ? "" : ` mtu ${link.mtu}`;
   const mac = link.mac === undefined ? "" : ` address ${link.mac}`;
   const range = sourcePorts === undefined ? "" : ` srcport ${sourcePorts[0]} ${sourcePorts[1]}`;
-  return `link add ${link.name}${mtu}${mac} type ${driver} external dstport ${port}${range}`;
+  return `link add ${link.name}${mtu}${mac} type ${driver} external dstport ${port}${range} udp6zerocsumrx`;
 }
 
 export function routeLine(route: Route, verb: "add" | "replace" | "delete" = "add"): string {
@@ -163,9 +163,9 @@ function viaWords(dst: string, gateway: string): string {
   return gateway.includes(":") && !dst.includes(":") ? `inet6 ${gateway}` : gateway;
 }
 
-function encapWords({ id, remote, checksum, tos, ttl }: Encap): string {
+function encapWords({ id, local, remote, checksum, tos, ttl }: Encap): string {
   const isIpv6 = remote.includes(":");
-  const words = [`encap ${isIpv6 ? "ip6" : "ip"} id ${id} dst ${remote}`];
+  const words = [`encap ${isIpv6 ? "ip6" : "ip"} id ${id} src ${local} dst ${remote}`];
   if (tos !== undefined) words.push(`${isIpv6 ? "tc" : "tos"} ${tos}`);
   if (ttl !== undefined) words.push(`${isIpv6 ? "hoplimit" : "ttl"} ${ttl}`);
   if (checksum) words.push("csum");

@@ -38,6 +38,8 @@ export interface TunnelData {
   readonly external?: boolean;
   readonly port?: number;
   readonly port_range?: { readonly low: number; readonly high: number };
+  /** Absent in a kernel without IPv6. */
+  readonly udp_zero_csum6_rx?: boolean;
 }
 
 /** iproute2 says {"mode":"l3s","bridge":true}. */
@@ -53,9 +55,11 @@ export interface ObservedRoute {
   readonly gateway?: string;
   /** A gateway of the other family. */
   readonly via?: { readonly host: string };
-  /** "ip" or "ip6", with what follows; the remote's key is renamed on reading (linux/ip.ts). */
+  /** "ip" or "ip6", with what follows; the keys of both addresses are renamed on reading (linux/ip.ts). */
   readonly encap?: string;
   readonly id?: number;
+  /** "0.0.0.0" or "::" where the kernel chooses. */
+  readonly encap_src?: string;
   readonly encap_dst?: string;
   readonly csum?: boolean;
   readonly tos?: number;

@@ -73,12 +73,13 @@ function deviceWords(type: OvsPort["type"]): string[] {
 }
 
 /** Too large a packet is told so before (see the overlay's flows), or else is fragmented. */
-export function tunnelOptions({ port, checksum, tos, ttl }: OvsTunnel): Record<string, string> {
+export function tunnelOptions({ port, local, checksum, tos, ttl }: OvsTunnel): Record<string, string> {
   return {
     csum: String(checksum),
     df_default: "false",
     dst_port: String(port),
     key: "flow",
+    local_ip: local,
     remote_ip: "flow",
     ...(tos === undefined ? {} : { tos: String(tos) }),
     ...(ttl === undefined ? {} : { ttl: String(ttl) }),

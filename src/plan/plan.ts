@@ -109,6 +109,8 @@ export interface Tunnel {
   readonly port: number;
   /** First and last source port; absent: the kernel's choice. */
   readonly sourcePorts?: readonly [number, number];
+  /** It has to take packets without checksums over IPv6. All are made so, but one of an earlier podwire may not be. */
+  readonly takesUnchecked?: true;
 }
 
 export interface Address {
@@ -144,6 +146,8 @@ export interface Route {
 export interface Encap {
   /** VNI. */
   readonly id: number;
+  /** Of the outer header. A node can have several addresses, and its peers take packets from the one that they know. */
+  readonly local: string;
   readonly remote: string;
   /** Checksums in the outer UDP header. */
   readonly checksum: boolean;
@@ -213,6 +217,8 @@ export interface OvsTunnel {
   readonly kind: Exclude<Tunnel["driver"], "stt">;
   /** UDP port on every node. */
   readonly port: number;
+  /** Of the outer header, as with Encap; what comes to another address is not taken. */
+  readonly local: string;
   /** Checksums in the outer UDP header. */
   readonly checksum: boolean;
   readonly tos?: number;

@@ -106,7 +106,7 @@ function kindFault(wanted: string, found: string | undefined): Fault | undefined
 export function tunnelFault(wanted: Tunnel, { linkinfo }: ObservedLink): Fault | undefined {
   // iproute2 knows nothing of it but its kind (SttSettings).
   if (wanted.driver === "stt") return undefined;
-  const { external, port, port_range } = linkinfo?.info_data ?? {};
+  const { external, port, port_range, udp_zero_csum6_rx: takesUnchecked } = linkinfo?.info_data ?? {};
   const [low, high] = wanted.sourcePorts ?? [0, 0];
   return (
     unequal("external", external === true ? "external" : "for one peer") ??
@@ -116,6 +116,9 @@ export function tunnelFault(wanted: Tunnel, { linkinfo }: ObservedLink): Fault |
           `source ports ${low}-${high}`,
           `source ports ${port_range?.low ?? 0}-${port_range?.high ?? 0}`,
         )
+      : undefined) ??
+    (wanted.takesUnchecked && takesUnchecked === false
+      ? { expected: "udp6zerocsumrx", found: "noudp6zerocsumrx" }
       : undefined)
   );
 }
@@ -202,26 +205,27 @@ export function neighboursByAddress(
 
 function encapFault(wanted: Encap | undefined, route: ObservedRoute): Fault | undefined {
   if (wanted === undefined && route.encap === undefined) return undefined;
-  const { id, encap_dst: remote = "", csum: checksum = false } = route;
+  const { id, encap_src: local = "", encap_dst: remote = "", csum: checksum = false } = route;
   const tos = route.tos ?? route.tc ?? 0;
   const ttl = route.ttl ?? route.hoplimit ?? 0;
   const isSame =
     wanted !== undefined &&
     route.encap !== undefined &&
     wanted.id === id &&
+    wanted.local === local &&
     wanted.remote === remote &&
     wanted.checksum === checksum &&
     (wanted.tos ?? 0) === tos &&
     (wanted.ttl ?? 0) === ttl;
   if (isSame) return undefined;
-  const found = route.encap === undefined ? undefined : { id: id ?? 0, remote, checksum, tos, ttl };
+  const found = route.encap === undefined ? undefined : { id: id ?? 0, local, remote, checksum, tos, ttl };
   return { expected: describeEncap(wanted), found: describeEncap(found) };
 }
 
 function describeEncap(encap: Encap | undefined): string {
   if (encap === undefined) return "no tunnel";
-  const { id, remote, tos = 0, ttl = 0, checksum } = encap;
-  return `id ${id} dst ${remote} tos ${tos} ttl ${ttl}${checksum ? " csum" : ""}`;
+  const { id, local, remote, tos = 0, ttl = 0, checksum } = encap;
+  return `id ${id} src ${local} dst ${remote} tos ${tos} ttl ${ttl}${checksum ? " csum" : ""}`;
 }
 
 function masqueradeFault(wanted: Masquerade, observed: Observed): Fault | undefined {

@@ -54,6 +54,7 @@ export const keys: Record<string, Values> = {
   },
   "overlay.vni": { good: [1, 4096, 16777215], bad: numbersOutside(1, 16777215) },
   "overlay.port": { good: [1, 8472, 65535], bad: numbersOutside(1, 65535) },
+  "overlay.tos": { good: [0, 4, 252], bad: [...numbersOutside(0, 252), 1, 3, 250] },
   "overlay.output": { good: ["full", "notrack", "none"], bad: ["", "Full", "off", ...notTexts] },
   "overlay.underlay": { good: ["eth0"], bad: notLinks },
   "overlay.directRouting": { good: [true, false], bad: notFlags },

@@ -62,8 +62,6 @@ describe("the plan of a pod", () => {
     const mac = "52:54:00:00:01:01";
     expect(ipvlan.wire(inMode("l2", both)).plan).toEqual([
       { kind: "link", where: "host", name: link, shared: true, noAutomaticAddress: true, type },
-      { kind: "address", where: "host", link, address: "169.254.1.1/32", scope: "host" },
-      { kind: "address", where: "host", link, address: "fe80::1/64" },
       { kind: "route", where: "host", link, dst: "10.244.1.7/32", scope: 253, source: "192.0.2.1" },
       { kind: "route", where: "host", link, dst: "10.244.1.7/32", scope: 253, priority: 1 },
       { kind: "route", where: "host", link, dst: "fd00:10:244:1::7/128", source: "2001:db8::1" },

@@ -20,6 +20,7 @@ function onSwitch(settings: Partial<OvsSettings> = {}, changes: Partial<Wiring> 
     datapathType: "system",
     portType: "veth",
     isNew: false,
+    isForeign: false,
     localMac: gatewayMac,
     antiSpoofing: true,
     vlan: 0,
@@ -164,6 +165,25 @@ describe("the plan of a pod", () => {
     expect(inPod).toEqual(inPod.map((object) => ({ ...object, link: port })));
     expect(plan).toContainEqual(expect.objectContaining({ dst: "0.0.0.0/0", priority: 0 }));
     expect(interfaces[1]).toMatchObject({ name: "eth0" });
+  });
+
+  test("on a bridge of others: the local port keeps its addresses and settings", () => {
+    const host = { ipv6: true, ipv6OffByDefault: true, advertisedLinks: ["podwire0"] };
+    const { plan } = ovs.wire(onSwitch({ isForeign: true }, { ips: [ipv4, ipv6], host }));
+    const onLocalPort = plan.filter(
+      (object) =>
+        object.where === "host" &&
+        ((object.kind === "link" && object.name === "podwire0") ||
+          (object.kind === "address" && object.link === "podwire0") ||
+          (object.kind === "sysctl" && object.key.includes("/podwire0/"))),
+    );
+    expect(onLocalPort).toEqual([
+      { kind: "link", where: "host", shared: true, name: "podwire0", mac: gatewayMac, type: localPort.type },
+      hostKey("net/ipv4/conf/podwire0/forwarding", "1"),
+      hostKey("net/ipv6/conf/podwire0/forwarding", "1"),
+      // With forwarding on the kernel would forget the router that it has been told of.
+      hostKey("net/ipv6/conf/podwire0/accept_ra", "2"),
+    ]);
   });
 
   test("in a VLAN: the host reaches it by a link of that VLAN alone", () => {

@@ -33,6 +33,7 @@ function ip(text: string) {
 const bridge = {
   at: { database: "unix:/run/openvswitch/db.sock", bridge: "podwire0" },
   datapathType: "system",
+  isForeign: false,
   localMac: "02:00:00:00:00:01",
 } as const;
 

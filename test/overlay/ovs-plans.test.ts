@@ -19,7 +19,7 @@ function planOf(
   own: Parameters<typeof request>[2] = {},
   changes: Partial<OverlayBridge> = {},
 ): Plan {
-  const bridge = { at, datapathType: "system" as const, localMac, ...changes };
+  const bridge = { at, datapathType: "system" as const, isForeign: false, localMac, ...changes };
   return overlays[config.type]?.plan({ ...request(config, peers, own), bridge }).plan ?? [];
 }
 
@@ -49,7 +49,7 @@ describe("vxlan", () => {
         ...onBridge,
         ...external,
         name: "pw-tunnel",
-        type: { kind: "vxlan", port: 4789, checksum: true },
+        type: { kind: "vxlan", port: 4789, local: "192.0.2.1", checksum: true },
       },
       {
         kind: "ovs-port",
@@ -118,9 +118,28 @@ describe("vxlan", () => {
       peerFilter: false,
     });
     expect(plan).toContainEqual(
-      expect.objectContaining({ type: { kind: "vxlan", port: 8472, checksum: false, tos: 8, ttl: 3 } }),
+      expect.objectContaining({
+        type: { kind: "vxlan", port: 8472, local: "192.0.2.1", checksum: false, tos: 8, ttl: 3 },
+      }),
     );
     expect(toPeers(plan)[0]).toMatch(/set_field:0x7->tun_id,.*check_pkt_larger\(1414\)/);
+  });
+
+  test("changes no setting of a bridge of others", () => {
+    const links = planOf({ type: "vxlan" }, [n2], {}, { isForeign: true }).filter(
+      ({ kind }) => kind === "link",
+    );
+    expect(links).toEqual([
+      {
+        kind: "link",
+        ...onHost,
+        shared: true,
+        name: "podwire0",
+        mac: localMac,
+        type: { kind: "ovs", bridge: at },
+      },
+      expect.objectContaining({ name: "pw-vxlan", noAutomaticAddress: true }),
+    ]);
   });
 
   test("with directRouting leaves peers on the link to the host", () => {

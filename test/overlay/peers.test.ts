@@ -10,7 +10,7 @@ const own = [parsePrefix("10.244.1.0/24") ?? fail()];
 
 function check(peers: readonly PeerConfig[]) {
   const entries = peers.map((config, index) => ({ config, place: `peers.${index}` }));
-  return checkPeers(entries, own, new Set(["192.0.2.1"]));
+  return checkPeers(entries, own, new Set(["192.0.2.1", "2001:db8::1"]));
 }
 
 function fail(): never {
@@ -61,6 +61,32 @@ describe("a list of peers", () => {
       ["n2", "192.0.2.1, an address of this node"],
     ],
     ["everything", [{ ...n2, podCIDRs: ["0.0.0.0/0"] }], ["n2", "0.0.0.0/0"]],
+    [
+      "an IPv6 address that is another peer's",
+      [
+        { ...n2, address6: "2001:db8::2" },
+        { ...n3, address6: "2001:DB8::2" },
+      ],
+      ["peers.1.address6", "2001:db8::2", "peer n3", "peer n2"],
+    ],
+    [
+      "an IPv6 address that is this node's",
+      [{ ...n2, address6: "2001:db8::1" }],
+      ["peers.0.address6", "peer n2", "this node"],
+    ],
+    [
+      "an IPv6 address of one link only",
+      [{ ...n2, address6: "fe80::2" }],
+      ["address6", "fe80::2", "peer n2"],
+    ],
+    [
+      "the IPv6 address of a peer",
+      [
+        { ...n2, address6: "2001:db8::2" },
+        { ...n3, podCIDRs: ["2001:db8::2/127"] },
+      ],
+      ["n3", "2001:db8::2, the address of peer n2"],
+    ],
     ["an address twice", [n2, { ...n3, address: n2.address }], ["192.0.2.2", "peer n3", "peer n2"]],
   ])("with %s is refused", (_, peers, words) => {
     let details = "";

@@ -44,7 +44,7 @@ describe("vxlan", () => {
         link: "pw-vxlan",
         dst: "10.244.2.0/24",
         gateway: "10.244.2.0",
-        encap: { id: 4096, remote: "192.0.2.2", checksum: true },
+        encap: { id: 4096, local: "192.0.2.1", remote: "192.0.2.2", checksum: true },
         priority: 2562,
       },
       key("net/ipv4/conf/pw-vxlan/forwarding", "1"),
@@ -70,7 +70,7 @@ describe("vxlan", () => {
         link: "pw-vxlan",
         dst: "fd00:10:244:2::/64",
         gateway: "fd00:10:244:2::",
-        encap: { id: 4096, remote: "192.0.2.2", checksum: true },
+        encap: { id: 4096, local: "192.0.2.1", remote: "192.0.2.2", checksum: true },
       },
       key("net/ipv6/conf/all/forwarding", "1"),
       key("net/ipv6/conf/pw-vxlan/forwarding", "1"),
@@ -95,7 +95,7 @@ describe("vxlan", () => {
       type: { kind: "tunnel", driver: "vxlan", port: 8472, sourcePorts: [40000, 50000] },
     });
     expect(routesIn(plan)[0]).toMatchObject({
-      encap: { id: 7, remote: "192.0.2.2", checksum: false, tos: 8, ttl: 3 },
+      encap: { id: 7, local: "192.0.2.1", remote: "192.0.2.2", checksum: false, tos: 8, ttl: 3 },
     });
   });
 
@@ -104,6 +104,14 @@ describe("vxlan", () => {
     expect(routes).toEqual([
       { ...route, link: "eth0", dst: "10.244.2.0/24", gateway: "192.0.2.2", priority: 2562 },
       expect.objectContaining({ link: "pw-vxlan", encap: expect.objectContaining({ remote: n3.address }) }),
+    ]);
+  });
+
+  test("with directRouting goes by the tunnel to a prefix whose own next hop is not on the link", () => {
+    const peer = { ...n2, address6: "2001:db8:ffff::2", podCIDRs: ["10.244.2.0/24", "fd00:2::/64"] };
+    expect(routesIn(planOf({ type: "vxlan", directRouting: true }, [peer])).map(({ link }) => link)).toEqual([
+      "eth0",
+      "pw-vxlan",
     ]);
   });
 
@@ -174,7 +182,7 @@ describe("stt", () => {
         link: "pw-stt",
         dst: "10.244.2.0/24",
         gateway: "10.244.2.0",
-        encap: { id: 4096, remote: "192.0.2.2", checksum: false },
+        encap: { id: 4096, local: "192.0.2.1", remote: "192.0.2.2", checksum: false },
         priority: 2562,
       },
       key("net/ipv4/conf/pw-stt/forwarding", "1"),
@@ -200,7 +208,7 @@ describe("stt", () => {
       output: "none",
     });
     expect(routesIn(plan)[0]).toMatchObject({
-      encap: { id: 7, remote: "192.0.2.2", checksum: false, tos: 8, ttl: 3 },
+      encap: { id: 7, local: "192.0.2.1", remote: "192.0.2.2", checksum: false, tos: 8, ttl: 3 },
     });
   });
 
@@ -286,6 +294,19 @@ describe("host-gw", () => {
     expect(routesIn(planOf({ type: "host-gw" }, [peer], { local: "2001:db8::1" }))).toMatchObject([
       { dst: "10.244.2.0/24", gateway: "2001:db8::2" },
     ]);
+  });
+
+  test("names the IPv6 address of a peer that is not on the link, if it is needed", () => {
+    const peer = { ...n2, address6: "2001:db8:ffff::2" };
+    expect(() =>
+      planOf({ type: "host-gw" }, [{ ...peer, podCIDRs: ["10.244.2.0/24", "fd00:2::/64"] }]),
+    ).toThrow(
+      expect.objectContaining({
+        code: 7,
+        details: expect.stringMatching(/peer n2: address 2001:db8:ffff::2 is not on the link eth0/),
+      }),
+    );
+    expect(routesIn(planOf({ type: "host-gw" }, [peer]))).toHaveLength(1);
   });
 
   test("names the peer that is not on the link, and the one without an address for its IPv6 pods", () => {

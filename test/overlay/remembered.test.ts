@@ -67,6 +67,49 @@ describe.each(["vxlan", "geneve", "host-gw"])("a list of peers that was read bef
   });
 });
 
+describe("peers behind a router", () => {
+  const given = request({ type: "vxlan" });
+  const links = [
+    { ifname: "eth0", mtu: 1500, addr_info: [{ local: "192.0.2.1", prefixlen: 24, scope: "0" }] },
+  ];
+  const farAway = Array.from({ length: 3 }, (_, index) => ({
+    node: `n${index}`,
+    address: `198.51.100.${index}`,
+    podCIDRs: [],
+  }));
+
+  /** Answers each question with a route by a router, and notes them. */
+  function fakeIp(): { kernel: Parameters<typeof placePeers>[3]; asked(): string[] } {
+    const log = path.join(directory, "questions");
+    const script = `#!/bin/sh\nwhile read -r line; do echo "$line" >> ${log}; echo '[{"dev":"eth0","gateway":"192.0.2.254"}]'; done\n`;
+    fs.writeFileSync(path.join(directory, "ip"), script, { mode: 0o755 });
+    return {
+      kernel: { searchPath: directory, deadline: new AbortController().signal },
+      asked: () => {
+        const lines = fs.existsSync(log) ? fs.readFileSync(log, "utf8").trim().split("\n") : [];
+        fs.rmSync(log, { force: true });
+        return lines;
+      },
+    };
+  }
+
+  test("are asked about once, until something was said of routes or addresses", async () => {
+    const { kernel, asked } = fakeIp();
+    const before = read([...farAway, n2]);
+    const place = (entries: readonly PeerEntry[], isKnown: boolean) =>
+      placePeers(checkPeers(entries, [], new Set()).peers, given.underlay, links, kernel, isKnown);
+    const first = await place(before, false);
+    expect(asked()).toHaveLength(3);
+    const more = read([...farAway, n2, far], before);
+    const second = await place(more, true);
+    expect(asked()).toEqual(["route get 198.51.100.3"]);
+    expect(second.peers.slice(0, 4)).toEqual(first.peers);
+    expect(second.peers.map(({ onLink }) => onLink)).toEqual([false, false, false, true, false]);
+    await place(more, false);
+    expect(asked()).toHaveLength(4);
+  });
+});
+
 describe("a file that was read before", () => {
   test("is refused for a peer that is bad now, named with its place in the whole", () => {
     const before = read([n2, n3]);

@@ -25,11 +25,14 @@ export function request(
     // In these tests the underlay's link has 192.0.2.0/24 and 2001:db8::/64.
     peers: checked.peers.map((peer) => ({
       ...peer,
-      onLink: /^(192\.0\.2|2001:db8::)/.test(peer.addressText),
+      onLink: isNear(peer.addressText),
+      ...(peer.address6Text === undefined ? {} : { onLink6: isNear(peer.address6Text) }),
     })),
     host: { ipv6OffByDefault: false, advertisedLinks: [] },
   };
 }
+
+const isNear = (address: string) => /^(192\.0\.2|2001:db8::)/.test(address);
 
 function fail(text: string): never {
   throw new Error(`${text} is no address`);

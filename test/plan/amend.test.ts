@@ -17,13 +17,13 @@ describe("the difference of two lists of peers", () => {
   test("makes what a new peer needs", () => {
     expect(linesFrom([n2], [n2, n3])).toEqual([
       "neighbour replace 10.244.3.0 lladdr 0a:70:c6:33:64:03 dev pw-vxlan nud permanent",
-      "route add 10.244.3.0/24 encap ip id 1 dst 198.51.100.3 csum via 10.244.3.0 dev pw-vxlan proto 120 onlink",
+      "route add 10.244.3.0/24 encap ip id 1 src 192.0.2.1 dst 198.51.100.3 csum via 10.244.3.0 dev pw-vxlan proto 120 onlink",
     ]);
   });
 
   test("removes what an old peer needed, the route first", () => {
     expect(linesFrom([n2, n3], [n2])).toEqual([
-      "route delete 10.244.3.0/24 encap ip id 1 dst 198.51.100.3 csum via 10.244.3.0 dev pw-vxlan proto 120 onlink",
+      "route delete 10.244.3.0/24 encap ip id 1 src 192.0.2.1 dst 198.51.100.3 csum via 10.244.3.0 dev pw-vxlan proto 120 onlink",
       "neighbour delete 10.244.3.0 dev pw-vxlan",
     ]);
   });
@@ -31,7 +31,19 @@ describe("the difference of two lists of peers", () => {
   test("replaces the route of a peer that has moved", () => {
     expect(linesFrom([n2], [{ ...n2, address: "192.0.2.9" }])).toEqual([
       "neighbour replace 10.244.2.0 lladdr 0a:70:c0:00:02:09 dev pw-vxlan nud permanent",
-      "route replace 10.244.2.0/24 encap ip id 1 dst 192.0.2.9 csum via 10.244.2.0 dev pw-vxlan proto 120 onlink",
+      "route replace 10.244.2.0/24 encap ip id 1 src 192.0.2.1 dst 192.0.2.9 csum via 10.244.2.0 dev pw-vxlan proto 120 onlink",
+    ]);
+  });
+
+  test("replaces all routes through the tunnel where this node is known by another address now", () => {
+    const known = (local: string) =>
+      overlays["stt"]?.plan(request({ type: "stt" }, [n2, n3], { local })).plan ?? [];
+    const lines = amendment(known("192.0.2.1"), known("192.0.2.9"))?.changes.map(({ line }) => line);
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^route replace 10\.244\.2\.0\/24 encap ip id 4096 src 192\.0\.2\.9 dst 192\.0\.2\.2 /,
+      ),
+      expect.stringMatching(/^route replace 10\.244\.3\.0\/24 encap ip id 4096 src 192\.0\.2\.9 /),
     ]);
   });
 
@@ -44,7 +56,9 @@ describe("the difference of two lists of peers", () => {
     const sttPlan = (peers: Parameters<typeof request>[1], output: "full" | "none" = "none") =>
       overlays["stt"]?.plan(request({ type: "stt", output }, peers)).plan ?? [];
     expect(amendment(sttPlan([n2]), sttPlan([n2, n3]))?.changes.map(({ line }) => line)).toEqual([
-      expect.stringMatching(/^route add 10\.244\.3\.0\/24 encap ip id 4096 dst 198\.51\.100\.3 via /),
+      expect.stringMatching(
+        /^route add 10\.244\.3\.0\/24 encap ip id 4096 src 192\.0\.2\.1 dst 198\.51\.100\.3 via /,
+      ),
     ]);
     expect(amendment(sttPlan([n2]), sttPlan([n2], "full"))).toBeUndefined();
   });

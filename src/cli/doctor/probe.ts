@@ -5,10 +5,11 @@ import { formatIp, type Ip, parseIp } from "../../address/ip.ts";
 import { ipAsk } from "../../linux/ip.ts";
 import type { DeclaredOverlay } from "../../node/declared.ts";
 import type { Desired } from "../../node/overlay.ts";
-import type { Route, Tunnel } from "../../plan/plan.ts";
+import type { Plan, Route } from "../../plan/plan.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, unchecked } from "./finding.ts";
 import { directShot, type Shot, type Ways, waysByTunnel } from "./shots.ts";
+import { driverOf, remotes, tunnelOf } from "./wrapping.ts";
 
 /** Of a search for the largest size that passes. */
 const steps = 7;
@@ -21,10 +22,13 @@ export async function probe(wanted: string, declared: DeclaredOverlay, desired: 
       unchecked(check, "no route of the overlay leads there; give a peer's address, or a prefix of its pods"),
     ];
   }
-  const target = parseIp(route.encap?.remote ?? route.gateway ?? "");
+  const remote = remotes(desired.plan)(route);
+  const target = parseIp(remote ?? route.gateway ?? "");
   if (target === undefined) return [unchecked(check, "its route has no address to send to")];
   const ways =
-    route.encap === undefined ? { byHand: directShot(target) } : waysByTunnel(route, target, desired);
+    remote === undefined
+      ? { byHand: directShot(target) }
+      : waysByTunnel(route, target, desired, declared.config);
   if (ways === undefined) {
     return [
       unchecked(
@@ -43,8 +47,7 @@ async function judge(
   { config }: DeclaredOverlay,
   { underlay, plan, device }: Desired,
 ): Promise<Finding> {
-  const link = plan.find((object) => object.kind === "link");
-  const port = link?.kind === "link" && link.type.kind === "tunnel" ? describePort(link.type) : "UDP";
+  const port = describePort(plan);
   const breaks = "pods do not reach those of that node";
   const small = 200;
   if (!(await shot(small))) {
@@ -82,8 +85,10 @@ function spoilt(check: string, port: string, device: string, breaks: string): Fi
   );
 }
 
-function describePort({ driver, port }: Tunnel): string {
-  return `${driver === "stt" ? "TCP" : "UDP"} port ${port}`;
+function describePort(plan: Plan): string {
+  const tunnel = tunnelOf(plan);
+  if (tunnel === undefined) return "UDP";
+  return `${driverOf(tunnel) === "stt" ? "TCP" : "UDP"} port ${tunnel.port}`;
 }
 
 async function largestAnswered(shot: Shot, passes: number, fails: number): Promise<number> {
@@ -100,7 +105,8 @@ async function largestAnswered(shot: Shot, passes: number, fails: number): Promi
 function routeTo(wanted: string, { plan }: Desired): Route | undefined {
   const routes = plan.filter((object) => object.kind === "route");
   const ipv4First = routes.toSorted((a, b) => Number(a.dst.includes(":")) - Number(b.dst.includes(":")));
-  return ipv4First.find(({ dst, gateway, encap }) => [dst, gateway, encap?.remote].includes(wanted));
+  const remoteOf = remotes(plan);
+  return ipv4First.find((route) => [route.dst, route.gateway, remoteOf(route)].includes(wanted));
 }
 
 /** What the kernel has learnt of the path from a router's complaint. */

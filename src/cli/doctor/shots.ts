@@ -1,11 +1,14 @@
 // Packets that a peer answers with "port unreachable": made by hand, as a tunnel would send them, and by the tunnel itself.
 import type { Socket } from "node:dgram";
 import { formatIp, type Ip, parseIp } from "../../address/ip.ts";
+import type { OverlayConfig } from "../../config/overlay.ts";
 import type { Desired } from "../../node/overlay.ts";
 import { tunnelMac } from "../../overlay/mac.ts";
 import { overlays } from "../../overlay/registry.ts";
-import type { Link, Route } from "../../plan/plan.ts";
+import { defaultVni } from "../../overlay/tunnel.ts";
+import type { Route } from "../../plan/plan.ts";
 import { leastPayload, tunnelPayload } from "./frames.ts";
+import { driverOf, tunnelOf } from "./wrapping.ts";
 
 /** Sends a packet with so many bytes of outer IP packet and tells whether it was answered. */
 export type Shot = (size: number) => Promise<boolean>;
@@ -35,18 +38,21 @@ export function directShot(target: Ip): Shot {
 }
 
 /** The answer comes to a socket that has the addresses of the inner packet. */
-export function waysByTunnel(route: Route, target: Ip, { plan, underlay }: Desired): Ways | undefined {
-  const { encap, gateway = "" } = route;
-  const device = plan.find((object) => object.kind === "link");
+export function waysByTunnel(
+  { gateway = "" }: Route,
+  target: Ip,
+  { plan, underlay, mtu }: Desired,
+  { vni = defaultVni }: OverlayConfig,
+): Ways | undefined {
+  const tunnel = tunnelOf(plan);
   const inner = parseIp(gateway);
   const own = plan.flatMap((object) =>
     object.kind === "address" ? (parseIp(object.address.replace(/\/.*/, "")) ?? []) : [],
   );
   const from = own.find(({ family }) => family === inner?.family);
-  if (encap === undefined || inner === undefined || from === undefined) return undefined;
-  if (device?.kind !== "link" || device.type.kind !== "tunnel") return undefined;
-  const { driver, port } = device.type;
-  if (driver === "stt") return { byHand: deviceShot(device, inner, from, target) };
+  if (tunnel === undefined || inner === undefined || from === undefined) return undefined;
+  const driver = driverOf(tunnel);
+  if (driver === "stt") return { byHand: deviceShot(mtu, inner, from, target) };
   const byHand: Shot = (size) =>
     withSocket(inner, from, async (listener) => {
       const room = Math.max(size - ipHeader(target) - 8, leastPayload(inner.family));
@@ -61,8 +67,10 @@ export function waysByTunnel(route: Route, target: Ip, { plan, underlay }: Desir
       const sender = newSocket(target);
       try {
         sender.on("error", () => {});
-        const payload = tunnelPayload(driver, encap.id, packet, room);
-        return await answered(listener, () => sender.send(payload, port, formatIp(target)));
+        // Peers take packets from no other address.
+        sender.bind(0, formatIp(underlay.local));
+        const payload = tunnelPayload(driver, vni, packet, room);
+        return await answered(listener, () => sender.send(payload, tunnel.port, formatIp(target)));
       } finally {
         sender.close();
       }
@@ -77,7 +85,7 @@ export function waysByTunnel(route: Route, target: Ip, { plan, underlay }: Desir
 }
 
 /** Nobody makes a segment of STT by a socket. The device's is no larger than the path either, and so never fragmented. */
-function deviceShot({ mtu = 0 }: Link, inner: Ip, from: Ip, target: Ip): Shot {
+function deviceShot(mtu: number, inner: Ip, from: Ip, target: Ip): Shot {
   const overhead = overlays["stt"]?.overhead(target.family) ?? 0;
   return (size) =>
     withSocket(inner, from, async (socket) => {

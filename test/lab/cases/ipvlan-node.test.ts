@@ -65,6 +65,28 @@ describe.skipIf(cannotRunFullLab("a node with ipvlan")).each(testedKernels)(
       expect(await gc(node, conflist)).toMatchObject({ code: 0 });
     });
 
+    onNode("with l2 pods answers nobody on the segment for the router's usual address", async (node) => {
+      const [other] = lab.nodes.filter(({ number }) => number !== node.number) as [LabNode];
+      const inHalf = `fd00:10:244::${node.number}:0/112 via ${node.address6}`;
+      const conflist = ipvlanNetwork(node, "l2");
+      const [one, beside] = [await pod(node, conflist), await pod(node, conflist)];
+      await other.sh(`ip route add ${inHalf}`);
+      for (const question of ["ping -n -c 1 -W 2 fe80::1%eth0", "ping -n -c 1 -W 2 -I eth0 169.254.1.1"]) {
+        await expect(other.sh(question)).rejects.toThrow();
+      }
+      expect(await other.sh("ip neighbour show fe80::1 dev eth0")).not.toContain("lladdr");
+      for (const family of [4, 6] as const) {
+        await ping(one, node, { count: 1, family });
+        await ping(node, one, { count: 1, family });
+        await ping(one, beside, { count: 1, family });
+      }
+      await ping(one, other, { count: 1, family: 6 });
+      await ping(other, one, { count: 1, family: 6 });
+      await one.check();
+      await other.sh(`ip route delete ${inHalf}`);
+      await Promise.all([one.remove(), beside.remove()]);
+    });
+
     onNode("leaves in a pod whatever has the name of the interface", async (node) => {
       await node.sh("ip netns add full; ip -n full link add eth0 type dummy");
       const call = { container: "full" };

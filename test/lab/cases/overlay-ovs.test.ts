@@ -94,6 +94,19 @@ describe.skipIf(cannotRunFullLab("overlays with Open vSwitch")).each(testedKerne
         await withdrawn();
       }, 120_000);
 
+      test("a probe tells from both sides that packets of full size are answered", async () => {
+        const { node1, node2 } = lab;
+        for (const node of [node1, node2]) await add(node);
+        await Promise.all([node1, node2].map((node) => install(node, network(node))));
+        for (const [from, to] of [
+          [node1, node2],
+          [node2, node1],
+        ] as const) {
+          const said = await from.sh(`podwire doctor --probe ${to.address} || true`);
+          expect(said).toMatch(/probe of \S+ .*packets of 1500 bytes are answered on UDP port 4789/);
+        }
+      });
+
       test("a killed ovs-vswitchd's flows are back by apply, by ADD, and by the keeper", async () => {
         const { node1, node2 } = lab;
         const [one, other] = [await add(node1), await add(node2)];
