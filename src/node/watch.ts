@@ -92,8 +92,8 @@ export async function keep(keeping: Keeping): Promise<void> {
       const isDone = await round(state, keeping);
       await repairPods(state, keeping);
       collectGarbage();
-      events.links = linksOf(state.applied);
-      events.followFlows(state.applied?.desired?.bridge);
+      events.underlay = state.applied?.desired?.underlay.link;
+      events.followBridge(state.applied?.desired?.bridge);
       directories.follow([...keeping.files(), ...peersFileOf(state.good)].map((file) => path.dirname(file)));
       await sleep(leastPauseMs);
       await bell.rung(isDone ? undefined : retryMs);
@@ -105,14 +105,6 @@ export async function keep(keeping: Keeping): Promise<void> {
     directories.follow([]);
     events.stop();
   }
-}
-
-function linksOf(applied: Applied | undefined): string[] {
-  const { underlay, bridge } = applied?.desired ?? {};
-  return [
-    ...(underlay === undefined ? [] : [underlay.link]),
-    ...(bridge === undefined ? [] : [bridge.bridge]),
-  ];
 }
 
 /** Returns whether the kernel is now as declared. */
