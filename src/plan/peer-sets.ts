@@ -66,21 +66,42 @@ export function stateAfter({ prefixes, filter }: PeerSets): PeerSetsState {
   };
 }
 
-/** Takes away what no network's masquerading needs any more. */
+/** Takes away what no network's masquerading needs any more. `state`: as it was read last. */
 export async function removePeerSets(state: PeerSetsState, kernel: Kernel): Promise<boolean> {
-  const { names } = state;
-  if (names === undefined) return false;
+  const lines = removingLines(state);
+  if (lines.length === 0) return false;
+  const refusal = await nftApply(`${lines.join("\n")}\n`, kernel);
+  if (refusal === undefined) return true;
+  // An ADD may have begun to masquerade since: it takes no lock.
+  const since = await readPeerSets(kernel);
+  if (removingLines(since).join() === lines.join()) throw nftRefused("sets of peers", refusal);
+  return removePeerSets(since, kernel);
+}
+
+/**
+ * nft deletes a table with all that is in it. Masquerading refers to both sets of prefixes, so that their deletion, and the table's
+ * with it, is refused while there is some.
+ */
+function removingLines({ names, prefixes }: PeerSetsState): string[] {
+  if (names === undefined) return [];
   const filter = [chain, ...nftFamilies.map(({ number }) => addressSet(number))].filter((name) =>
     names.has(name),
   );
-  const prefixes = nftFamilies.map(({ number }) => prefixSet(number)).filter((name) => names.has(name));
-  const isInUse = [...names].some((name) => name.startsWith("masquerade-"));
-  if (isInUse && filter.length === 0 && state.prefixes.size === 0) return false;
-  const isAlone = names.size === filter.length + prefixes.length;
-  if (isAlone) return runLines([`delete table ${table}`], kernel);
+  const sets = nftFamilies.map(({ number }) => prefixSet(number));
   const deletion = (name: string) => `delete ${name === chain ? "chain" : "set"} ${table} ${name}`;
-  const verb = isInUse ? (name: string) => `flush set ${table} ${name}` : deletion;
-  return runLines([...filter.map(deletion), ...prefixes.map(verb)], kernel);
+  const isInUse = [...names].some((name) => name.startsWith("masquerade-"));
+  if (isInUse) {
+    if (filter.length === 0 && prefixes.size === 0) return [];
+    const flushed = sets.filter((name) => names.has(name)).map((name) => `flush set ${table} ${name}`);
+    return [...filter.map(deletion), ...flushed];
+  }
+  const own = new Set([...filter, ...sets]);
+  const isAlone = [...names].every((name) => own.has(name));
+  return [
+    ...prefixSetLines(),
+    ...[...filter, ...sets].map(deletion),
+    ...(isAlone ? [`delete table ${table}`] : []),
+  ];
 }
 
 export function peerSetsFault(wanted: PeerSets, state: PeerSetsState | undefined): Fault | undefined {
