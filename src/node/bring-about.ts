@@ -2,7 +2,7 @@
 // holds the overlay's lock.
 import { outlastLinkRemovals, releaseBridges } from "../attachment/shared-links.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { defaultDatabase, isPresent } from "../linux/ovs.ts";
+import { defaultDatabase, isPresent, isSameBridge } from "../linux/ovs.ts";
 import { tunnelPort } from "../overlay/ovs-tunnel.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import type { Done } from "../plan/changes.ts";
@@ -28,8 +28,8 @@ export async function bringAbout(
     throw error;
   });
   if (bridge === undefined) unclaimBridge();
-  const isLeft = before !== undefined && before.bridge !== bridge?.bridge;
-  if (isLeft || bridge === undefined) for (const database of present) await releaseBridges(database, kernel);
+  const isLeft = bridge === undefined || (before !== undefined && !isSameBridge(before, bridge));
+  if (isLeft) for (const database of present) await releaseBridges(database, kernel);
   return done;
 }
 

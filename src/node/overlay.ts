@@ -19,7 +19,7 @@ import { bringAbout } from "./bring-about.ts";
 import { applyBypass, type BypassOutcome } from "./bypass.ts";
 import { noOverlay, overlayPart } from "./bypass-plan.ts";
 import { readBypassRecord, type WishingNetwork, wishingNetwork } from "./bypass-record.ts";
-import { type DeclaredOverlay, declaredBy, describeOverlay } from "./declared.ts";
+import { type DeclaredOverlay, declaredBy, describeOverlay, refusersAmong } from "./declared.ts";
 import { peerEntries } from "./peers-file.ts";
 import {
   keyOf,
@@ -110,6 +110,8 @@ export interface Prepared {
   /** Nothing says anything of an overlay, not even that there is none: then whatever there is stays. */
   readonly isSilent: boolean;
   readonly declared: DeclaredOverlay | undefined;
+  /** Who says that there is to be no overlay. */
+  readonly refusers: readonly string[];
   readonly entries: readonly PeerEntry[];
   /** By the networks that use the overlay. */
   readonly keys: ReadonlyMap<string, string>;
@@ -132,10 +134,20 @@ export function prepare(
   return {
     isSilent,
     declared,
+    refusers: refusersAmong(networks, defaults),
     entries,
     keys,
     bypass: networks.flatMap((network) => wishingNetwork(network) ?? []),
   };
+}
+
+/**
+ * Whether an overlay is not declared any more although nobody took it back: whoever wants none says so, and files that declare
+ * one may be about to come back. Who said none all the while spoke of something else.
+ */
+export function isLostSightOf(before: Prepared, now: Prepared): boolean {
+  const isLost = before.declared !== undefined && now.declared === undefined;
+  return isLost && now.refusers.every((name) => before.refusers.includes(name));
 }
 
 /**

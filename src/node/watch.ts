@@ -15,13 +15,13 @@ import { presentModule } from "./bypass-record.ts";
 import { followDirectories } from "./directories.ts";
 import { listen } from "./events.ts";
 import { keepLease } from "./lease.ts";
-import { type Applied, applyNode, type Prepared } from "./overlay.ts";
+import { type Applied, applyNode, isLostSightOf, type Prepared } from "./overlay.ts";
 import { fileState } from "./stamp.ts";
 
 export interface Keeping {
   /** Throws what is wrong with the configuration. `before` is what was read last. */
   readonly read: (before: Prepared | undefined) => Prepared;
-  /** Files and directories that `read` depends on. */
+  /** Files and directories that `read` depends on. Does not throw. */
   readonly files: () => readonly string[];
   readonly searchPath: string | undefined;
   /** What people should know. */
@@ -45,6 +45,8 @@ interface State {
   files: string;
   /** Of the last round; said once. */
   fault: string | undefined;
+  /** Of the last repair of pods; said once too. */
+  podFault: string | undefined;
   applied: Applied | undefined;
   /** What was said of the bypass last. */
   bypass: string | undefined;
@@ -62,6 +64,7 @@ export async function keep(keeping: Keeping): Promise<void> {
     good: undefined,
     files: "",
     fault: undefined,
+    podFault: undefined,
     applied: undefined,
     bypass: undefined,
     module: "",
@@ -75,8 +78,13 @@ export async function keep(keeping: Keeping): Promise<void> {
   };
   const events = listen({ searchPath: keeping.searchPath }, harm);
   const look = () => {
-    if (hasBeenTouched(state)) harm();
-    else if (filesOf(state, keeping) !== state.files) bell.ring();
+    try {
+      if (hasBeenTouched(state)) harm();
+      else if (filesOf(state, keeping) !== state.files) bell.ring();
+    } catch {
+      // What cannot be read a round says.
+      harm();
+    }
   };
   const looking = setInterval(look, lookMs);
   const safety = setInterval(() => {
@@ -118,7 +126,7 @@ async function round(state: State, keeping: Keeping): Promise<boolean> {
   state.module = presentModule();
   try {
     const found = keeping.read(state.good);
-    if (found.isSilent && state.good?.declared !== undefined) throw nothingConfigured();
+    if (state.good !== undefined && isLostSightOf(state.good, found)) throw nothingDeclared();
     const present = state.isKnown ? state.applied?.desired : undefined;
     state.isKnown = true;
     tell(await applyNode(found, kernel, present), state, say, began);
@@ -138,10 +146,17 @@ async function round(state: State, keeping: Keeping): Promise<boolean> {
 }
 
 async function repairPods(state: State, { say, searchPath }: Keeping): Promise<void> {
-  for (const bridge of unrepaired(state)) {
-    state.repaired.set(bridge.bridge, bridge.identity);
-    const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
-    await repairAfterRestart(bridge, kernel, { warn: say });
+  try {
+    for (const bridge of unrepaired(state)) {
+      state.repaired.set(bridge.bridge, bridge.identity);
+      const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
+      await repairAfterRestart(bridge, kernel, { warn: say });
+      state.podFault = undefined;
+    }
+  } catch (error) {
+    const fault = `pods cannot be repaired: ${describe(toCniError(error))}`;
+    if (fault !== state.podFault) say(fault);
+    state.podFault = fault;
   }
 }
 
@@ -149,11 +164,10 @@ function unrepaired({ repaired }: State): ReturnType<typeof restartedSwitches> {
   return restartedSwitches().filter(({ bridge, identity }) => repaired.get(bridge) !== identity);
 }
 
-/** Whoever wants no overlay says so; files that are not there may be about to come back. */
-function nothingConfigured(): CniError {
+function nothingDeclared(): CniError {
   const details =
-    "there is no network of podwire, nor an overlay in node.json; overlay.type none would take it away";
-  return new CniError(ErrorCode.invalidConfig, "no network is configured any more", details);
+    "neither networks of podwire nor node.json declare one; overlay.type none would take it away";
+  return new CniError(ErrorCode.invalidConfig, "no overlay is declared any more", details);
 }
 
 function isBadConfiguration({ code }: CniError): boolean {
