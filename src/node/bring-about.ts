@@ -5,16 +5,15 @@ import type { Kernel } from "../linux/kernel.ts";
 import { defaultDatabase, isPresent, isSameBridge } from "../linux/ovs.ts";
 import { tunnelPort } from "../overlay/ovs-tunnel.ts";
 import { overlayDevices } from "../overlay/registry.ts";
-import type { Done } from "../plan/changes.ts";
 import type { BridgeName } from "../plan/plan.ts";
-import { reconcile } from "../plan/reconcile.ts";
+import { type Reconciled, reconcile } from "../plan/reconcile.ts";
 import { claimBridge, claimedBridge, unclaimBridge } from "./claimed-bridge.ts";
 import type { Desired } from "./overlay.ts";
 
 export async function bringAbout(
   desired: Pick<Desired, "plan" | "bridge"> | undefined,
   kernel: Kernel,
-): Promise<Done[]> {
+): Promise<Reconciled> {
   const { plan = [], bridge } = desired ?? {};
   const before = claimedBridge();
   const present = databasesOf([before, bridge]).filter((database) => isPresent(database, kernel));
@@ -23,14 +22,15 @@ export async function bringAbout(
     await outlastLinkRemovals(plan, kernel.deadline);
   }
   const scope = { devices: overlayDevices, ports: [tunnelPort], databases: present };
-  const done = await reconcile(plan, scope, kernel).catch(async (error: unknown) => {
-    if (bridge !== undefined && before === undefined) await leave(bridge, kernel);
+  const reconciled = await reconcile(plan, scope, kernel).catch(async (error: unknown) => {
+    if (before !== undefined) claimBridge(before);
+    else if (bridge !== undefined) await leave(bridge, kernel);
     throw error;
   });
   if (bridge === undefined) unclaimBridge();
   const isLeft = bridge === undefined || (before !== undefined && !isSameBridge(before, bridge));
   if (isLeft) for (const database of present) await releaseBridges(database, kernel);
-  return done;
+  return reconciled;
 }
 
 /** A bridge that nothing else needs was made in vain. */

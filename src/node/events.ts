@@ -2,7 +2,7 @@
 // overlay's links, addresses, routes, neighbours, settings, sets and flows. A node wires pods all the time, and what is said of
 // those is passed over.
 import type { Kernel } from "../linux/kernel.ts";
-import { flowMonitorWords } from "../linux/ovs.ts";
+import { flowMonitorWords, isSwitchTunnel } from "../linux/ovs.ts";
 import { type Talker, talk } from "../linux/talk.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import { peerRouteProtocol, routeProtocol } from "../plan/ip-lines.ts";
@@ -90,11 +90,6 @@ export function isOfOverlay(line: string, underlay: string | undefined, bridge: 
 function namesIn(line: string): readonly string[] {
   const link = /^\[LINK\](?:Deleted )?[0-9]+: ([^\s:@]+)/.exec(line)?.[1];
   return link === undefined ? (line.replace(/^\[[A-Z]+\]/, "").match(words) ?? []) : [link];
-}
-
-/** A link that Open vSwitch makes for tunnel ports. */
-function isSwitchTunnel(name: string): boolean {
-  return /^(vxlan|genev)_sys_[0-9]+$/.test(name);
 }
 
 export function isOfPeerSets(line: string): boolean {

@@ -32,8 +32,14 @@ export interface PeerSetsState {
   readonly names: ReadonlySet<string> | undefined;
   readonly prefixes: ReadonlySet<string>;
   readonly addresses: ReadonlySet<string>;
-  /** The filter's rules as text, "port id"; undefined without a filter. */
-  readonly filter: string | undefined;
+  /** undefined without a filter. */
+  readonly filter: FilteredTunnel | "changed" | undefined;
+}
+
+/** What tunnel packets look like. */
+interface FilteredTunnel {
+  readonly port: number;
+  readonly id: number;
 }
 
 export async function readPeerSets(kernel: Kernel): Promise<PeerSetsState> {
@@ -62,7 +68,7 @@ export function stateAfter({ prefixes, filter }: PeerSets): PeerSetsState {
     names: new Set([...sets, chain]),
     prefixes: new Set(prefixes),
     addresses: new Set(filter?.addresses),
-    filter: filter && describeFilter(filter),
+    filter,
   };
 }
 
@@ -106,10 +112,8 @@ function removingLines({ names, prefixes }: PeerSetsState): string[] {
 
 export function peerSetsFault(wanted: PeerSets, state: PeerSetsState | undefined): Fault | undefined {
   if (state === undefined) return { expected: "sets of peers in table podwire", found: "none" };
-  const filter = wanted.filter && describeFilter(wanted.filter);
-  if (filter !== state.filter) {
-    return { expected: filter ?? "no filter", found: state.filter ?? "no filter" };
-  }
+  const [filter, found] = [describeFilter(wanted.filter), describeFilter(state.filter)];
+  if (filter !== found) return { expected: filter, found };
   return (
     difference(wanted.filter?.addresses ?? [], state.addresses, "may send") ??
     difference(wanted.prefixes, state.prefixes, "are without masquerading")
@@ -143,7 +147,7 @@ function filterLines(filter: PeerSets["filter"], { names, filter: found }: PeerS
   const missing = [...(names === undefined ? [`add table ${table}`] : []), ...sets];
   if (filter === undefined)
     return found === undefined ? missing : [...missing, `flush chain ${table} ${chain}`];
-  if (found === describeFilter(filter)) return missing;
+  if (describeFilter(found) === describeFilter(filter)) return missing;
   return [
     ...missing,
     `add chain ${table} ${chain} { type filter hook input priority filter; }`,
@@ -157,8 +161,11 @@ function filterLines(filter: PeerSets["filter"], { names, filter: found }: PeerS
   ];
 }
 
-function describeFilter({ port, id }: { readonly port: number; readonly id: number }): string {
-  return `a filter of port ${port} and VNI ${id}`;
+function describeFilter(filter: PeerSetsState["filter"]): string {
+  if (filter === undefined) return "no filter";
+  return filter === "changed"
+    ? "a filter that was changed"
+    : `a filter of port ${filter.port} and VNI ${filter.id}`;
 }
 
 function elementChanges(
@@ -213,7 +220,7 @@ function textOf(element: NftElement, family: number, isPrefix: boolean): string 
 }
 
 /** undefined unless the chain is hooked in and has the rules that this version makes. */
-function filterOf(objects: readonly NftObject[]): string | undefined {
+function filterOf(objects: readonly NftObject[]): PeerSetsState["filter"] {
   const isHookedIn = objects.some(({ chain: found }) => found?.name === chain && found.hook === "input");
   const rules = objects.flatMap(({ rule }) => (rule?.chain === chain ? rule : []));
   if (!isHookedIn || rules.length === 0) return undefined;
@@ -224,6 +231,6 @@ function filterOf(objects: readonly NftObject[]): string | undefined {
     rules.length === nftFamilies.length + 1 && texts.every((text) => text.includes('"drop":null'));
   const port = ports[0];
   if (!isWhole || port === undefined || id === undefined || ports.some((other) => other !== port))
-    return "a filter that was changed";
-  return describeFilter({ port: Number(port), id: Number(id) });
+    return "changed";
+  return { port: Number(port), id: Number(id) };
 }
