@@ -1,6 +1,7 @@
 // Makes the node's overlay what is desired, on the host and in Open vSwitch; nothing desired takes it all away. For whoever
 // holds the overlay's lock.
 import { outlastLinkRemovals, releaseBridges } from "../attachment/shared-links.ts";
+import { podsOn } from "../attachment/standing.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { defaultDatabase, isPresent, isSameBridge } from "../linux/ovs.ts";
 import { tunnelPort } from "../overlay/ovs-tunnel.ts";
@@ -21,7 +22,7 @@ export async function bringAbout(
     claimBridge(bridge);
     await outlastLinkRemovals(plan, kernel.deadline);
   }
-  const scope = { devices: overlayDevices, ports: [tunnelPort], databases: present };
+  const scope = { devices: overlayDevices, ports: [tunnelPort], databases: present, podsOn };
   const reconciled = await reconcile(plan, scope, kernel).catch(async (error: unknown) => {
     if (before !== undefined) claimBridge(before);
     else if (bridge !== undefined) await leave(bridge, kernel);

@@ -33,6 +33,8 @@ export interface Scope {
   /** The same of ports of Open vSwitch, whose databases these are. */
   readonly ports: readonly string[];
   readonly databases: readonly string[];
+  /** Pods whose links stand on a device, by names for people. */
+  readonly podsOn: (device: string) => readonly string[];
 }
 
 /**

@@ -13,6 +13,7 @@ import { type ObservedHost, observeHost } from "./observe-host.ts";
 import { removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
 import { describeObject, type Plan, type SttSettings } from "./plan.ts";
 import { reconcileOvs } from "./reconcile-ovs.ts";
+import { refuseLosses } from "./standing.ts";
 import { changeStt, sttSettingsOf, sttStateAfter } from "./stt.ts";
 import { refuseTakenPort } from "./tunnel-port.ts";
 
@@ -28,6 +29,7 @@ export interface Reconciled {
 /** Throws if the host cannot be made so; then it is as it was. */
 export async function reconcile(plan: Plan, scope: Scope, kernel: Kernel): Promise<Reconciled> {
   const host = await observeHost(kernel, plan);
+  refuseLosses(plan, host, scope);
   await refuseTakenPort(plan, scope, host, kernel);
   try {
     return await change(plan, scope, host, kernel);

@@ -164,6 +164,22 @@ test("a route that cannot be made leaves nothing of a first overlay", async () =
   expect(withoutSettings(await state())).toBe(withoutSettings(before));
 });
 
+test("a change that would take a pod's interface away is refused by its name, until the pod is gone", async () => {
+  await addPod(node, vxlan(), "one");
+  const [file = ""] = (await node.run("sh", "-c", "echo /var/lib/podwire/podnet/*.json")).split("\n");
+  const record = JSON.parse(fs.readFileSync(node.file(file), "utf8"));
+  // Not every kernel has ipvlan.
+  const type = { kind: "ipvlan", master: "pw-vxlan", mode: "l3", flag: "bridge" };
+  const plan = [...record.plan, { kind: "link", where: "pod", name: "eth9", type }];
+  node.write(file, JSON.stringify({ ...record, plan, pod: { name: "web", namespace: "default" } }));
+  const before = await state();
+  await refuse(vxlan(8472), /link pw-vxlan would have to go, .*: default\/web\. Delete these pods first/);
+  await refuse({ type: "none" }, /default\/web/);
+  expect(await state()).toBe(before);
+  await node.run("ip", "netns", "delete", "one");
+  await apply(vxlan(8472));
+});
+
 /** Applies the overlay with a kernel that refuses the first line with these words. */
 async function withIp(words: string, answer: string, overlay: object) {
   declare(node, overlay);
