@@ -3,9 +3,10 @@
 import { outlastLinkRemovals, releaseBridges } from "../attachment/shared-links.ts";
 import { podsOn } from "../attachment/standing.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { defaultDatabase, isPresent, isSameBridge } from "../linux/ovs.ts";
+import { changeFlows, defaultDatabase, isPresent, isSameBridge, OvsDownError } from "../linux/ovs.ts";
 import { tunnelPort } from "../overlay/ovs-tunnel.ts";
 import { overlayDevices } from "../overlay/registry.ts";
+import { ownCookies, removingFlowsLine } from "../plan/ovs-lines.ts";
 import type { BridgeName } from "../plan/plan.ts";
 import { type Reconciled, reconcile } from "../plan/reconcile.ts";
 import { claimBridge, claimedBridge, unclaimBridge } from "./claimed-bridge.ts";
@@ -28,10 +29,22 @@ export async function bringAbout(
     else if (bridge !== undefined) await leave(bridge, kernel);
     throw error;
   });
-  if (bridge === undefined) unclaimBridge();
   const isLeft = bridge === undefined || (before !== undefined && !isSameBridge(before, bridge));
+  if (isLeft && before !== undefined) await removeFlows(before, kernel);
+  if (bridge === undefined) unclaimBridge();
   if (isLeft) for (const database of present) await releaseBridges(database, kernel);
   return reconciled;
+}
+
+/** Also where somebody has taken the overlay's ports away before. */
+async function removeFlows(at: BridgeName, kernel: Kernel): Promise<void> {
+  if (!isPresent(at.database, kernel)) return;
+  try {
+    await changeFlows(at, [removingFlowsLine(ownCookies.overlay)], kernel);
+  } catch (error) {
+    // A bridge that is gone has no flows, and one whose switch is dead gets none back.
+    if (!(error instanceof OvsDownError)) throw error;
+  }
 }
 
 /** A bridge that nothing else needs was made in vain. */
