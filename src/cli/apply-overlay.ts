@@ -20,6 +20,8 @@ export interface OverlayReport {
   readonly mtu?: number;
   readonly changes: readonly { readonly verb: string; readonly what: string }[];
   readonly warnings: readonly string[];
+  /** What of it could not be made. */
+  readonly obstacles: readonly string[];
   /** Absent where no network wishes it. */
   readonly bypass?: {
     readonly mode: string;
@@ -31,13 +33,14 @@ export interface OverlayReport {
 
 export function overlayReport(
   { isSilent, declared }: Prepared,
-  { done, desired, bypass }: Applied,
+  { done, obstacles, desired, bypass }: Applied,
 ): OverlayReport {
   return {
     overlay: isSilent ? "left alone, no network is declared" : (declared?.config.type ?? "none"),
     ...(desired === undefined ? {} : { mtu: desired.mtu }),
     changes: done.map(({ verb, what }) => ({ verb, what })),
     warnings: desired?.warnings ?? [],
+    obstacles,
     ...(bypass === undefined ? {} : { bypass: bypassReport(bypass) }),
   };
 }

@@ -14,10 +14,19 @@ export const watch: Run = async (words, terminal) => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
   await keep({
     read: (before) => readDeclaration(confDir, before),
-    files: () => [confDir, nodeFile, ...listConfigurations(confDir).map((name) => path.join(confDir, name))],
+    files: () => [confDir, nodeFile, ...configurationsIn(confDir)],
     searchPath: process.env["PATH"],
     say: (message) => terminal.complain(`podwire: ${printable(message)}`),
     stop: stop.signal,
   });
   return 0;
 };
+
+/** What cannot be listed cannot be read either, which is said. */
+function configurationsIn(directory: string): string[] {
+  try {
+    return listConfigurations(directory).map((name) => path.join(directory, name));
+  } catch {
+    return [];
+  }
+}

@@ -28,6 +28,11 @@ export function isSameBridge(one: BridgeName, other: BridgeName): boolean {
   return one.bridge === other.bridge && one.database === other.database;
 }
 
+/** Whether it is the name of a link that Open vSwitch makes for tunnel ports. */
+export function isSwitchTunnel(link: string): boolean {
+  return /^(vxlan|genev)_sys_[0-9]+$/.test(link);
+}
+
 /**
  * One transaction of several commands, each with its words; waits until ovs-vswitchd has done it. Returns Open vSwitch's
  * words on what it could not set up although it is in the database now.

@@ -43,6 +43,15 @@ export function declaredBy(
   };
 }
 
+/** Who says that there is to be none: networks by their names, and node.json by a name that no network can have. */
+export function refusersAmong(networks: readonly NetworkConfig[], defaults: NodeConfig): string[] {
+  const isRefused = ({ overlay }: NodeConfig) => overlay?.type === "none";
+  return [
+    ...networks.filter(isRefused).map(({ name }) => name),
+    ...(isRefused(defaults) ? ["/etc/podwire/node.json"] : []),
+  ];
+}
+
 export function bridgeSettings({ datapath, ovs = {} }: NodeConfig): { readonly ovs?: OvsConfig } {
   return datapath === "ovs" ? { ovs } : {};
 }

@@ -4,18 +4,18 @@
 
 import { talkOfFlows } from "../linux/flow-talk.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { isSameBridge } from "../linux/ovs.ts";
+import { isSameBridge, isSwitchTunnel } from "../linux/ovs.ts";
 import { type Talker, talk } from "../linux/talk.ts";
 import { overlayDevices } from "../overlay/registry.ts";
-import { peerRouteProtocol } from "../plan/ip-lines.ts";
+import { peerRouteProtocol, routeProtocol } from "../plan/ip-lines.ts";
 import { ownCookies } from "../plan/ovs-lines.ts";
 import type { BridgeName } from "../plan/plan.ts";
 
 export interface Events {
-  /** Links whose state counts besides podwire's own. */
-  links: readonly string[];
+  /** The link to the other nodes. */
+  underlay: string | undefined;
   /** Listens to the bridge's flows, which first says what is there. Nothing is said of it while ovs-vswitchd does not run. */
-  followFlows(bridge: BridgeName | undefined): void;
+  followBridge(bridge: BridgeName | undefined): void;
   stop(): void;
 }
 
@@ -25,11 +25,13 @@ const restartMs = 1000;
 
 export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void): Events {
   const talkers = new Map<string, Talker>();
+  let bridgeLink: string | undefined;
   let flows: { readonly of: BridgeName; readonly talker: Talker } | undefined;
   let isStopped = false;
   const events: Events = {
-    links: [],
-    followFlows: (bridge) => {
+    underlay: undefined,
+    followBridge: (bridge) => {
+      bridgeLink = bridge?.bridge;
       if (flows !== undefined && bridge !== undefined && isSameBridge(flows.of, bridge)) return;
       flows?.talker.stop();
       flows = undefined;
@@ -63,7 +65,7 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
       }, restartMs).unref();
     });
   };
-  begin("ip", ipWords, (line) => isOfOverlay(line, events.links));
+  begin("ip", ipWords, (line) => isOfOverlay(line, events.underlay, bridgeLink));
   begin("nft", ["monitor"], isOfPeerSets);
   return events;
 }
@@ -71,19 +73,24 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
 const words = /[^\s:@\\]+/g;
 
 /** "[ROUTE]Deleted 10.244.2.0/24 via 192.0.2.2 dev eth0 proto 120" */
-export function isOfOverlay(line: string, links: readonly string[]): boolean {
+export function isOfOverlay(line: string, underlay: string | undefined, bridge: string | undefined): boolean {
   if (line.includes(` proto ${peerRouteProtocol} `)) return true;
-  const named: readonly string[] = line.replace(/^\[[A-Z]+\]/, "").match(words) ?? [];
+  // Pods' routes, which are on the bridge too.
+  if (line.includes(` proto ${routeProtocol} `)) return false;
+  const named = namesIn(line);
   if (overlayDevices.some((device) => named.includes(device)) || named.some(isSwitchTunnel)) return true;
   // Neighbours of the underlay come and go.
   if (line.startsWith("[NEIGH]")) return false;
   if (line.startsWith("[NETCONF]") && named.includes("all")) return true;
-  return named.includes("default") || links.some((link) => named.includes(link));
+  if (named.includes("default") || (underlay !== undefined && named.includes(underlay))) return true;
+  // Pods' addresses and routes are on it.
+  return bridge !== undefined && /^\[(LINK|ADDR)\]/.test(line) && named.includes(bridge);
 }
 
-/** A link that Open vSwitch makes for tunnel ports. */
-function isSwitchTunnel(name: string): boolean {
-  return /^(vxlan|genev)_sys_[0-9]+$/.test(name);
+/** Of a link only its own name, not what it stands on ("pw0123@eth0") or is a port of: those of pods come and go. */
+function namesIn(line: string): readonly string[] {
+  const link = /^\[LINK\](?:Deleted )?[0-9]+: ([^\s:@]+)/.exec(line)?.[1];
+  return link === undefined ? (line.replace(/^\[[A-Z]+\]/, "").match(words) ?? []) : [link];
 }
 
 export function isOfPeerSets(line: string): boolean {

@@ -5,6 +5,7 @@ import type { NetworkConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
 import type { Log } from "../log.ts";
+import { overlayUnusable } from "../plan/fault.ts";
 import { bringAbout } from "./bring-about.ts";
 import {
   bridgeSettings,
@@ -29,7 +30,10 @@ import {
   writeStamp,
 } from "./stamp.ts";
 
-/** `isInUse`: whether a network has pods. */
+/**
+ * `isInUse`: whether a network has pods. What somebody else's route is in the way of keeps pods from being added only where the
+ * overlay was never there before: who sets a node up has to hear of it, and one whose peers come and go has to start pods.
+ */
 export async function applyNetwork(
   network: NetworkConfig,
   kernel: Kernel,
@@ -42,19 +46,23 @@ export async function applyNetwork(
     const fresh = freshStamp(network);
     if (fresh !== undefined) return fresh;
     const key = keyOf(network);
+    const before = readStamp(network.name);
     const declared = declarationFor(network, isInUse);
     const { config } = declared;
     let desired: Desired;
     try {
       desired = await desiredOverlay(declared, kernel);
     } catch (error) {
-      return keptStamp(network, toCniError(error), log);
+      return keptStamp(network, before, toCniError(error), log);
     }
-    const done = await bringAbout(desired, kernel);
-    for (const warning of desired.warnings) log.warn(warning);
+    // First: nobody may go by what is about to change, also if that fails or podwire is killed.
+    if (before?.key !== key) removeStamp(network.name);
+    const { done, obstacles } = await bringAbout(desired, kernel);
+    if (obstacles.length > 0 && !isSameOverlay(before, network)) throw overlayUnusable(obstacles.join("; "));
+    for (const warning of [...desired.warnings, ...obstacles]) log.warn(warning);
     log.info(`overlay ${config.type} applied, changes: ${done.length}`);
     const named = { config, own: ownPrefixes(network), networks: [network.name], ...bridgeSettings(network) };
-    const stamp = stampOf(named, desired, key);
+    const stamp = stampOf(named, desired, key, obstacles);
     writeStamp(network.name, stamp);
     return stamp;
   });
@@ -89,12 +97,15 @@ function bridgeAmong(network: NetworkConfig, others: readonly OtherStamp[]): { r
 }
 
 /** A file of peers that is broken now must not keep pods from being added: what was applied before stays. */
-function keptStamp({ name, overlay }: NetworkConfig, fault: CniError, log: Log): Stamp {
-  const stamp = readStamp(name);
-  const isSame = stamp?.overlay === describeOverlay(overlay) && overlay?.peersFile !== undefined;
-  if (stamp === undefined || !isSame || fault.code !== ErrorCode.invalidConfig) throw fault;
+function keptStamp(network: NetworkConfig, stamp: Stamp | undefined, fault: CniError, log: Log): Stamp {
+  const isKept = network.overlay?.peersFile !== undefined && fault.code === ErrorCode.invalidConfig;
+  if (!isKept || !isSameOverlay(stamp, network)) throw fault;
   log.warn(`the overlay stays as it was applied last: ${fault.details}`);
   return stamp;
+}
+
+function isSameOverlay(stamp: Stamp | undefined, { overlay }: NetworkConfig): stamp is Stamp {
+  return stamp?.overlay === describeOverlay(overlay);
 }
 
 type OtherStamp = Stamp & { readonly network: string };

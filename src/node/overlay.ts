@@ -19,12 +19,13 @@ import { bringAbout } from "./bring-about.ts";
 import { applyBypass, type BypassOutcome } from "./bypass.ts";
 import { noOverlay, overlayPart } from "./bypass-plan.ts";
 import { readBypassRecord, type WishingNetwork, wishingNetwork } from "./bypass-record.ts";
-import { type DeclaredOverlay, declaredBy, describeOverlay } from "./declared.ts";
+import { type DeclaredOverlay, declaredBy, describeOverlay, refusersAmong } from "./declared.ts";
 import { peerEntries } from "./peers-file.ts";
 import {
   keyOf,
   lockFile,
   makeStampDirectory,
+  readStamp,
   removeStamp,
   type Stamp,
   stampedNetworks,
@@ -100,6 +101,8 @@ function settled(desired: Desired): Desired {
 
 export interface Applied {
   readonly done: readonly Done[];
+  /** What of it could not be made, and why; all else is as declared. */
+  readonly obstacles: readonly string[];
   /** undefined where no overlay is declared. */
   readonly desired?: Desired;
   /** undefined where no network wishes it. */
@@ -111,6 +114,8 @@ export interface Prepared {
   /** Nothing says anything of an overlay, not even that there is none: then whatever there is stays. */
   readonly isSilent: boolean;
   readonly declared: DeclaredOverlay | undefined;
+  /** Who says that there is to be no overlay. */
+  readonly refusers: readonly string[];
   readonly entries: readonly PeerEntry[];
   /** By the networks that use the overlay. */
   readonly keys: ReadonlyMap<string, string>;
@@ -133,10 +138,27 @@ export function prepare(
   return {
     isSilent,
     declared,
+    refusers: refusersAmong(networks, defaults),
     entries,
     keys,
     bypass: networks.flatMap((network) => wishingNetwork(network) ?? []),
   };
+}
+
+/**
+ * Whether an overlay is not declared any more although nobody took it back: whoever wants none says so, and files that declare
+ * one may be about to come back. Who said none all the while spoke of something else.
+ */
+export function isLostSightOf(before: Prepared, now: Prepared): boolean {
+  const isLost = before.declared !== undefined && now.declared === undefined;
+  return isLost && now.refusers.every((name) => before.refusers.includes(name));
+}
+
+/** With the same peers too. */
+export function isSameDeclaration(one: Prepared, other: Prepared): boolean {
+  const textOf = ({ declared, keys, entries }: Prepared) =>
+    JSON.stringify([describeOverlay(declared?.config), [...keys], entries]);
+  return textOf(one) === textOf(other);
 }
 
 /**
@@ -148,19 +170,33 @@ export async function applyNode(
   kernel: Kernel,
   present?: Desired,
 ): Promise<Applied> {
-  if (isSilent && readBypassRecord() === undefined) return { done: [] };
+  if (isSilent && readBypassRecord() === undefined) return nothingDone;
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
-    if (isSilent) return withBypass({ done: [] }, bypass, kernel);
+    if (isSilent) return withBypass(nothingDone, bypass, kernel);
     const desired = declared && (await desiredOverlay(declared, kernel, entries, present !== undefined));
-    const done =
-      (present && desired && (await amend(present.plan, desired.plan, kernel))) ??
-      (await bringAbout(desired, kernel));
-    for (const old of stampedNetworks().filter((name) => !keys.has(name))) removeStamp(old);
-    if (declared === undefined || desired === undefined) return withBypass({ done }, bypass, kernel);
-    for (const [network, key] of keys) writeStamp(network, stampOf(declared, desired, key));
-    return withBypass({ done, desired: settled(desired) }, bypass, kernel);
+    removeOtherStamps(keys);
+    const amended = present && desired && (await amend(present.plan, desired.plan, kernel));
+    const { done, obstacles } =
+      amended === undefined ? await bringAbout(desired, kernel) : { done: amended, obstacles: [] };
+    if (declared === undefined || desired === undefined) {
+      return withBypass({ done, obstacles }, bypass, kernel);
+    }
+    for (const [network, key] of keys) {
+      writeStamp(network, stampOf(declared, desired, key, obstacles));
+    }
+    return withBypass({ done, obstacles, desired: settled(desired) }, bypass, kernel);
   });
+}
+
+const nothingDone: Applied = { done: [], obstacles: [] };
+
+/** First: nobody may go by what is about to change, also if that fails or podwire is killed. */
+function removeOtherStamps(keys: ReadonlyMap<string, string>): void {
+  for (const name of stampedNetworks()) {
+    const key = keys.get(name);
+    if (key === undefined || readStamp(name)?.key !== key) removeStamp(name);
+  }
 }
 
 async function withBypass(
@@ -174,9 +210,15 @@ async function withBypass(
   return bypass === undefined ? applied : { ...applied, bypass };
 }
 
-export function stampOf({ config, own, ovs }: DeclaredOverlay, desired: Desired, key: string): Stamp {
+export function stampOf(
+  { config, own, ovs }: DeclaredOverlay,
+  desired: Desired,
+  key: string,
+  obstacles: readonly string[],
+): Stamp {
   return {
     key,
+    isWhole: obstacles.length === 0,
     overlay: describeOverlay(config),
     own: own.map(formatPrefix),
     underlay: desired.underlay.link,

@@ -17,6 +17,8 @@ export const lockFile = path.join(runDirectory, "overlay.lock");
 export interface Stamp {
   /** All that the plan follows from but for the host's state. */
   readonly key: string;
+  /** Whether nothing was in the way of any part. */
+  readonly isWhole: boolean;
   readonly overlay: string;
   /** Prefixes of the network's own pods. */
   readonly own: readonly string[];
@@ -57,7 +59,7 @@ export function fileState(file: string): string {
 /** What was applied if nothing that can be seen cheaply has changed since. */
 export function freshStamp(network: NetworkConfig): Stamp | undefined {
   const stamp = readStamp(network.name);
-  if (stamp === undefined || stamp.key !== keyOf(network)) return undefined;
+  if (!stamp?.isWhole || stamp.key !== keyOf(network)) return undefined;
   const isThere = stamp.device === undefined || hostLinkExists(stamp.device);
   const isSameSwitch = stamp.bridge === undefined || switchIdentity(stamp.bridge) === stamp.bridge.identity;
   return isThere && isSameSwitch && linkMtu(stamp.underlay) === stamp.underlayMtu ? stamp : undefined;

@@ -15,13 +15,13 @@ import { presentModule } from "./bypass-record.ts";
 import { followDirectories } from "./directories.ts";
 import { listen } from "./events.ts";
 import { keepLease } from "./lease.ts";
-import { type Applied, applyNode, type Prepared } from "./overlay.ts";
+import { type Applied, applyNode, isLostSightOf, isSameDeclaration, type Prepared } from "./overlay.ts";
 import { fileState } from "./stamp.ts";
 
 export interface Keeping {
   /** Throws what is wrong with the configuration. `before` is what was read last. */
   readonly read: (before: Prepared | undefined) => Prepared;
-  /** Files and directories that `read` depends on. */
+  /** Files and directories that `read` depends on. Does not throw. */
   readonly files: () => readonly string[];
   readonly searchPath: string | undefined;
   /** What people should know. */
@@ -35,6 +35,8 @@ const lookMs = 500;
 const settleMs = 20;
 const leastPauseMs = 200;
 const retryMs = 1000;
+/** What is in the way may be so for days. */
+const obstructedMs = 5000;
 /** Of one round. */
 const timeoutMs = 60_000;
 /** In case something was missed all the same. */
@@ -45,6 +47,8 @@ interface State {
   files: string;
   /** Of the last round; said once. */
   fault: string | undefined;
+  /** Of the last repair of pods; said once too. */
+  podFault: string | undefined;
   applied: Applied | undefined;
   /** What was said of the bypass last. */
   bypass: string | undefined;
@@ -62,6 +66,7 @@ export async function keep(keeping: Keeping): Promise<void> {
     good: undefined,
     files: "",
     fault: undefined,
+    podFault: undefined,
     applied: undefined,
     bypass: undefined,
     module: "",
@@ -75,8 +80,13 @@ export async function keep(keeping: Keeping): Promise<void> {
   };
   const events = listen({ searchPath: keeping.searchPath }, harm);
   const look = () => {
-    if (hasBeenTouched(state)) harm();
-    else if (filesOf(state, keeping) !== state.files) bell.ring();
+    try {
+      if (hasBeenTouched(state)) harm();
+      else if (filesOf(state, keeping) !== state.files) bell.ring();
+    } catch {
+      // What cannot be read a round says.
+      harm();
+    }
   };
   const looking = setInterval(look, lookMs);
   const safety = setInterval(() => {
@@ -89,14 +99,14 @@ export async function keep(keeping: Keeping): Promise<void> {
     while (!keeping.stop.aborted) {
       await sleep(settleMs);
       bell.reset();
-      const isDone = await round(state, keeping);
+      const patienceMs = await round(state, keeping);
       await repairPods(state, keeping);
       collectGarbage();
-      events.links = linksOf(state.applied);
-      events.followFlows(state.applied?.desired?.bridge);
+      events.underlay = state.applied?.desired?.underlay.link;
+      events.followBridge(state.applied?.desired?.bridge);
       directories.follow([...keeping.files(), ...peersFileOf(state.good)].map((file) => path.dirname(file)));
       await sleep(leastPauseMs);
-      await bell.rung(isDone ? undefined : retryMs);
+      await bell.rung(patienceMs);
     }
   } finally {
     clearInterval(looking);
@@ -107,49 +117,59 @@ export async function keep(keeping: Keeping): Promise<void> {
   }
 }
 
-function linksOf(applied: Applied | undefined): string[] {
-  const { underlay, bridge } = applied?.desired ?? {};
-  return [
-    ...(underlay === undefined ? [] : [underlay.link]),
-    ...(bridge === undefined ? [] : [bridge.bridge]),
-  ];
-}
-
-/** Returns whether the kernel is now as declared. */
-async function round(state: State, keeping: Keeping): Promise<boolean> {
+/** Returns after which time to try again: undefined if the kernel is now as declared. */
+async function round(state: State, keeping: Keeping): Promise<number | undefined> {
   const { say, searchPath } = keeping;
   const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
   let newFault: string | undefined;
+  let patienceMs: number | undefined;
   const isFirst = state.good === undefined;
   const began = performance.now();
   state.files = filesOf(state, keeping);
   state.module = presentModule();
+  let found: Prepared | undefined;
   try {
-    const found = keeping.read(state.good);
-    if (found.isSilent && state.good?.declared !== undefined) throw nothingConfigured();
+    found = keeping.read(state.good);
+    if (state.good !== undefined && isLostSightOf(state.good, found)) throw nothingDeclared();
     const present = state.isKnown ? state.applied?.desired : undefined;
     state.isKnown = true;
-    tell(await applyNode(found, kernel, present), state, say, began);
+    const applied = await applyNode(found, kernel, present);
+    tell(applied, state, say, began);
     state.good = found;
+    if (applied.obstacles.length > 0) {
+      state.isKnown = false;
+      newFault = `something is in the way of the overlay: ${applied.obstacles.join("; ")}`;
+      patienceMs = obstructedMs;
+    }
   } catch (error) {
     state.isKnown = false;
+    patienceMs = retryMs;
     const fault = toCniError(error);
     newFault = describe(fault);
-    if (isBadConfiguration(fault)) newFault += await keepGood(state, kernel, say);
+    if (isBadConfiguration(fault) || isRefusedChange(fault, found, state.good)) {
+      newFault += await keepGood(state, kernel, say);
+    }
   }
   if (newFault !== undefined && newFault !== state.fault) say(newFault);
   if (newFault === undefined && (isFirst || state.fault !== undefined)) {
     say(`overlay ${state.good?.declared?.config.type ?? "none"}: all is as declared`);
   }
   state.fault = newFault;
-  return newFault === undefined;
+  return patienceMs;
 }
 
 async function repairPods(state: State, { say, searchPath }: Keeping): Promise<void> {
-  for (const bridge of unrepaired(state)) {
-    state.repaired.set(bridge.bridge, bridge.identity);
-    const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
-    await repairAfterRestart(bridge, kernel, { warn: say });
+  try {
+    for (const bridge of unrepaired(state)) {
+      state.repaired.set(bridge.bridge, bridge.identity);
+      const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
+      await repairAfterRestart(bridge, kernel, { warn: say });
+      state.podFault = undefined;
+    }
+  } catch (error) {
+    const fault = `pods cannot be repaired: ${describe(toCniError(error))}`;
+    if (fault !== state.podFault) say(fault);
+    state.podFault = fault;
   }
 }
 
@@ -157,11 +177,10 @@ function unrepaired({ repaired }: State): ReturnType<typeof restartedSwitches> {
   return restartedSwitches().filter(({ bridge, identity }) => repaired.get(bridge) !== identity);
 }
 
-/** Whoever wants no overlay says so; files that are not there may be about to come back. */
-function nothingConfigured(): CniError {
+function nothingDeclared(): CniError {
   const details =
-    "there is no network of podwire, nor an overlay in node.json; overlay.type none would take it away";
-  return new CniError(ErrorCode.invalidConfig, "no network is configured any more", details);
+    "neither networks of podwire nor node.json declare one; overlay.type none would take it away";
+  return new CniError(ErrorCode.invalidConfig, "no overlay is declared any more", details);
 }
 
 function isBadConfiguration({ code }: CniError): boolean {
@@ -173,6 +192,16 @@ function isBadConfiguration({ code }: CniError): boolean {
     ErrorCode.incompatibleVersion,
   ];
   return codes.includes(code);
+}
+
+/** What the kernel does not take is no reason to let go of what it had until then. */
+function isRefusedChange(
+  { code }: CniError,
+  found: Prepared | undefined,
+  good: Prepared | undefined,
+): boolean {
+  const codes: readonly number[] = [ErrorCode.overlayUnusable, ErrorCode.kernelRefused, ErrorCode.ovsRefused];
+  return codes.includes(code) && good !== undefined && found !== undefined && !isSameDeclaration(found, good);
 }
 
 /** What was good is repaired meanwhile. Returns how to end the sentence. */

@@ -1,10 +1,13 @@
 // From what a host has to what a plan wants of it, as lines for `ip -batch`: set differences, so that a change of one among
 // thousands of peers is a line or two. What is new is made before what is stale goes, and a route is replaced in one step,
 // so that traffic that needs neither goes on.
+import { isSwitchTunnel } from "../linux/ovs.ts";
+import { foreignRoutes } from "./foreign-routes.ts";
 import { makingLines, peerRouteProtocol, routeLine, upLines } from "./ip-lines.ts";
 import { nextHopRoute } from "./next-hop.ts";
 import type { ObservedLink, ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
+import { isMain, isOfSwitch, isOwnRoute } from "./own.ts";
 import { describeObject, type Link, type Plan, type PlanObject, type Route } from "./plan.ts";
 import {
   destinationOf,
@@ -19,8 +22,6 @@ export interface Change {
   /** For people: "route 10.244.2.0/24 dev pw-vxlan on the host". */
   readonly what: string;
   readonly verb: "made" | "changed" | "removed";
-  /** Takes back what the line makes. */
-  readonly undo?: string;
 }
 
 export type Done = Pick<Change, "what" | "verb">;
@@ -32,6 +33,31 @@ export interface Scope {
   /** The same of ports of Open vSwitch, whose databases these are. */
   readonly ports: readonly string[];
   readonly databases: readonly string[];
+  /** Pods whose links stand on a device, by names for people. */
+  readonly podsOn: (device: string) => readonly string[];
+}
+
+/**
+ * Devices that are to be made, which are down yet and take no packets. What has their name or their port goes first, but Open vSwitch's
+ * ports go by themselves.
+ */
+export function newDevices(plan: Plan, host: ObservedHost, { devices }: Scope): Change[] {
+  return plan.flatMap((object): Change[] => {
+    if (object.kind !== "link" || object.type.kind !== "tunnel" || object.type.driver === "stt") return [];
+    const { name, type } = object;
+    const found = host.link("host", name);
+    if (isOfSwitch(found) || (found !== undefined && !isOfOtherKind(object, found))) return [];
+    const atPort = host.links.filter(({ linkinfo }) => linkinfo?.info_data?.port === type.port);
+    if (atPort.some(({ ifname }) => isSwitchTunnel(ifname))) return [];
+    const inTheWay = devices.filter(
+      (device) => device === name || atPort.some(({ ifname }) => ifname === device),
+    );
+    const [line = ""] = makingLines(object);
+    return [
+      ...inTheWay.filter((device) => host.link("host", device) !== undefined).map(deletion),
+      { line, what: describeObject(object), verb: "made" },
+    ];
+  });
 }
 
 /** Links first: with a new one all that stands on it is to be made again. */
@@ -42,14 +68,7 @@ export function linkChanges(plan: Plan, host: ObservedHost): Change[] {
 function changesOfLink(wanted: Link, host: ObservedHost): Change[] {
   const found = host.link("host", wanted.name);
   const what = describeObject(wanted);
-  const making = makingLines(wanted).map(
-    (line, index): Change => ({
-      line,
-      what,
-      verb: "made",
-      ...(index === 0 ? { undo: deletion(wanted.name).line } : {}),
-    }),
-  );
+  const making = makingLines(wanted).map((line): Change => ({ line, what, verb: "made" }));
   // Open vSwitch made it before, and nobody else can.
   if (found === undefined && wanted.type.kind !== "ovs") return making;
   if (found === undefined) return [];
@@ -75,7 +94,8 @@ function deletion(name: string): Change {
 /** All but links, and what is stale last. */
 export function objectChanges(plan: Plan, host: ObservedHost, scope: Scope): Change[] {
   const own = plan.filter(({ kind }) => kind === "address" || kind === "neighbour" || kind === "route");
-  const faulty = own.filter((object) => !isAsPlanned(object, host));
+  const blocked = new Set<PlanObject>(foreignRoutes(plan, host).map(({ wanted }) => wanted));
+  const faulty = own.filter((object) => !blocked.has(object) && !isAsPlanned(object, host));
   return [
     ...faulty.flatMap((object) => changesOf(object, host)),
     ...staleRoutes(plan, host),
@@ -99,7 +119,7 @@ function changesOf(object: PlanObject, host: ObservedHost): Change[] {
       if (guide === undefined) return changes;
       const { verb } = changes[0] ?? { verb: "made" };
       return [
-        { line: `route replace ${guide}`, what, verb, undo: `route delete ${guide}` },
+        { line: `route replace ${guide}`, what, verb },
         ...changes,
         { line: `route delete ${guide}`, what, verb },
       ];
@@ -113,7 +133,7 @@ function changesOfRoute(object: Route, host: ObservedHost): Change[] {
   const what = describeObject(object);
   const own = ownRoutesTo(object, host);
   if (own.length === 0) {
-    return [{ line: routeLine(object), what, verb: "made", undo: routeLine(object, "delete") }];
+    return [{ line: routeLine(object), what, verb: "made" }];
   }
   const inTheWay = own.filter(({ dev = "" }) => isInTheWay(object, dev)).map(deletionOf);
   return [...inTheWay, routeLine(object, "replace")].map((line) => ({ line, what, verb: "changed" }));
@@ -122,7 +142,7 @@ function changesOfRoute(object: Route, host: ObservedHost): Change[] {
 /** Of this plan's own making, which a replacement takes the place of. */
 function ownRoutesTo(wanted: Route, host: ObservedHost): ObservedRoute[] {
   const found = routesByDestination(host.allRoutes).get(wanted.dst) ?? [];
-  return found.filter((route) => isOwn(route) && (route.metric ?? 0) === metricOf(wanted));
+  return found.filter((route) => isOwnRoute(route) && (route.metric ?? 0) === metricOf(wanted));
 }
 
 /**
@@ -141,38 +161,16 @@ function deletionOf(route: ObservedRoute): string {
   );
 }
 
-function isOwn({ protocol }: ObservedRoute): boolean {
-  return protocol === String(peerRouteProtocol);
-}
-
 /** IP6_RT_PRIO_USER is the kernel's default for IPv6. */
 function metricOf({ dst, priority }: Route): number {
   return priority ?? (dst.includes(":") ? 1024 : 0);
-}
-
-/** Somebody else's route to a wanted destination. */
-export function foreignRoute(
-  plan: Plan,
-  host: ObservedHost,
-): { wanted: Route; found: ObservedRoute } | undefined {
-  const routes = routesByDestination(host.allRoutes);
-  for (const object of plan) {
-    if (object.kind !== "route") continue;
-    const found = routes.get(object.dst)?.find((route) => !isOwn(route) && isMain(route));
-    if (found !== undefined) return { wanted: object, found };
-  }
-  return undefined;
-}
-
-function isMain({ table }: ObservedRoute): boolean {
-  return table === undefined || table === "254";
 }
 
 function staleRoutes(plan: Plan, host: ObservedHost): Change[] {
   const wanted = new Set(
     plan.flatMap((object) => (object.kind === "route" ? `${object.dst} ${metricOf(object)}` : [])),
   );
-  return host.allRoutes.filter(isOwn).flatMap((route): Change[] => {
+  return host.allRoutes.filter(isOwnRoute).flatMap((route): Change[] => {
     const dst = destinationOf(route);
     if (wanted.has(`${dst} ${route.metric ?? 0}`)) return [];
     return [{ line: deletionOf(route), what: `route ${dst} dev ${route.dev} on the host`, verb: "removed" }];

@@ -15,6 +15,7 @@ import type { SttStates } from "./stt.ts";
 export interface ObservedLink {
   readonly ifname: string;
   readonly ifindex: number;
+  readonly ifalias?: string | undefined;
   readonly altnames?: readonly string[];
   /** Name of the link that it stands on, if that is in the same netns, and its index in any case. */
   readonly link?: string;

@@ -32,8 +32,14 @@ export interface PeerSetsState {
   readonly names: ReadonlySet<string> | undefined;
   readonly prefixes: ReadonlySet<string>;
   readonly addresses: ReadonlySet<string>;
-  /** The filter's rules as text, "port id"; undefined without a filter. */
-  readonly filter: string | undefined;
+  /** undefined without a filter. */
+  readonly filter: FilteredTunnel | "changed" | undefined;
+}
+
+/** What tunnel packets look like. */
+interface FilteredTunnel {
+  readonly port: number;
+  readonly id: number;
 }
 
 export async function readPeerSets(kernel: Kernel): Promise<PeerSetsState> {
@@ -62,33 +68,52 @@ export function stateAfter({ prefixes, filter }: PeerSets): PeerSetsState {
     names: new Set([...sets, chain]),
     prefixes: new Set(prefixes),
     addresses: new Set(filter?.addresses),
-    filter: filter && describeFilter(filter),
+    filter,
   };
 }
 
-/** Takes away what no network's masquerading needs any more. */
+/** Takes away what no network's masquerading needs any more. `state`: as it was read last. */
 export async function removePeerSets(state: PeerSetsState, kernel: Kernel): Promise<boolean> {
-  const { names } = state;
-  if (names === undefined) return false;
+  const lines = removingLines(state);
+  if (lines.length === 0) return false;
+  const refusal = await nftApply(`${lines.join("\n")}\n`, kernel);
+  if (refusal === undefined) return true;
+  // An ADD may have begun to masquerade since: it takes no lock.
+  const since = await readPeerSets(kernel);
+  if (removingLines(since).join() === lines.join()) throw nftRefused("sets of peers", refusal);
+  return removePeerSets(since, kernel);
+}
+
+/**
+ * nft deletes a table with all that is in it. Masquerading refers to both sets of prefixes, so that their deletion, and the table's
+ * with it, is refused while there is some.
+ */
+function removingLines({ names, prefixes }: PeerSetsState): string[] {
+  if (names === undefined) return [];
   const filter = [chain, ...nftFamilies.map(({ number }) => addressSet(number))].filter((name) =>
     names.has(name),
   );
-  const prefixes = nftFamilies.map(({ number }) => prefixSet(number)).filter((name) => names.has(name));
-  const isInUse = [...names].some((name) => name.startsWith("masquerade-"));
-  if (isInUse && filter.length === 0 && state.prefixes.size === 0) return false;
-  const isAlone = names.size === filter.length + prefixes.length;
-  if (isAlone) return runLines([`delete table ${table}`], kernel);
+  const sets = nftFamilies.map(({ number }) => prefixSet(number));
   const deletion = (name: string) => `delete ${name === chain ? "chain" : "set"} ${table} ${name}`;
-  const verb = isInUse ? (name: string) => `flush set ${table} ${name}` : deletion;
-  return runLines([...filter.map(deletion), ...prefixes.map(verb)], kernel);
+  const isInUse = [...names].some((name) => name.startsWith("masquerade-"));
+  if (isInUse) {
+    if (filter.length === 0 && prefixes.size === 0) return [];
+    const flushed = sets.filter((name) => names.has(name)).map((name) => `flush set ${table} ${name}`);
+    return [...filter.map(deletion), ...flushed];
+  }
+  const own = new Set([...filter, ...sets]);
+  const isAlone = [...names].every((name) => own.has(name));
+  return [
+    ...prefixSetLines(),
+    ...[...filter, ...sets].map(deletion),
+    ...(isAlone ? [`delete table ${table}`] : []),
+  ];
 }
 
 export function peerSetsFault(wanted: PeerSets, state: PeerSetsState | undefined): Fault | undefined {
   if (state === undefined) return { expected: "sets of peers in table podwire", found: "none" };
-  const filter = wanted.filter && describeFilter(wanted.filter);
-  if (filter !== state.filter) {
-    return { expected: filter ?? "no filter", found: state.filter ?? "no filter" };
-  }
+  const [filter, found] = [describeFilter(wanted.filter), describeFilter(state.filter)];
+  if (filter !== found) return { expected: filter, found };
   return (
     difference(wanted.filter?.addresses ?? [], state.addresses, "may send") ??
     difference(wanted.prefixes, state.prefixes, "are without masquerading")
@@ -122,7 +147,7 @@ function filterLines(filter: PeerSets["filter"], { names, filter: found }: PeerS
   const missing = [...(names === undefined ? [`add table ${table}`] : []), ...sets];
   if (filter === undefined)
     return found === undefined ? missing : [...missing, `flush chain ${table} ${chain}`];
-  if (found === describeFilter(filter)) return missing;
+  if (describeFilter(found) === describeFilter(filter)) return missing;
   return [
     ...missing,
     `add chain ${table} ${chain} { type filter hook input priority filter; }`,
@@ -136,8 +161,11 @@ function filterLines(filter: PeerSets["filter"], { names, filter: found }: PeerS
   ];
 }
 
-function describeFilter({ port, id }: { readonly port: number; readonly id: number }): string {
-  return `a filter of port ${port} and VNI ${id}`;
+function describeFilter(filter: PeerSetsState["filter"]): string {
+  if (filter === undefined) return "no filter";
+  return filter === "changed"
+    ? "a filter that was changed"
+    : `a filter of port ${filter.port} and VNI ${filter.id}`;
 }
 
 function elementChanges(
@@ -192,7 +220,7 @@ function textOf(element: NftElement, family: number, isPrefix: boolean): string 
 }
 
 /** undefined unless the chain is hooked in and has the rules that this version makes. */
-function filterOf(objects: readonly NftObject[]): string | undefined {
+function filterOf(objects: readonly NftObject[]): PeerSetsState["filter"] {
   const isHookedIn = objects.some(({ chain: found }) => found?.name === chain && found.hook === "input");
   const rules = objects.flatMap(({ rule }) => (rule?.chain === chain ? rule : []));
   if (!isHookedIn || rules.length === 0) return undefined;
@@ -203,6 +231,6 @@ function filterOf(objects: readonly NftObject[]): string | undefined {
     rules.length === nftFamilies.length + 1 && texts.every((text) => text.includes('"drop":null'));
   const port = ports[0];
   if (!isWhole || port === undefined || id === undefined || ports.some((other) => other !== port))
-    return "a filter that was changed";
-  return describeFilter({ port: Number(port), id: Number(id) });
+    return "changed";
+  return { port: Number(port), id: Number(id) };
 }

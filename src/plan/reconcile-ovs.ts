@@ -1,10 +1,9 @@
 // The part of a plan that is in Open vSwitch, made real again and again: what is stale goes first, because a UDP port
 // serves one tunnel, be it the kernel's own device or a bridge's port.
-import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
-import { ipApply, ipAsk } from "../linux/ip.ts";
+import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { changeFlows, isPresent, isSameBridge, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
-import { idOf, mapOf, membersOf } from "../linux/ovs-rows.ts";
+import { idOf, membersOf } from "../linux/ovs-rows.ts";
 import type { Done, Scope } from "./changes.ts";
 import type { ObservedHost } from "./observe-host.ts";
 import { applyOvs } from "./ovs.ts";
@@ -15,7 +14,7 @@ import {
   removingFlowsLine,
   removingPortWords,
 } from "./ovs-lines.ts";
-import { describeObject, type OvsPort, type OvsTunnel, type Plan } from "./plan.ts";
+import { describeObject, type Plan } from "./plan.ts";
 import { isAsPlanned } from "./verify.ts";
 
 /** Returns what was done, after which the host is another one. */
@@ -32,7 +31,6 @@ export async function reconcileOvs(
   }
   const faulty = wanted.filter((object) => !isAsPlanned(object, host));
   if (faulty.length === 0) return stale;
-  await refuseOthers(wanted, kernel);
   const devices = await removeDevices(wanted, scope, host, kernel);
   await make(faulty, host, kernel);
   return [
@@ -121,54 +119,6 @@ async function make(faulty: readonly OvsObject[], host: ObservedHost, kernel: Ke
         false,
       );
     }
-    throw (await portInUse(toCniError(error), ports, kernel)) ?? error;
+    throw error;
   }
-}
-
-type TunnelPort = OvsPort & { readonly type: OvsTunnel };
-
-function tunnelIn(objects: readonly OvsObject[]): TunnelPort | undefined {
-  return objects.find((object): object is TunnelPort => object.kind === "ovs-port" && "port" in object.type);
-}
-
-/** IANA's numbers, which Open vSwitch takes for ports that say nothing. */
-const defaultPorts: Readonly<Record<OvsTunnel["kind"], string>> = { vxlan: "4789", geneve: "6081" };
-
-/** Open vSwitch would let ports of others share the UDP port, whose packets the filter of peers would drop. */
-async function refuseOthers(wanted: readonly OvsObject[], kernel: Kernel): Promise<void> {
-  const tunnel = tunnelIn(wanted);
-  if (tunnel === undefined) return;
-  const { kind, port } = tunnel.type;
-  const question = ["--columns=name,options", "find", "Interface", `type=${kind}`];
-  const [rows = []] = await ovsRows(tunnel.database, [question], kernel);
-  const other = rows.find(
-    (row) =>
-      row["name"] !== tunnel.name &&
-      (mapOf(row["options"]).get("dst_port") ?? defaultPorts[kind]) === String(port),
-  );
-  if (other !== undefined) throw taken(tunnel, `the ${kind} port ${String(other["name"])} of Open vSwitch`);
-}
-
-async function portInUse(
-  fault: CniError,
-  ports: readonly OvsPort[],
-  kernel: Kernel,
-): Promise<CniError | undefined> {
-  const tunnel = tunnelIn(ports);
-  if (tunnel === undefined || !/in use|File exists|could not add network device/.test(fault.details))
-    return undefined;
-  const { kind, port } = tunnel.type;
-  const [answer] = await ipAsk("host", [`link show type ${kind}`], kernel);
-  const links = (answer ?? []) as unknown as ObservedHost["links"];
-  const holder = links.find(({ linkinfo }) => linkinfo?.info_data?.port === port);
-  return holder === undefined ? undefined : taken(tunnel, `the ${kind} link ${holder.ifname}`);
-}
-
-function taken({ name, bridge, type }: TunnelPort, who: string): CniError {
-  return new CniError(
-    ErrorCode.overlayUnusable,
-    "the overlay cannot be applied",
-    `UDP port ${type.port} is in use by ${who}, so port ${name} of bridge ${bridge} cannot have it. Set overlay.port to ` +
-      "another one on all nodes, or remove what uses it",
-  );
 }

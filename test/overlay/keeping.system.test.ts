@@ -118,7 +118,7 @@ describe.each(["vxlan", "host-gw"])("a kept overlay of type %s", (type) => {
     const before = await stateOf(nodes[0]);
     await nodes[0].run("sh", "-c", "rm /etc/cni/net.d/*");
     await eventually(() =>
-      expect(watching.said()).toMatch(/no network .* the last good configuration is kept/),
+      expect(watching.said()).toMatch(/no overlay .* the last good configuration is kept/),
     );
     await nodes[0].run("sh", "-c", "ip route flush proto 120");
     await eventually(async () => expect(await stateOf(nodes[0])).toBe(before));

@@ -61,4 +61,22 @@ describe.skipIf(!hasOpenVswitch)("with Open vSwitch in userspace", () => {
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/userspace/) });
     expect(await node.run("ovs-vsctl", "list-ports", "podwire0")).toBe("");
   });
+
+  test("overlay none leaves no flow of it on a bridge of others, and no word that it was there", async () => {
+    const flow = (cookie: string, port: number) =>
+      `ovs-ofctl add-flow switch0 cookie=${cookie},priority=7,udp,tp_dst=${port},actions=drop`;
+    const script = `
+      ovs-vsctl add-br switch0 -- set Bridge switch0 datapath_type=netdev
+      ${flow("0x7077000000000001", 1)}; ${flow("0x12", 2)}
+      mkdir -p /run/podwire
+      echo '{"database":"unix:/var/run/openvswitch/db.sock","bridge":"switch0"}' > /run/podwire/overlay-bridge`;
+    await node.run("sh", "-ec", script);
+    declare(node, { type: "none" });
+    const { exitCode, stderr } = await node.podwire("apply");
+    expect(exitCode, stderr).toBe(0);
+    const flows = await node.run("ovs-ofctl", "dump-flows", "switch0");
+    expect(flows).toMatch(/tp_dst=2 /);
+    expect(flows).not.toMatch(/cookie=0x7077/);
+    expect(await node.run("ls", "/run/podwire")).not.toMatch(/overlay-bridge/);
+  });
 });

@@ -153,17 +153,6 @@ describe("apply and ADD refuse", () => {
     await refused({ type: "vxlan", peers: [n2] }, /UDP port 4789 is in use by another program, or .* Docker/);
   });
 
-  test.each([
-    [
-      "10.244.2.0/24 via 192.0.2.2 proto static",
-      /: 10\.244\.2\.0\/24 via 192\.0\.2\.2 dev eth0 proto 4; remove it/,
-    ],
-    ["blackhole 10.244.2.0/24 proto bird", /: blackhole 10\.244\.2\.0\/24 proto 12; remove it/],
-  ])("a prefix to which somebody else has a route, naming it: %s", async (route, words) => {
-    await node.run("sh", "-ec", `ip route add ${route}`);
-    await refused({ type: "vxlan", peers: [n2] }, words);
-  });
-
   test("a port out of vxlan's range", async () => {
     await refused({ type: "vxlan", port: 0 }, /port = 0; expected a whole number from 1 to 65535/);
   });

@@ -1,0 +1,114 @@
+// `podwire apply --watch` outlives files that are missing for a moment or cannot be read, and what it cannot repair.
+import fs from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Cluster, type ClusterNode, declare, entryFor, startCluster } from "./cluster.ts";
+import { eventually, type Watching, watch } from "./watching.ts";
+
+const n2 = { node: "n2", address: "192.0.2.2", podCIDRs: ["10.244.2.0/24"] };
+const vxlan = { type: "vxlan", peers: [n2] };
+const nodeFile = "/etc/podwire/node.json";
+
+let cluster: Cluster;
+let node: ClusterNode;
+let watching: Watching | undefined;
+beforeEach(async () => {
+  cluster = await startCluster(1);
+  node = cluster.nodes[0] as ClusterNode;
+  watching = undefined;
+});
+afterEach(async () => {
+  await watching?.stop();
+  await cluster.stop();
+});
+
+const said = () => watching?.said() ?? "";
+const declareAs = (name: string, overlay: object | undefined) => {
+  const list = { cniVersion: "1.1.0", name, plugins: [entryFor(node, overlay)] };
+  node.write(`/etc/cni/net.d/${name}.conflist`, JSON.stringify(list));
+};
+
+/** With its index: another one would be another device. */
+async function device(): Promise<string> {
+  return node.run(
+    "sh",
+    "-c",
+    "ip -br link show | grep pw- || true; ip -o link | grep -o '^[0-9]*: pw-' || true",
+  );
+}
+
+describe("an overlay that nobody takes back is kept while", () => {
+  async function isKeptWithout(file: string): Promise<void> {
+    watching = await watch(node);
+    const before = await device();
+    expect(before).toMatch(/pw-vxlan/);
+    const content = fs.readFileSync(node.file(file), "utf8");
+    await node.run("rm", file);
+    await eventually(() =>
+      expect(said()).toMatch(/no overlay is declared any more.*last good configuration is kept/),
+    );
+    await node.run("ip", "route", "flush", "proto", "120");
+    await eventually(async () =>
+      expect(await node.run("ip", "route", "show", "proto", "120")).toMatch(/10\.244\.2\.0/),
+    );
+    node.write(file, content);
+    await eventually(() => expect(said()).toMatch(/all is as declared/));
+    expect(await device()).toBe(before);
+  }
+
+  test("node.json, which declares it for networks, is not there", async () => {
+    declareAs("podnet", undefined);
+    node.write(nodeFile, JSON.stringify({ overlay: vxlan }));
+    await isKeptWithout(nodeFile);
+  });
+
+  test("the one of two networks that declares it is not there", async () => {
+    declareAs("a", vxlan);
+    declareAs("b", undefined);
+    await isKeptWithout("/etc/cni/net.d/a.conflist");
+  });
+
+  test("only a network is there that never wanted it", async () => {
+    declareAs("a", vxlan);
+    declareAs("b", { type: "none" });
+    await isKeptWithout("/etc/cni/net.d/a.conflist");
+  });
+});
+
+test("an overlay goes when its network says none, also beside another network", async () => {
+  declareAs("a", vxlan);
+  declareAs("b", undefined);
+  watching = await watch(node);
+  declareAs("a", { type: "none" });
+  await eventually(async () => expect(await device()).toBe(""));
+});
+
+test("a directory of configurations that cannot be read is said, and the overlay kept meanwhile", async () => {
+  declare(node, vxlan);
+  watching = await watch(node);
+  await node.run(
+    "sh",
+    "-ec",
+    "mv /etc/cni/net.d /etc/cni/away; touch /etc/cni/net.d; ip route flush proto 120",
+  );
+  await eventually(() => expect(said()).toMatch(/ENOTDIR.*the last good configuration is kept/));
+  await eventually(async () =>
+    expect(await node.run("ip", "route", "show", "proto", "120")).toMatch(/10\.244\.2\.0/),
+  );
+  await node.run("sh", "-ec", "rm /etc/cni/net.d; mv /etc/cni/away /etc/cni/net.d");
+  await eventually(() => expect(said()).toMatch(/all is as declared/));
+});
+
+test("pods that cannot be repaired are said, and the overlay is kept all the same", async () => {
+  declare(node, vxlan);
+  watching = await watch(node);
+  const record = "/var/lib/podwire/podnet/c1:eth0.json";
+  const stamp = { database: "unix:/run/switch/db.sock", bridge: "podwire0", identity: "of another one" };
+  await node.run("mkdir", "-p", "/run/switch", record);
+  node.write("/run/podwire/switch-podwire0", JSON.stringify(stamp));
+  node.write("/run/switch/podwire0.mgmt", "");
+  await eventually(() => expect(said()).toMatch(/pods cannot be repaired: .*EISDIR/));
+  await node.run("ip", "route", "flush", "proto", "120");
+  await eventually(async () =>
+    expect(await node.run("ip", "route", "show", "proto", "120")).toMatch(/10\.244\.2\.0/),
+  );
+});
