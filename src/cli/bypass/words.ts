@@ -14,9 +14,13 @@ export function configurationFrom(words: Words): Omit<BypassConfiguration, "excl
   const lease = words.text("lease") ?? "0";
   if (!/^[0-9]{1,5}$/.test(lease) || Number(lease) > most.lease)
     throw invalid("lease", lease, `seconds, at most ${most.lease}; 0 is for good`);
+  return { mode, lease: Number(lease), ...trafficFrom(words) };
+}
+
+export type Traffic = Pick<BypassConfiguration, "pods" | "node" | "peers" | "tunnels">;
+
+export function trafficFrom(words: Words): Traffic {
   return {
-    mode,
-    lease: Number(lease),
     pods: prefixList(words, "pods") ?? [],
     node: prefixList(words, "node") ?? [],
     peers: prefixList(words, "peers") ?? [],
