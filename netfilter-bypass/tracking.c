@@ -5,19 +5,18 @@
  * shall end there. A tunnel is this node's own, so only a translated one counts.
  */
 #include <linux/module.h>
-#include <net/addrconf.h>
 #include <net/ip_vs.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_expect.h>
 #include <net/netfilter/nf_conntrack_zones.h>
-#include <net/route.h>
 
 #include "tracking.h"
+#include "way.h"
 
 enum tracking { NONE, PLAIN, TRANSLATED, AWAITED };
 
-static void store_address(const struct bypass_address *from, u8 family,
+void bypass_store_address(const struct bypass_address *from, u8 family,
 			  union nf_inet_addr *to)
 {
 	memset(to, 0, sizeof(*to));
@@ -36,8 +35,8 @@ static void tuple_of(const struct bypass_flow *flow, struct nf_conntrack_tuple *
 	memset(tuple, 0, sizeof(*tuple));
 	tuple->src.l3num = flow->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	tuple->dst.protonum = flow->protocol;
-	store_address(&flow->source, flow->family, &tuple->src.u3);
-	store_address(&flow->destination, flow->family, &tuple->dst.u3);
+	bypass_store_address(&flow->source, flow->family, &tuple->src.u3);
+	bypass_store_address(&flow->destination, flow->family, &tuple->dst.u3);
 	tuple->src.u.all = flow->source_port;
 	tuple->dst.u.all = flow->destination_port;
 }
@@ -84,17 +83,6 @@ static enum tracking tracking_of(struct net *net, const struct bypass_flow *flow
 	return tracking;
 }
 
-/* Not the scope of a link, nor of the machine. */
-static bool is_local(struct net *net, const struct bypass_flow *flow)
-{
-	union nf_inet_addr address;
-
-	store_address(&flow->destination, flow->family, &address);
-	if (flow->family == 4)
-		return inet_addr_type(net, address.ip) != RTN_UNICAST;
-	return ipv6_chk_addr(net, &address.in6, NULL, 0);
-}
-
 /*
  * It translates answers by its own table then, which nobody else can ask. What
  * it keeps of a namespace ends with its module, with no grace period for
@@ -117,18 +105,17 @@ static bool is_ipvs_unseen(struct net *net)
 }
 
 enum bypass_reason bypass_inquire(struct bypass_namespace *bypass,
-				  const struct bypass_flow *flow,
+				  const struct bypass_flow *flow, struct net_device *in,
 				  enum bypass_reason reason, u32 mode)
 {
 	struct net *net = bypass->net;
+	enum bypass_reason judged = flow->is_leaving ? reason :
+				    bypass_judge_way(net, flow, in, reason);
 
-	if (reason == BYPASS_TUNNEL) {
-		if (!flow->is_leaving && !is_local(net, flow))
-			return BYPASS_NOT_LOCAL;
+	if (judged != reason)
+		return judged;
+	if (reason == BYPASS_TUNNEL)
 		return tracking_of(net, flow) == TRANSLATED ? BYPASS_CONNTRACK : reason;
-	}
-	if (is_local(net, flow))
-		return BYPASS_LOCAL;
 	if (is_ipvs_unseen(net))
 		return BYPASS_IPVS;
 	switch (tracking_of(net, flow)) {
