@@ -83,25 +83,48 @@ static enum tracking tracking_of(struct net *net, const struct bypass_flow *flow
 	return tracking;
 }
 
+#if IS_ENABLED(CONFIG_IP_VS)
 /*
- * It translates answers by its own table then, which nobody else can ask. What
- * it keeps of a namespace ends with its module, with no grace period for
+ * What it keeps of a namespace ends with its module, with no grace period for
  * readers, so that is held meanwhile. One that is about to go has nothing more
  * to translate.
  */
-static bool is_ipvs_unseen(struct net *net)
+static bool ask_ipvs(struct net *net)
 {
-	bool is_unseen = false;
-#if IS_ENABLED(CONFIG_IP_VS)
 	struct netns_ipvs *ipvs;
+	bool is_unseen;
 
-	if (likely(!READ_ONCE(net->ipvs)) || !symbol_get(ip_vs_conn_out_get_proto))
+	if (!symbol_get(ip_vs_conn_out_get_proto))
 		return false;
 	ipvs = READ_ONCE(net->ipvs);
 	is_unseen = ipvs && READ_ONCE(ipvs->enable) && !ip_vs_conntrack_enabled(ipvs);
 	symbol_put(ip_vs_conn_out_get_proto);
-#endif
 	return is_unseen;
+}
+#endif
+
+/*
+ * It translates answers by its own table then, which nobody else can ask. To
+ * hold its module is slow and in the way of those who unload it, so that is done
+ * once a jiffy: no answer is back sooner after IPVS was set up.
+ */
+static bool is_ipvs_unseen(struct bypass_namespace *bypass)
+{
+#if IS_ENABLED(CONFIG_IP_VS)
+	unsigned long now = jiffies;
+
+	if (likely(!READ_ONCE(bypass->net->ipvs)))
+		return false;
+	/* Pairs with the release: whoever sees the time sees the answer of that time. */
+	if (smp_load_acquire(&bypass->ipvs_asked) != now) {
+		WRITE_ONCE(bypass->is_ipvs_unseen, ask_ipvs(bypass->net));
+		/* Pairs with the acquire. */
+		smp_store_release(&bypass->ipvs_asked, now);
+	}
+	return READ_ONCE(bypass->is_ipvs_unseen);
+#else
+	return false;
+#endif
 }
 
 enum bypass_reason bypass_inquire(struct bypass_namespace *bypass,
@@ -116,7 +139,7 @@ enum bypass_reason bypass_inquire(struct bypass_namespace *bypass,
 		return judged;
 	if (reason == BYPASS_TUNNEL)
 		return tracking_of(net, flow) == TRANSLATED ? BYPASS_CONNTRACK : reason;
-	if (is_ipvs_unseen(net))
+	if (is_ipvs_unseen(bypass))
 		return BYPASS_IPVS;
 	switch (tracking_of(net, flow)) {
 	case NONE:
