@@ -78,6 +78,7 @@ static int add_prefixes(struct bypass_addresses *set, const struct nlattr *attri
 	for (; left > 0; left--, prefix++) {
 		struct bypass_range range;
 
+		cond_resched();
 		if (!bypass_range_of(prefix->family, prefix->length, prefix->address, &range) ||
 		    prefix->reserved[0] || prefix->reserved[1] ||
 		    (prefix->family == 4 &&
@@ -93,6 +94,19 @@ static int add_prefixes(struct bypass_addresses *set, const struct nlattr *attri
 			set->ranges6[set->count6++] = range;
 	}
 	return 0;
+}
+
+/* Of a million ranges each step of sort() would keep the CPU for long. */
+static int compare4(const void *a, const void *b)
+{
+	cond_resched();
+	return bypass_compare4(a, b);
+}
+
+static int compare6(const void *a, const void *b)
+{
+	cond_resched();
+	return bypass_compare6(a, b);
 }
 
 static int read_set(struct genl_info *info, unsigned int type, struct bypass_addresses *set)
@@ -115,8 +129,8 @@ static int read_set(struct genl_info *info, unsigned int type, struct bypass_add
 		if (result)
 			return result;
 	}
-	sort(set->ranges4, set->count4, sizeof(*set->ranges4), bypass_compare4, NULL);
-	sort(set->ranges6, set->count6, sizeof(*set->ranges6), bypass_compare6, NULL);
+	sort(set->ranges4, set->count4, sizeof(*set->ranges4), compare4, NULL);
+	sort(set->ranges6, set->count6, sizeof(*set->ranges6), compare6, NULL);
 	set->count4 = bypass_join4(set->ranges4, set->count4);
 	set->count6 = bypass_join6(set->ranges6, set->count6);
 	return 0;
@@ -400,6 +414,8 @@ struct genl_family bypass_family = {
 	.policy = policy,
 	.netnsok = true,
 	.module = THIS_MODULE,
+	/* Each namespace has a lock; a long configuration is to hold up nobody else. */
+	.parallel_ops = true,
 	.ops = operations,
 	.n_ops = ARRAY_SIZE(operations),
 };
