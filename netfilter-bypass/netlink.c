@@ -155,10 +155,11 @@ static int read_tunnels(struct genl_info *info, struct bypass_rules *rules)
 		const struct podwire_bypass_tunnel *tunnel = &rules->tunnels[i];
 
 		if (tunnel->port && !tunnel->reserved &&
-		    (tunnel->protocol == IPPROTO_UDP || tunnel->protocol == IPPROTO_TCP))
+		    tunnel->protocol == IPPROTO_UDP)
 			continue;
+		/* STT, which looks like TCP, takes its packets in a hook behind this one. */
 		NL_SET_ERR_MSG_ATTR(info->extack, attribute,
-				    "a tunnel's protocol is neither UDP nor TCP, or its port is 0");
+				    "a tunnel's protocol is not UDP, or its port is 0");
 		return -EINVAL;
 	}
 	return 0;
@@ -413,9 +414,9 @@ struct genl_family bypass_family = {
 	.maxattr = PODWIRE_BYPASS_A_MAX,
 	.policy = policy,
 	.netnsok = true,
-	.module = THIS_MODULE,
 	/* Each namespace has a lock; a long configuration is to hold up nobody else. */
 	.parallel_ops = true,
+	.module = THIS_MODULE,
 	.ops = operations,
 	.n_ops = ARRAY_SIZE(operations),
 };
