@@ -106,7 +106,7 @@ void bypass_end(struct bypass_namespace *bypass)
 {
 	cancel_delayed_work_sync(&bypass->lease);
 	/* Waiting is slow, and most namespaces were never configured. */
-	if (!rcu_access_pointer(bypass->config) && !bypass->counters)
+	if (!rcu_access_pointer(bypass->config) && !bypass->counters && !bypass->memory)
 		return;
 	bypass_unregister_hooks(bypass, NULL);
 	synchronize_net();

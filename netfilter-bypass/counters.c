@@ -6,6 +6,11 @@
 
 #include "namespace.h"
 
+/* They are read while other CPUs write them. */
+#ifndef CONFIG_64BIT
+#error "podwire_bypass is for kernels of 64 bits"
+#endif
+
 #define NAME(name, text) text,
 
 static const char * const hook_names[] = { BYPASS_HOOKS(NAME) };

@@ -17,6 +17,7 @@
 #include "memory.h"
 #include "namespace.h"
 #include "tracking.h"
+#include "way.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -41,13 +42,6 @@ static bool is_goods(enum bypass_reason reason)
 	return reason == BYPASS_POD || reason == BYPASS_TUNNEL;
 }
 
-/* VRFs have no way past their hooks, and ipvlan in mode l3s receives by one. */
-static bool is_special(const struct net_device *device)
-{
-	return device && (netif_is_l3_master(device) || netif_is_l3_slave(device) ||
-			  netif_has_l3_rx_handler(device));
-}
-
 static enum bypass_reason read_packet(const struct sk_buff *skb, u8 family,
 				      struct bypass_packet *packet)
 {
@@ -70,7 +64,8 @@ static enum bypass_reason read_packet(const struct sk_buff *skb, u8 family,
 /* About a packet that the addressee sent, between pods. */
 static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 				      const struct bypass_config *config,
-				      const struct sk_buff *skb, struct bypass_flow *quoted)
+				      const struct sk_buff *skb, struct net_device *in,
+				      struct bypass_flow *quoted)
 {
 	struct bypass_flow back = {
 		.source = quoted->destination,
@@ -93,7 +88,7 @@ static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 	if (memcmp(&to, &quoted->source, sizeof(to)) ||
 	    bypass_match_pods(&config->rules, &back) != BYPASS_POD)
 		return BYPASS_NOT_IN_SET;
-	return bypass_inquire(bypass, &back, BYPASS_POD, config->rules.mode) == BYPASS_POD ?
+	return bypass_inquire(bypass, &back, in, BYPASS_POD, config->rules.mode) == BYPASS_POD ?
 	       BYPASS_ICMP_ERROR : BYPASS_PROTOCOL;
 }
 
@@ -114,7 +109,7 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 	if (skb_get_nfct(skb) &&
 	    !(state->hook == NF_INET_LOCAL_OUT && skb_get_nfct(skb) == IP_CT_UNTRACKED))
 		return BYPASS_TRACKED;
-	if (is_special(state->in) || is_special(state->out))
+	if (bypass_is_vrf(state->in) || bypass_is_vrf(state->out))
 		return BYPASS_VRF;
 	if (nf_bridge_info_exists(skb))
 		return BYPASS_BRIDGE;
@@ -124,7 +119,7 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 		return BYPASS_OTHER_HOST;
 	if (reason == BYPASS_ICMP_ERROR)
 		return packet.flow.is_leaving ? BYPASS_PROTOCOL :
-		       judge_error(bypass, config, skb, &packet.flow);
+		       judge_error(bypass, config, skb, state->in, &packet.flow);
 	if (reason != BYPASS_POD)
 		return reason;
 	/* The kernel's tunnels have sockets of its own; a user's obeys the rules for users. */
@@ -140,7 +135,7 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 		return reason;
 	if (is_user)
 		return BYPASS_USER_SOCKET;
-	reason = bypass_inquire(bypass, &packet.flow, reason, config->rules.mode);
+	reason = bypass_inquire(bypass, &packet.flow, state->in, reason, config->rules.mode);
 	if (reason == BYPASS_CONNTRACK)
 		bypass_mark(bypass->memory, &packet.flow);
 	if (!may_remember)
@@ -236,7 +231,7 @@ static unsigned int follow(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	/* Its memory may be another packet's before this call ends. */
 	this_cpu_write(passing.skb, NULL);
-	if (is_special(state->out))
+	if (bypass_is_vrf(state->out))
 		return NF_ACCEPT;
 	count(bypass, is_forward ? BYPASS_AT_FORWARD : BYPASS_AT_LOCAL_IN, reason, skb->len);
 	trace_podwire_bypass(bypass->net, skb, state->hook, PODWIRE_BYPASS_ALL, reason);

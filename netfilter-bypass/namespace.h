@@ -49,6 +49,9 @@ struct bypass_namespace {
 	/* Made with the first configuration, kept until the namespace ends. */
 	struct bypass_counters __percpu *counters;
 	struct bypass_memory *memory;
+	/* Whether IPVS translates unseen by conntrack, and when (jiffies) that was asked. */
+	bool is_ipvs_unseen;
+	unsigned long ipvs_asked;
 	struct nf_hook_ops hooks[BYPASS_MAX_HOOKS];
 	unsigned long registered;
 	unsigned long lease_end;

@@ -78,6 +78,7 @@ static int add_prefixes(struct bypass_addresses *set, const struct nlattr *attri
 	for (; left > 0; left--, prefix++) {
 		struct bypass_range range;
 
+		cond_resched();
 		if (!bypass_range_of(prefix->family, prefix->length, prefix->address, &range) ||
 		    prefix->reserved[0] || prefix->reserved[1] ||
 		    (prefix->family == 4 &&
@@ -93,6 +94,19 @@ static int add_prefixes(struct bypass_addresses *set, const struct nlattr *attri
 			set->ranges6[set->count6++] = range;
 	}
 	return 0;
+}
+
+/* Of a million ranges each step of sort() would keep the CPU for long. */
+static int compare4(const void *a, const void *b)
+{
+	cond_resched();
+	return bypass_compare4(a, b);
+}
+
+static int compare6(const void *a, const void *b)
+{
+	cond_resched();
+	return bypass_compare6(a, b);
 }
 
 static int read_set(struct genl_info *info, unsigned int type, struct bypass_addresses *set)
@@ -115,8 +129,8 @@ static int read_set(struct genl_info *info, unsigned int type, struct bypass_add
 		if (result)
 			return result;
 	}
-	sort(set->ranges4, set->count4, sizeof(*set->ranges4), bypass_compare4, NULL);
-	sort(set->ranges6, set->count6, sizeof(*set->ranges6), bypass_compare6, NULL);
+	sort(set->ranges4, set->count4, sizeof(*set->ranges4), compare4, NULL);
+	sort(set->ranges6, set->count6, sizeof(*set->ranges6), compare6, NULL);
 	set->count4 = bypass_join4(set->ranges4, set->count4);
 	set->count6 = bypass_join6(set->ranges6, set->count6);
 	return 0;
@@ -141,10 +155,11 @@ static int read_tunnels(struct genl_info *info, struct bypass_rules *rules)
 		const struct podwire_bypass_tunnel *tunnel = &rules->tunnels[i];
 
 		if (tunnel->port && !tunnel->reserved &&
-		    (tunnel->protocol == IPPROTO_UDP || tunnel->protocol == IPPROTO_TCP))
+		    tunnel->protocol == IPPROTO_UDP)
 			continue;
+		/* STT, which looks like TCP, takes its packets in a hook behind this one. */
 		NL_SET_ERR_MSG_ATTR(info->extack, attribute,
-				    "a tunnel's protocol is neither UDP nor TCP, or its port is 0");
+				    "a tunnel's protocol is not UDP, or its port is 0");
 		return -EINVAL;
 	}
 	return 0;
@@ -399,6 +414,8 @@ struct genl_family bypass_family = {
 	.maxattr = PODWIRE_BYPASS_A_MAX,
 	.policy = policy,
 	.netnsok = true,
+	/* Each namespace has a lock; a long configuration is to hold up nobody else. */
+	.parallel_ops = true,
 	.module = THIS_MODULE,
 	.ops = operations,
 	.n_ops = ARRAY_SIZE(operations),

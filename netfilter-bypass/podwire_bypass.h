@@ -74,7 +74,7 @@ struct podwire_bypass_prefix {
 };
 
 struct podwire_bypass_tunnel {
-	/* IPPROTO_UDP or IPPROTO_TCP */
+	/* IPPROTO_UDP */
 	__u8 protocol;
 	__u8 reserved;
 	/* In network order */

@@ -5,19 +5,18 @@
  * shall end there. A tunnel is this node's own, so only a translated one counts.
  */
 #include <linux/module.h>
-#include <net/addrconf.h>
 #include <net/ip_vs.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_expect.h>
 #include <net/netfilter/nf_conntrack_zones.h>
-#include <net/route.h>
 
 #include "tracking.h"
+#include "way.h"
 
 enum tracking { NONE, PLAIN, TRANSLATED, AWAITED };
 
-static void store_address(const struct bypass_address *from, u8 family,
+void bypass_store_address(const struct bypass_address *from, u8 family,
 			  union nf_inet_addr *to)
 {
 	memset(to, 0, sizeof(*to));
@@ -36,8 +35,8 @@ static void tuple_of(const struct bypass_flow *flow, struct nf_conntrack_tuple *
 	memset(tuple, 0, sizeof(*tuple));
 	tuple->src.l3num = flow->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	tuple->dst.protonum = flow->protocol;
-	store_address(&flow->source, flow->family, &tuple->src.u3);
-	store_address(&flow->destination, flow->family, &tuple->dst.u3);
+	bypass_store_address(&flow->source, flow->family, &tuple->src.u3);
+	bypass_store_address(&flow->destination, flow->family, &tuple->dst.u3);
 	tuple->src.u.all = flow->source_port;
 	tuple->dst.u.all = flow->destination_port;
 }
@@ -84,52 +83,63 @@ static enum tracking tracking_of(struct net *net, const struct bypass_flow *flow
 	return tracking;
 }
 
-/* Not the scope of a link, nor of the machine. */
-static bool is_local(struct net *net, const struct bypass_flow *flow)
-{
-	union nf_inet_addr address;
-
-	store_address(&flow->destination, flow->family, &address);
-	if (flow->family == 4)
-		return inet_addr_type(net, address.ip) != RTN_UNICAST;
-	return ipv6_chk_addr(net, &address.in6, NULL, 0);
-}
-
+#if IS_ENABLED(CONFIG_IP_VS)
 /*
- * It translates answers by its own table then, which nobody else can ask. What
- * it keeps of a namespace ends with its module, with no grace period for
+ * What it keeps of a namespace ends with its module, with no grace period for
  * readers, so that is held meanwhile. One that is about to go has nothing more
  * to translate.
  */
-static bool is_ipvs_unseen(struct net *net)
+static bool ask_ipvs(struct net *net)
 {
-	bool is_unseen = false;
-#if IS_ENABLED(CONFIG_IP_VS)
 	struct netns_ipvs *ipvs;
+	bool is_unseen;
 
-	if (likely(!READ_ONCE(net->ipvs)) || !symbol_get(ip_vs_conn_out_get_proto))
+	if (!symbol_get(ip_vs_conn_out_get_proto))
 		return false;
 	ipvs = READ_ONCE(net->ipvs);
 	is_unseen = ipvs && READ_ONCE(ipvs->enable) && !ip_vs_conntrack_enabled(ipvs);
 	symbol_put(ip_vs_conn_out_get_proto);
-#endif
 	return is_unseen;
+}
+#endif
+
+/*
+ * It translates answers by its own table then, which nobody else can ask. To
+ * hold its module is slow and in the way of those who unload it, so that is done
+ * once a jiffy: no answer is back sooner after IPVS was set up.
+ */
+static bool is_ipvs_unseen(struct bypass_namespace *bypass)
+{
+#if IS_ENABLED(CONFIG_IP_VS)
+	unsigned long now = jiffies;
+
+	if (likely(!READ_ONCE(bypass->net->ipvs)))
+		return false;
+	/* Pairs with the release: whoever sees the time sees the answer of that time. */
+	if (smp_load_acquire(&bypass->ipvs_asked) != now) {
+		WRITE_ONCE(bypass->is_ipvs_unseen, ask_ipvs(bypass->net));
+		/* Pairs with the acquire. */
+		smp_store_release(&bypass->ipvs_asked, now);
+	}
+	return READ_ONCE(bypass->is_ipvs_unseen);
+#else
+	return false;
+#endif
 }
 
 enum bypass_reason bypass_inquire(struct bypass_namespace *bypass,
-				  const struct bypass_flow *flow,
+				  const struct bypass_flow *flow, struct net_device *in,
 				  enum bypass_reason reason, u32 mode)
 {
 	struct net *net = bypass->net;
+	enum bypass_reason judged = flow->is_leaving ? reason :
+				    bypass_judge_way(net, flow, in, reason);
 
-	if (reason == BYPASS_TUNNEL) {
-		if (!flow->is_leaving && !is_local(net, flow))
-			return BYPASS_NOT_LOCAL;
+	if (judged != reason)
+		return judged;
+	if (reason == BYPASS_TUNNEL)
 		return tracking_of(net, flow) == TRANSLATED ? BYPASS_CONNTRACK : reason;
-	}
-	if (is_local(net, flow))
-		return BYPASS_LOCAL;
-	if (is_ipvs_unseen(net))
+	if (is_ipvs_unseen(bypass))
 		return BYPASS_IPVS;
 	switch (tracking_of(net, flow)) {
 	case NONE:

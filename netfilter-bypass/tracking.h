@@ -5,10 +5,13 @@
 
 #include "namespace.h"
 
-/* `reason` if nothing does, else why. */
+/* `reason` if nothing does, else why. `in` is where it comes from, unless it is leaving. */
 enum bypass_reason bypass_inquire(struct bypass_namespace *bypass,
-				  const struct bypass_flow *flow,
+				  const struct bypass_flow *flow, struct net_device *in,
 				  enum bypass_reason reason, u32 mode);
+
+void bypass_store_address(const struct bypass_address *from, u8 family,
+			  union nf_inet_addr *to);
 
 struct nf_conn;
 /* The flow of a conntrack entry, in its original direction or in the other one. */

@@ -25,7 +25,7 @@ static const char usage[] =
 	"  generation NUMBER      refuse unless this is still the present one\n"
 	"  lease SECONDS          off again unless renewed in time\n"
 	"  pod|exclude|node|peer ADDRESS/LENGTH\n"
-	"  tunnel udp|tcp PORT\n";
+	"  tunnel udp PORT\n";
 
 static const char * const modes[] = { "off", "observe", "untrack", "bypass" };
 
@@ -316,10 +316,10 @@ static void set(int family, struct message *message)
 		}
 		if (tunnel_count == COUNT(tunnels))
 			fail("line %d: more than %zu tunnels", line, COUNT(tunnels));
-		if (strcmp(first, "udp") && strcmp(first, "tcp"))
-			fail("line %d: tunnel \"%s\": expected udp or tcp", line, first);
+		if (strcmp(first, "udp"))
+			fail("line %d: tunnel \"%s\": expected udp; STT skips netfilter by itself", line, first);
 		tunnels[tunnel_count++] = (struct podwire_bypass_tunnel){
-			.protocol = strcmp(first, "udp") ? IPPROTO_TCP : IPPROTO_UDP,
+			.protocol = IPPROTO_UDP,
 			.port = htons(parse_number(second, 65535, line)),
 		};
 	}
@@ -372,8 +372,7 @@ static void print_configuration(const struct nlattr *attribute, void *context)
 		break;
 	case PODWIRE_BYPASS_A_TUNNELS:
 		for (i = 0; i < length_of(attribute) / sizeof(*tunnel); i++)
-			printf("tunnel %s %u\n", tunnel[i].protocol == IPPROTO_UDP ? "udp" : "tcp",
-			       ntohs(tunnel[i].port));
+			printf("tunnel udp %u\n", ntohs(tunnel[i].port));
 		break;
 	}
 	for (i = 0; i < COUNT(sets); i++) {

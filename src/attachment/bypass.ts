@@ -30,7 +30,8 @@ async function refreshBypass(call: Call, module: string): Promise<void> {
     const outcome = await applyNetworkBypass(config, withinPartOf(call), isInUse);
     if (outcome === undefined) return;
     const { describeBypass } = await import("../node/bypass.ts");
-    const isAsWished = outcome.fault === undefined && outcome.obstacles.length === 0;
+    const { fault, obstacles, tunnelObstacles } = outcome;
+    const isAsWished = fault === undefined && obstacles.length + tunnelObstacles.length === 0;
     log[isAsWished ? "info" : "warn"](describeBypass(outcome));
   } catch (error) {
     const { message, details } = toCniError(error);

@@ -1,69 +1,129 @@
-// Whether it is safe to let pods' traffic skip this node's netfilter: gathers what the node has, and names whatever
-// would not be applied any more.
+// Whether it is safe to let traffic skip this node's netfilter: gathers what the node has, and names whatever would not
+// be applied any more.
 import type { Prefix } from "../address/ip.ts";
 import type { Host } from "../kernel-module/host.ts";
 import { readText } from "../kernel-module/module.ts";
 import type { NftObject } from "../linux/nft-listing.ts";
-import { legacyObstacles, nftObstacles } from "./obstacles.ts";
+import { type BridgeLink, filteredBridges } from "./bridge-filter.ts";
+import { type Concern, podsTraffic, tunnelsTraffic } from "./concern.ts";
+import { hookObstacles } from "./foreign-hooks.ts";
+import { legacyObstacles } from "./legacy-obstacles.ts";
+import { legacyTables, listLegacy } from "./legacy-rules.ts";
+import { nftObstacles } from "./obstacles.ts";
 import { masqueradeObstacles } from "./own-masquerade.ts";
 
-/**
- * A line for each reason against it; none if it is safe. What cannot be looked at is a reason. `judged` are networks whose
- * masquerading the caller has judged already.
- */
-export async function bypassObstacles(
-  host: Host,
-  pods: readonly Prefix[],
-  judged: readonly string[] = [],
-): Promise<string[]> {
-  const found = await Promise.all([
-    nftRules(host, pods, judged),
-    legacyRules(host, pods),
-    bridgeFilter(host),
-    Promise.resolve(untrackedIpvs()),
-  ]);
-  return found.flat();
+/** What is to be bypassed. */
+export interface BypassTraffic {
+  readonly pods: readonly Prefix[];
+  readonly node: readonly Prefix[];
+  readonly peers: readonly Prefix[];
+  /** As "udp 8472". */
+  readonly tunnels: readonly string[];
 }
 
-async function nftRules(host: Host, pods: readonly Prefix[], judged: readonly string[]): Promise<string[]> {
+/** A line for each reason against it; none if it is safe. What cannot be looked at is a reason. */
+export interface BypassObstacles {
+  /** Against all of it. */
+  readonly pods: readonly string[];
+  /** Only against the tunnels. */
+  readonly tunnels: readonly string[];
+}
+
+/** `judged` are networks whose masquerading the caller has judged already. */
+export async function bypassObstacles(
+  host: Host,
+  traffic: BypassTraffic,
+  judged: readonly string[] = [],
+): Promise<BypassObstacles> {
+  const { pods } = traffic;
+  const concerns = concernsOf(traffic);
+  const [nft, legacy, hooks, bridges] = await Promise.all([
+    nftRules(host, pods, judged, concerns),
+    legacyRules(host, concerns),
+    foreignHooks(host, concerns),
+    bridgeFilter(host),
+  ]);
+  const found = [nft, legacy, hooks];
+  return {
+    pods: [...found.flatMap((part) => part.pods), ...bridges, ...untrackedIpvs()],
+    tunnels: found.flatMap((part) => part.tunnels),
+  };
+}
+
+interface Concerns {
+  readonly pods?: Concern;
+  readonly tunnels?: Concern;
+}
+
+function concernsOf({ pods, node, peers, tunnels }: BypassTraffic): Concerns {
+  const ports = tunnels.map((tunnel) => Number(tunnel.split(" ")[1]));
+  return {
+    // Whoever names nothing at all asks about the node.
+    ...(pods.length > 0 || ports.length === 0 ? { pods: podsTraffic(pods) } : {}),
+    ...(ports.length > 0 ? { tunnels: tunnelsTraffic([...node, ...peers], ports) } : {}),
+  };
+}
+
+function against({ pods, tunnels }: Concerns, look: (concern: Concern) => string[]): BypassObstacles {
+  return {
+    pods: pods === undefined ? [] : look(pods),
+    tunnels: tunnels === undefined ? [] : look(tunnels),
+  };
+}
+
+async function nftRules(
+  host: Host,
+  pods: readonly Prefix[],
+  judged: readonly string[],
+  concerns: Concerns,
+): Promise<BypassObstacles> {
+  const unknown = (why: string) => ({ pods: [why], tunnels: [] });
   const listing = await host.ask("nft", ["-j", "-a", "list", "ruleset"]);
-  if (listing === undefined) return ["nft is not in PATH, so the rules cannot be looked at"];
-  if (listing.exitCode !== 0) return [`nft list ruleset fails: ${listing.stderr.trim().split("\n")[0]}`];
+  if (listing === undefined) return unknown("nft is not in PATH, so the rules cannot be looked at");
+  if (listing.exitCode !== 0)
+    return unknown(`nft list ruleset fails: ${listing.stderr.trim().split("\n")[0]}`);
   const { nftables } = JSON.parse(listing.stdout.trim() || '{"nftables":[]}') as {
     nftables: NftObject[];
   };
+  const found = against(concerns, (concern) => nftObstacles(nftables, concern));
   const sets = nftables.flatMap(({ set }) => set ?? []);
-  return [...nftObstacles(nftables, pods), ...masqueradeObstacles(sets, pods, judged)];
+  return { ...found, pods: [...found.pods, ...masqueradeObstacles(sets, pods, judged)] };
 }
 
-/** Rules made by iptables-legacy are in no nft listing. */
-async function legacyRules(host: Host, pods: readonly Prefix[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const [names, program] of [
-    ["ip_tables_names", "iptables"],
-    ["ip6_tables_names", "ip6tables"],
-  ] as const) {
-    for (const table of readText(`/proc/net/${names}`)
-      .split("\n")
-      .filter((name) => name !== "")) {
-      const listing =
-        (await host.ask(`${program}-legacy`, ["-t", table, "-S"])) ??
-        (await host.ask(program, ["-t", table, "-S"]));
-      if (listing?.exitCode === 0) found.push(...legacyObstacles(program, table, listing.stdout, pods));
-      else
-        found.push(`the kernel has rules of ${program}, table ${table}, that ${program}-legacy cannot list`);
-    }
+async function legacyRules(host: Host, concerns: Concerns): Promise<BypassObstacles> {
+  const found: BypassObstacles[] = [];
+  for (const one of legacyTables()) {
+    const answer = await listLegacy(host, one);
+    if ("fault" in answer) found.push({ pods: [answer.fault], tunnels: [] });
+    else
+      found.push(
+        against(concerns, (concern) => legacyObstacles(one.program, one.table, answer.listing, concern)),
+      );
   }
-  return found;
+  return {
+    pods: found.flatMap(({ pods }) => pods),
+    tunnels: found.flatMap(({ tunnels }) => tunnels),
+  };
 }
 
-/** It shows bridged packets to the rules for routed ones. */
+/** Where nft or the kernel cannot tell, nobody can. */
+async function foreignHooks(host: Host, concerns: Concerns): Promise<BypassObstacles> {
+  const listing = await host.ask("nft", ["list", "hooks"]);
+  return against(concerns, (concern) =>
+    listing?.exitCode === 0 ? hookObstacles(listing.stdout, concern) : [],
+  );
+}
+
 async function bridgeFilter(host: Host): Promise<string[]> {
-  if (readText("/proc/sys/net/bridge/bridge-nf-call-iptables").trim() !== "1") return [];
-  const bridges = await host.ask("ip", ["-json", "link", "show", "type", "bridge", "up"]);
-  const names = JSON.parse(bridges?.stdout.trim() || "[]") as { ifname?: string }[];
-  const up = names.flatMap(({ ifname }) => ifname ?? []);
-  return up.length === 0 ? [] : [`br_netfilter filters what bridge ${up.join(", ")} forwards`];
+  const settings = ["iptables", "ip6tables"].map((name) =>
+    readText(`/proc/sys/net/bridge/bridge-nf-call-${name}`).trim(),
+  );
+  // Without br_netfilter there are none.
+  if (settings.every((setting) => setting === "")) return [];
+  const bridges = await host.ask("ip", ["-json", "-details", "link", "show", "type", "bridge", "up"]);
+  const links = JSON.parse(bridges?.stdout.trim() || "[]") as BridgeLink[];
+  const names = filteredBridges(links, settings.includes("1"));
+  return names.length === 0 ? [] : [`br_netfilter filters what bridge ${names.join(", ")} forwards`];
 }
 
 /** It translates answers by a table of its own then, which nobody else can ask. */

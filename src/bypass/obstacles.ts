@@ -1,15 +1,18 @@
-// What of a node's rules would not be applied any more to pods' traffic that skips netfilter. Pure: takes what
-// nft and iptables-legacy list. A rule that only accepts, counts or jumps is no obstacle; kube-proxy's and podwire's
-// own are none, because the module leaves what they translate on its full path.
-import { type Prefix, parseIp, parsePrefix, prefixContains, prefixCovers } from "../address/ip.ts";
-import { type NftChain, type NftObject, type NftRule, rulesOf } from "../linux/nft-listing.ts";
+// What of a node's rules would not be applied any more to traffic that skips netfilter. Pure: takes what nft lists. A rule
+// that only accepts, counts or jumps is no obstacle; kube-proxy's and podwire's own are none, because the module leaves
+// what they translate on its full path.
+import {
+  elementText,
+  type NftChain,
+  type NftElement,
+  type NftObject,
+  type NftRule,
+  rulesOf,
+} from "../linux/nft-listing.ts";
+import { type Concern, isOtherAddress, isOtherPort, isOtherProtocol, type Range } from "./concern.ts";
+import { kubeProxyChain } from "./kube-proxy.ts";
 
-/** What a forwarded packet meets. */
-const hooks = ["prerouting", "forward", "postrouting"];
 const knownTables = /^(podwire|kube-proxy)$/;
-/** Not kube-router's and other policies' chains, which begin with KUBE too. */
-const kubeProxy =
-  /^KUBE-(SERVICES|NODEPORTS|POSTROUTING|FORWARD|FIREWALL|MARK-(MASQ|DROP)|EXTERNAL-SERVICES|NODE-PORT|LOAD-BALANCER|PROXY-FIREWALL|(PROXY|KUBELET)-CANARY|(SVC|SEP|EXT|FW|XLB|SVL)-[A-Z0-9]+)$/;
 /** Parts of a rule without an effect on the packet. */
 const harmless = new Set([
   "match",
@@ -24,40 +27,38 @@ const harmless = new Set([
 ]);
 
 /** A line for each obstacle, as a person would look for it. */
-export function nftObstacles(objects: readonly NftObject[], pods: readonly Prefix[]): string[] {
+export function nftObstacles(objects: readonly NftObject[], concern: Concern): string[] {
   const rules = objects.flatMap(({ rule }) => rule ?? []);
+  const families = concern.prefixes.map(({ ip }) => (ip.family === 4 ? "ip" : "ip6"));
   const bases = objects
     .flatMap(({ chain }) => chain ?? [])
-    .filter(({ hook }) => hook !== undefined && hooks.includes(hook))
+    .filter(({ hook }) => hook !== undefined && concern.hooks.includes(hook))
     .filter(({ table }) => !knownTables.test(table))
-    .filter(({ family }) => ["ip", "ip6", "inet"].includes(family))
-    .filter(
-      ({ family }) => family === "inet" || pods.some(({ ip }) => `ip${ip.family === 4 ? "" : 6}` === family),
-    );
+    .filter(({ family }) => ["inet", ...families].includes(family));
   const dropping = bases
-    .filter(({ hook, policy }) => hook === "forward" && policy === "drop")
+    .filter(({ policy }) => policy === "drop")
     .map(({ family, table, name }) => `chain ${family} ${table} ${name} drops by default`);
-  return [...dropping, ...bases.flatMap((base) => obstaclesFrom(base, base.name, rules, pods, new Set()))];
+  return [...dropping, ...bases.flatMap((base) => obstaclesFrom(base, base.name, rules, concern, new Set()))];
 }
 
 function obstaclesFrom(
   base: NftChain,
   chain: string,
   rules: readonly NftRule[],
-  pods: readonly Prefix[],
+  concern: Concern,
   visited: Set<string>,
 ): string[] {
-  if (visited.has(chain) || kubeProxy.test(chain)) return [];
+  if (visited.has(chain) || kubeProxyChain.test(chain)) return [];
   visited.add(chain);
   return rulesOf(base, chain, rules)
-    .filter((rule) => !namesOnlyOthers(rule, pods))
+    .filter((rule) => !rule.expr.some((part) => isAboutOthers(part, concern)))
     .flatMap((rule) => {
       const found = rule.expr.some((part) => hasEffect(part)) ? [describe(rule)] : [];
       const targets = rule.expr.map(
         (part) => (part["jump"] ?? part["goto"]) as { target?: string } | undefined,
       );
       const below = targets.flatMap((next) =>
-        next?.target === undefined ? [] : obstaclesFrom(base, next.target, rules, pods, visited),
+        next?.target === undefined ? [] : obstaclesFrom(base, next.target, rules, concern, visited),
       );
       return [...found, ...below];
     });
@@ -79,60 +80,55 @@ function describe({ family, table, chain, handle, expr }: NftRule): string {
   return `rule ${handle ?? "?"} of chain ${family} ${table} ${chain} (${effects.join(", ")})`;
 }
 
-/** A rule for an address that is no pod's concerns no packet between pods. */
-function namesOnlyOthers({ expr }: NftRule, pods: readonly Prefix[]): boolean {
-  return expr.some((part) => {
-    const { op, left, right } = (part["match"] ?? {}) as Match;
-    const field = left?.payload?.field ?? "";
-    if (op !== "==" || !["saddr", "daddr"].includes(field)) return false;
-    const text =
-      typeof right === "string"
-        ? right
-        : right?.prefix === undefined
-          ? undefined
-          : `${right.prefix.addr}/${right.prefix.len}`;
-    return text !== undefined && isDisjoint(text, pods);
-  });
-}
-
 interface Match {
   readonly op?: string;
-  readonly left?: { readonly payload?: { readonly field?: string } };
-  readonly right?: string | { readonly prefix?: { addr: string; len: number } };
+  readonly left?: {
+    readonly payload?: { readonly protocol?: string; readonly field?: string };
+    readonly meta?: { readonly key?: string };
+  };
+  readonly right?: Value | { readonly set: readonly Value[] } | null;
 }
 
-function isDisjoint(text: string, pods: readonly Prefix[]): boolean {
-  const prefix = parsePrefix(text);
-  if (prefix !== undefined)
-    return !pods.some((pod) => prefixCovers(prefix, pod) || prefixCovers(pod, prefix));
-  const ip = parseIp(text);
-  return ip !== undefined && !pods.some((pod) => prefixContains(pod, ip));
+type Value = NftElement | number | { readonly range: readonly [number, number] };
+
+/** Transport protocols of which nft reads a field only in their own packets. */
+const otherTransports = ["tcp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah", "comp"];
+
+/** A condition that none of these packets meets. */
+function isAboutOthers(part: Readonly<Record<string, unknown>>, concern: Concern): boolean {
+  const match = part["match"] as Match | undefined;
+  if (match === undefined) return false;
+  const { protocol = "", field = "" } = match.left?.payload ?? {};
+  if (concern.ports !== undefined && otherTransports.includes(protocol)) return true;
+  if (match.op !== "==") return false;
+  const values = valuesOf(match.right);
+  if (["saddr", "daddr"].includes(field) && ["ip", "ip6"].includes(protocol))
+    return isOtherAddress(values.map(textOf), concern);
+  if (match.left?.meta?.key === "l4proto" || ["ip protocol", "ip6 nexthdr"].includes(`${protocol} ${field}`))
+    return isOtherProtocol(values.map(textOf), concern);
+  return ["udp dport", "th dport"].includes(`${protocol} ${field}`) && isOtherPort(rangesOf(values), concern);
 }
 
-/** The same for `iptables-legacy -t TABLE -S`. */
-export function legacyObstacles(
-  program: string,
-  table: string,
-  listing: string,
-  pods: readonly Prefix[],
-): string[] {
-  const lines = listing.split("\n").map((line) => line.trim());
-  const wanted = new Set(["PREROUTING", "FORWARD", "POSTROUTING"]);
-  const harmlessTargets = /^(ACCEPT|RETURN)$/;
-  const found = lines
-    .filter((line) => line === "-P FORWARD DROP")
-    .map(() => `${program} FORWARD drops by default`);
-  for (const chain of wanted) {
-    if (kubeProxy.test(chain)) continue;
-    for (const line of lines.filter((candidate) => candidate.startsWith(`-A ${chain} `))) {
-      const target = / -[jg] (\S+)/.exec(line)?.[1];
-      const addresses = [...line.matchAll(/(?<!! )-[sd] (\S+)/g)].map(([, address = ""]) => address);
-      if (addresses.some((address) => isDisjoint(address, pods))) continue;
-      if (target === undefined || harmlessTargets.test(target)) continue;
-      // Sets grow while they are gone through.
-      if (lines.includes(`-N ${target}`)) wanted.add(target);
-      else found.push(`${program} -t ${table} ${line}`);
-    }
-  }
-  return found;
+/** At least one, that may be anything: of none it is true that all are others. */
+function valuesOf(right: Match["right"]): readonly Value[] {
+  if (right === null || right === undefined) return [""];
+  return typeof right === "object" && "set" in right ? right.set : [right];
+}
+
+/** "" of what nobody reads here, such as arithmetic. */
+function textOf(value: Value): string {
+  if (typeof value === "number") return `${value}`;
+  const isKnown = typeof value === "string" || "prefix" in value || "range" in value;
+  return isKnown ? elementText(value as NftElement) : "";
+}
+
+/** None if one of them is not known: a set's name, for one. */
+function rangesOf(values: readonly Value[]): Range[] {
+  const ranges = values.flatMap((value): Range[] => {
+    if (typeof value === "number") return [[value, value]];
+    if (typeof value === "string" || !("range" in value)) return [];
+    const [first, last] = value.range;
+    return [[Number(first), Number(last)]];
+  });
+  return ranges.length === values.length ? ranges : [];
 }

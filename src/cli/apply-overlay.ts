@@ -46,8 +46,8 @@ export function overlayReport(
 }
 
 function bypassReport(outcome: BypassOutcome): NonNullable<OverlayReport["bypass"]> {
-  const { set, obstacles, fault } = outcome;
-  const why = [...(fault === undefined ? [] : [fault]), ...obstacles];
+  const { set, obstacles, tunnelObstacles, fault } = outcome;
+  const why = [...(fault === undefined ? [] : [fault]), ...obstacles, ...tunnelObstacles];
   return {
     mode: set?.mode ?? "off",
     summary: describeBypass(outcome),

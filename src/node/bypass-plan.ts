@@ -81,6 +81,24 @@ export function plannedObstacles(
     });
 }
 
+/** What is left of what is wished: rules about tunnels are none about pods. Without pods nothing is left then. */
+export function judgedBypass(
+  wished: Bypass,
+  obstacles: string[],
+  tunnelObstacles: readonly string[],
+): { wanted: Bypass; obstacles: string[]; tunnelObstacles: readonly string[] } {
+  if (obstacles.length > 0)
+    return { wanted: { ...wished, mode: "off", lease: 0 }, obstacles, tunnelObstacles: [] };
+  if (tunnelObstacles.length === 0) return { wanted: wished, obstacles, tunnelObstacles };
+  if (wished.pods.length === 0)
+    return {
+      wanted: { ...wished, mode: "off", lease: 0 },
+      obstacles: [...tunnelObstacles],
+      tunnelObstacles: [],
+    };
+  return { wanted: { ...wished, node: [], peers: [], tunnels: [] }, obstacles, tunnelObstacles };
+}
+
 function asPrefix(address: string): string {
   return `${address}/${address.includes(":") ? 128 : 32}`;
 }

@@ -31,6 +31,8 @@ export interface BypassRecord {
   readonly lease: number;
   /** Why nothing is bypassed; or, if it was forced, in spite of what. */
   readonly obstacles: readonly string[];
+  /** Why only pods are bypassed, and no tunnels. */
+  readonly tunnelObstacles?: readonly string[];
   /** Why the module cannot be used at all. */
   readonly fault?: string;
   /** People set it since, by `podwire bypass set` or `off`. */

@@ -10,7 +10,7 @@ import { bypassModule, isLoaded } from "../kernel-module/module.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { replaceBypass } from "../plan/bypass.ts";
 import type { Bypass } from "../plan/plan.ts";
-import { bypassPlan, type OverlayPart, plannedObstacles } from "./bypass-plan.ts";
+import { bypassPlan, judgedBypass, type OverlayPart, plannedObstacles } from "./bypass-plan.ts";
 import {
   type BypassRecord,
   presentModule,
@@ -37,6 +37,8 @@ export interface BypassOutcome {
   readonly isChanged: boolean;
   /** Why nothing is bypassed. */
   readonly obstacles: readonly string[];
+  /** Why pods are, and tunnels are not. */
+  readonly tunnelObstacles: readonly string[];
   /** Why the module, which is wanted on, cannot be used. */
   readonly fault?: string;
 }
@@ -46,14 +48,19 @@ export async function judgeBypass(
   networks: readonly WishingNetwork[],
   overlay: OverlayPart,
   host: Host,
-): Promise<{ wanted: Bypass; obstacles: string[] }> {
+): Promise<{ wanted: Bypass; obstacles: string[]; tunnelObstacles: readonly string[] }> {
   const wishes = networks.map(({ wish }) => wish);
   const wished = bypassPlan(wishes, overlay, readExclusions());
   const planned = plannedObstacles(wishes, wished, overlay);
   const judged = wishes.map(({ network }) => network);
-  const obstacles = [...planned, ...(await bypassObstacles(host, parsed(wished.pods), judged))];
-  const wanted: Bypass = obstacles.length === 0 ? wished : { ...wished, mode: "off", lease: 0 };
-  return { wanted, obstacles };
+  const traffic = {
+    pods: parsed(wished.pods),
+    node: parsed(wished.node),
+    peers: parsed(wished.peers),
+    tunnels: wished.tunnels,
+  };
+  const found = await bypassObstacles(host, traffic, judged);
+  return judgedBypass(wished, [...planned, ...found.pods], found.tunnels);
 }
 
 /** undefined where no network wishes anything. Throws if the module refuses. */
@@ -71,22 +78,34 @@ export async function applyBypass(
       obstacles: [],
       ...(fault === undefined ? {} : { fault }),
     });
-    return { isChanged: false, obstacles: [], ...(fault === undefined ? {} : { fault }) };
+    return {
+      isChanged: false,
+      obstacles: [],
+      tunnelObstacles: [],
+      ...(fault === undefined ? {} : { fault }),
+    };
   }
-  const { wanted, obstacles } = await judgeBypass(networks, overlay, host);
+  const { wanted, obstacles, tunnelObstacles } = await judgeBypass(networks, overlay, host);
   const isChanged = await replaceBypass(wanted, kernel);
   const { generation } = await readBypass(host);
-  writeBypassRecord({ ...recordOf(networks, overlay), obstacles, generation, lease: wanted.lease });
-  return { set: wanted, isChanged, obstacles };
+  writeBypassRecord({
+    ...recordOf(networks, overlay),
+    obstacles,
+    tunnelObstacles,
+    generation,
+    lease: wanted.lease,
+  });
+  return { set: wanted, isChanged, obstacles, tunnelObstacles };
 }
 
 /** In few words, for logs and people. */
-export function describeBypass({ set, obstacles, fault }: BypassOutcome): string {
+export function describeBypass({ set, obstacles, tunnelObstacles, fault }: BypassOutcome): string {
   if (fault !== undefined) return `bypass: on is wished, but ${fault}`;
   if (set === undefined) return "bypass: the module is not loaded, so nothing is bypassed";
   if (obstacles.length > 0) return `bypass: off, because ${obstacles.join("; ")}`;
   const tunnels = set.tunnels.length === 0 ? "" : `, and tunnels to ${set.peers.length} peers`;
-  return `bypass: traffic between ${set.pods.length} prefixes of pods${tunnels}`;
+  const but = tunnelObstacles.length === 0 ? "" : `; no tunnels, because ${tunnelObstacles.join("; ")}`;
+  return `bypass: traffic between ${set.pods.length} prefixes of pods${tunnels}${but}`;
 }
 
 function recordOf(
@@ -125,7 +144,7 @@ async function releaseBypass(host: Host): Promise<BypassOutcome | undefined> {
     }
   }
   removeBypassRecord();
-  return { isChanged, obstacles: [] };
+  return { isChanged, obstacles: [], tunnelObstacles: [] };
 }
 
 function parsed(texts: readonly string[]): Prefix[] {

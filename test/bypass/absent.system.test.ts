@@ -47,6 +47,7 @@ describe("commands", () => {
     ],
     [["set", "--mode", "off", "--tunnels", "udp:0"], /invalid --tunnels: "udp:0": expected udp:PORT/],
     [["set", "--mode", "off", "--tunnels", "udp:65536"], /invalid --tunnels: "udp:65536"/],
+    [["set", "--mode", "off", "--tunnels", "tcp:7471"], /invalid --tunnels: "tcp:7471".*STT/],
     [["set", "--exclude", "10.1.1.1"], /invalid --exclude: "10.1.1.1"/],
     [
       ["build"],

@@ -1,7 +1,8 @@
-// The listings are as nft 1.0.6 and iptables 1.8.9 print them.
+// The listings are as nft 1.0.6 prints them.
 import { describe, expect, test } from "vitest";
 import { parsePrefix } from "../../src/address/ip.ts";
-import { legacyObstacles, nftObstacles } from "../../src/bypass/obstacles.ts";
+import { podsTraffic, tunnelsTraffic } from "../../src/bypass/concern.ts";
+import { nftObstacles } from "../../src/bypass/obstacles.ts";
 import { masqueradeObstacles } from "../../src/bypass/own-masquerade.ts";
 import type { NftObject, NftSet } from "../../src/linux/nft-listing.ts";
 
@@ -36,6 +37,21 @@ describe("rules by nft", () => {
       ["rule 7 of chain ip mine forward (drop)"],
     ],
     ["a policy that drops", [base("forward", "drop")], ["chain ip mine forward drops by default"]],
+    [
+      "policies that drop before and after",
+      [base("prerouting", "drop"), base("postrouting", "drop")],
+      ["chain ip mine prerouting drops by default", "chain ip mine postrouting drops by default"],
+    ],
+    [
+      "a connection's zone",
+      [base("prerouting"), rule("prerouting", { mangle: { key: { ct: { key: "zone" } }, value: 5 } })],
+      ["rule 7 of chain ip mine prerouting (mangle)"],
+    ],
+    [
+      "a connection's zone, by iptables",
+      [base("prerouting"), rule("prerouting", { counter: {} }, { xt: { type: "target", name: "CT" } })],
+      ["rule 7 of chain ip mine prerouting (CT)"],
+    ],
     ["a rule for the host itself", [base("input", "drop"), rule("input", drop)], []],
     ["a rule for another network", [base("forward"), rule("forward", to("172.17.0.0", 16), drop)], []],
     [
@@ -87,39 +103,61 @@ describe("rules by nft", () => {
     ],
     ["podwire's own table", [base("postrouting", "accept", "inet", "podwire")], []],
   ])("%s", (_, objects, expected) => {
-    expect(nftObstacles(objects, pods)).toEqual(expected);
+    expect(nftObstacles(objects, podsTraffic(pods))).toEqual(expected);
   });
 });
 
-describe("rules by iptables-legacy", () => {
-  const listing = (...lines: string[]) => ["-P FORWARD ACCEPT", ...lines].join("\n");
-  test.each<[string, string, string[]]>([
-    ["accepting", listing("-A FORWARD -i pw+ -j ACCEPT"), []],
+describe("rules about tunnels", () => {
+  const ends = ["192.0.2.1/32", "192.0.2.2/32"].flatMap((text) => parsePrefix(text) ?? []);
+  const field = (protocol: string, name: string, right: unknown, op = "==") => ({
+    match: { op, left: { payload: { protocol, field: name } }, right },
+  });
+  const protocol = (right: unknown) => ({ match: { op: "==", left: { meta: { key: "l4proto" } }, right } });
+  const mark = { mangle: { key: { meta: { key: "mark" } }, value: 1 } };
+  const dropped = ["rule 7 of chain ip mine input (drop)"];
+  const input = (...expr: Record<string, unknown>[]) => [base("input"), rule("input", ...expr)];
+
+  test.each<[string, NftObject[], string[]]>([
     [
-      "dropping",
-      listing("-A FORWARD -p tcp --dport 22 -j DROP"),
-      ["iptables -t filter -A FORWARD -p tcp --dport 22 -j DROP"],
-    ],
-    ["by default", "-P FORWARD DROP", ["iptables FORWARD drops by default"]],
-    ["for another network", listing("-A FORWARD -s 172.17.0.0/16 -j DROP"), []],
-    [
-      "for all but another network",
-      listing("-A FORWARD ! -s 172.17.0.0/16 -j DROP"),
-      ["iptables -t filter -A FORWARD ! -s 172.17.0.0/16 -j DROP"],
-    ],
-    [
-      "of kube-proxy",
-      listing("-N KUBE-FORWARD", "-A FORWARD -j KUBE-FORWARD", "-A KUBE-FORWARD -j DROP"),
-      [],
+      "a mark for encryption",
+      [base("output"), rule("output", field("udp", "dport", 4789), mark)],
+      ["rule 7 of chain ip mine output (mangle)"],
     ],
     [
-      "behind a jump",
-      listing("-N MINE", "-A FORWARD -j MINE", "-A MINE -j DROP"),
-      ["iptables -t filter -A MINE -j DROP"],
+      "a drop of what was not encrypted",
+      input(protocol("udp"), { xt: { type: "match", name: "policy" } }, drop),
+      dropped,
     ],
-    ["for the host itself", listing("-A INPUT -j DROP"), []],
-  ])("%s", (_, text, expected) => {
-    expect(legacyObstacles("iptables", "filter", text, pods)).toEqual(expected);
+    [
+      "a policy that drops",
+      [base("input", "drop"), base("forward", "drop")],
+      ["chain ip mine input drops by default"],
+    ],
+    ["what is forwarded", [base("forward"), rule("forward", drop)], []],
+    ["TCP", input(field("tcp", "dport", 22), drop), []],
+    ["TCP but for a port", input(field("tcp", "dport", 22, "!="), drop), []],
+    ["a protocol", input(protocol({ set: ["tcp", "icmp"] }), drop), []],
+    ["a protocol in the header", input(field("ip", "protocol", "icmp"), drop), []],
+    ["some protocols, UDP among them", input(protocol({ set: ["tcp", "udp"] }), drop), dropped],
+    ["protocols in a set with a name", input(protocol("@protocols"), drop), dropped],
+    ["another port", input(field("udp", "dport", 53), drop), []],
+    ["other ports", input(field("th", "dport", { set: [53, { range: [5000, 6000] }] }), drop), []],
+    ["a range of ports", input(field("udp", "dport", { range: [4000, 5000] }), drop), dropped],
+    ["ports in a set with a name", input(field("udp", "dport", "@ports"), drop), dropped],
+    ["all but a port", input(field("udp", "dport", 53, "!="), drop), dropped],
+    ["other addresses", input(field("ip", "saddr", { set: ["203.0.113.1", "203.0.113.2"] }), drop), []],
+    [
+      "a peer among others",
+      input(field("ip", "saddr", { set: ["203.0.113.1", "192.0.2.2"] }), drop),
+      dropped,
+    ],
+    [
+      "a connection's zone",
+      input({ mangle: { key: { ct: { key: "zone" } }, value: 5 } }),
+      ["rule 7 of chain ip mine input (mangle)"],
+    ],
+  ])("%s", (_, objects, expected) => {
+    expect(nftObstacles(objects, tunnelsTraffic(ends, [4789]))).toEqual(expected);
   });
 });
 

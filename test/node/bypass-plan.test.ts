@@ -4,7 +4,13 @@ import { describe, expect, test } from "vitest";
 import { parseIp } from "../../src/address/ip.ts";
 import { withDefaults } from "../../src/config/load.ts";
 import { type NetworkConfig, networkSchema, nodeSchema } from "../../src/config/network.ts";
-import { bypassPlan, noOverlay, overlayPart, plannedObstacles } from "../../src/node/bypass-plan.ts";
+import {
+  bypassPlan,
+  judgedBypass,
+  noOverlay,
+  overlayPart,
+  plannedObstacles,
+} from "../../src/node/bypass-plan.ts";
 import { type BypassWish, wishOf } from "../../src/node/bypass-wish.ts";
 import { overlays } from "../../src/overlay/registry.ts";
 
@@ -177,5 +183,32 @@ describe("the plan", () => {
     const foreign = wishOf({ ...network({}), ipam: { type: "calico-ipam" } });
     if (foreign === undefined) throw new Error("no wish");
     expect(obstacles([foreign], noOverlay)).toEqual([expect.stringContaining("set bypass.pods")]);
+  });
+});
+
+describe("what is found on the node", () => {
+  const overlay = { ...noOverlay, node: ["192.0.2.1/32"], peers: ["192.0.2.2/32"], tunnels: ["udp 4789"] };
+  const wished = bypassPlan([wish({ bypass: { mode: "auto", lease: 60 } })], overlay, []);
+
+  test("against pods switches all off", () => {
+    const { wanted, obstacles } = judgedBypass(wished, ["a rule"], ["another"]);
+    expect(wanted).toMatchObject({ mode: "off", lease: 0 });
+    expect(obstacles).toEqual(["a rule"]);
+  });
+
+  test("against tunnels leaves pods bypassed", () => {
+    const { wanted, obstacles, tunnelObstacles } = judgedBypass(wished, [], ["a rule"]);
+    expect(wanted).toEqual({ ...wished, node: [], peers: [], tunnels: [] });
+    expect([obstacles, tunnelObstacles]).toEqual([[], ["a rule"]]);
+  });
+
+  test("against tunnels switches off where there is nothing else", () => {
+    const { wanted, obstacles } = judgedBypass({ ...wished, pods: [] }, [], ["a rule"]);
+    expect(wanted).toMatchObject({ mode: "off", lease: 0 });
+    expect(obstacles).toEqual(["a rule"]);
+  });
+
+  test("is nothing: all is as it is wished", () => {
+    expect(judgedBypass(wished, [], []).wanted).toBe(wished);
   });
 });

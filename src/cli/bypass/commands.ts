@@ -5,7 +5,13 @@ import { moduleCommands } from "../kernel-module/commands.ts";
 
 const json: Option = { type: "boolean", summary: "print JSON" };
 const prefixes = (summary: string): Option => ({ type: "string", placeholder: "PREFIX,...", summary });
-const pods = prefixes("where pods' addresses come from, on all nodes");
+/** What is to be bypassed. */
+const traffic = {
+  pods: prefixes("where pods' addresses come from, on all nodes"),
+  node: prefixes("this node's own address, for tunnels"),
+  peers: prefixes("other nodes' addresses, for tunnels"),
+  tunnels: { type: "string", placeholder: "udp:PORT,...", summary: "ports of tunnels between nodes" },
+} as const;
 
 export const bypassCommands: readonly Command[] = [
   ...moduleCommands(
@@ -34,11 +40,8 @@ export const bypassCommands: readonly Command[] = [
       "Modes: off; observe only counts; untrack skips connection tracking; bypass skips all of netfilter.",
     options: {
       mode: { type: "string", placeholder: "MODE", summary: "off, observe, untrack or bypass" },
-      pods,
+      ...traffic,
       exclude: prefixes("pods with policies or rules of their own"),
-      node: prefixes("this node's own address, for tunnels"),
-      peers: prefixes("other nodes' addresses, for tunnels"),
-      tunnels: { type: "string", placeholder: "udp:PORT,...", summary: "ports of tunnels between nodes" },
       lease: {
         type: "string",
         placeholder: "SECONDS",
@@ -58,9 +61,9 @@ export const bypassCommands: readonly Command[] = [
   },
   {
     name: "bypass check",
-    summary: "list what on this node speaks against bypassing pods' traffic",
+    summary: "list what on this node speaks against bypassing this traffic",
     about: "Changes nothing. Exits with 1 if there is anything.",
-    options: { pods, json },
+    options: { ...traffic, json },
     load: async () => (await import("./set.ts")).check,
   },
 ];

@@ -21,7 +21,7 @@ import { commandHost } from "../command-host.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { printable } from "../table.ts";
 import { printJson, type Terminal } from "../terminal.ts";
-import { configurationFrom, invalid, prefixesFrom, prefixList } from "./words.ts";
+import { configurationFrom, invalid, prefixesFrom, prefixList, type Traffic, trafficFrom } from "./words.ts";
 
 export const set: Run = async (words, terminal) => {
   const excluded = prefixList(words, "exclude");
@@ -30,15 +30,15 @@ export const set: Run = async (words, terminal) => {
     return locked(() => exclude(excluded, terminal));
   }
   const configuration = { ...configurationFrom(words), excluded: excluded ?? readExclusions() };
-  const { mode, pods } = configuration;
+  const { mode } = configuration;
   const isLessened = mode === "untrack" || mode === "bypass";
-  const obstacles = isLessened
-    ? await bypassObstacles(commandHost(), prefixesFrom("pods", pods.join(",")))
-    : [];
+  const obstacles = isLessened ? await obstaclesTo(configuration) : [];
   for (const obstacle of obstacles) terminal.complain(printable(`podwire: ${obstacle}`));
   if (obstacles.length > 0) {
     if (!words.flag("force")) {
-      terminal.complain("podwire: pods' traffic would not meet these any more; --force sets it all the same");
+      terminal.complain(
+        "podwire: what is bypassed would not meet these any more; --force sets it all the same",
+      );
       return 1;
     }
     logForced(mode, obstacles, terminal);
@@ -57,12 +57,21 @@ export const off: Run = (_, terminal) =>
   });
 
 export const check: Run = async (words, terminal) => {
-  const obstacles = await bypassObstacles(commandHost(), prefixesFrom("pods", words.text("pods") ?? ""));
+  const obstacles = await obstaclesTo(trafficFrom(words));
   if (words.flag("json")) printJson(obstacles, terminal);
   else if (obstacles.length === 0) terminal.print("nothing speaks against it\n");
   else for (const obstacle of obstacles) terminal.print(`${printable(obstacle)}\n`);
   return obstacles.length === 0 ? 0 : 1;
 };
+
+/** By hand all is set as it is said, or nothing. */
+async function obstaclesTo(wanted: Traffic): Promise<string[]> {
+  const [pods = [], node = [], peers = []] = (["pods", "node", "peers"] as const).map((name) =>
+    prefixesFrom(name, wanted[name].join(",")),
+  );
+  const found = await bypassObstacles(commandHost(), { pods, node, peers, tunnels: wanted.tunnels });
+  return [...found.pods, ...found.tunnels];
+}
 
 /** Nothing else that is set is changed. */
 async function exclude(prefixes: readonly string[], terminal: Terminal): Promise<number> {
@@ -89,7 +98,7 @@ async function writeByHand(
 ): Promise<void> {
   await writeBypass(commandHost(), configuration);
   const { fault: _, ...record } = readBypassRecord() ?? nobodysRecord();
-  await remember({ ...record, byHand, obstacles, lease: configuration.lease });
+  await remember({ ...record, byHand, obstacles, tunnelObstacles: [], lease: configuration.lease });
   if (record.networks.length === 0) return;
   const names = record.networks.map(({ wish: { network, mode } }) => `${network} (${mode})`).join(", ");
   terminal.complain(

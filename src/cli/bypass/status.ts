@@ -40,15 +40,17 @@ interface Wishes {
   /** By whose configuration it is set, and how. */
   readonly networks: readonly { readonly network: string; readonly mode: string }[];
   readonly obstacles: readonly string[];
+  readonly tunnelObstacles: readonly string[];
   readonly fault?: string;
   readonly byHand?: string;
 }
 
 function wishesOf(record: BypassRecord | undefined): Wishes {
-  const { networks = [], obstacles = [], fault, byHand } = record ?? {};
+  const { networks = [], obstacles = [], tunnelObstacles = [], fault, byHand } = record ?? {};
   return {
     networks: networks.map(({ wish: { network, mode } }) => ({ network, mode })),
     obstacles,
+    tunnelObstacles,
     ...(fault === undefined ? {} : { fault }),
     ...(byHand === undefined ? {} : { byHand }),
   };
@@ -89,7 +91,7 @@ function printTable(look: Look, before: Look | undefined, wishes: Wishes, termin
   terminal.print(renderTable(heading, rows, terminal.paint));
 }
 
-function explain({ networks, obstacles, byHand }: Wishes): string[] {
+function explain({ networks, obstacles, tunnelObstacles, byHand }: Wishes): string[] {
   const names = networks.map(({ network, mode }) => `${network} (${mode})`).join(", ");
   if (byHand === "forced") return ["set by hand, in spite of:", ...obstacles.map((text) => `  ${text}`)];
   if (byHand !== undefined) {
@@ -97,7 +99,10 @@ function explain({ networks, obstacles, byHand }: Wishes): string[] {
     return [`${byHand === "off" ? "switched off" : "set"} by hand${back}`];
   }
   if (names === "") return [];
-  if (obstacles.length === 0) return [`by the configuration of network ${names}`];
+  if (obstacles.length === 0) {
+    const but = tunnelObstacles.map((text) => `  no tunnels, because of ${text}`);
+    return [`by the configuration of network ${names}`, ...but];
+  }
   return [
     `network ${names} wishes it, but rules here are about pods' traffic (podwire apply looks again):`,
     ...obstacles.map((text) => `  ${text}`),

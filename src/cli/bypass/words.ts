@@ -14,9 +14,13 @@ export function configurationFrom(words: Words): Omit<BypassConfiguration, "excl
   const lease = words.text("lease") ?? "0";
   if (!/^[0-9]{1,5}$/.test(lease) || Number(lease) > most.lease)
     throw invalid("lease", lease, `seconds, at most ${most.lease}; 0 is for good`);
+  return { mode, lease: Number(lease), ...trafficFrom(words) };
+}
+
+export type Traffic = Pick<BypassConfiguration, "pods" | "node" | "peers" | "tunnels">;
+
+export function trafficFrom(words: Words): Traffic {
   return {
-    mode,
-    lease: Number(lease),
     pods: prefixList(words, "pods") ?? [],
     node: prefixList(words, "node") ?? [],
     peers: prefixList(words, "peers") ?? [],
@@ -53,10 +57,14 @@ function tunnelsFrom(text: string): string[] {
   const tunnels = split(text);
   if (tunnels.length > most.tunnels) throw invalid("tunnels", text, `at most ${most.tunnels} of them`);
   return tunnels.map((tunnel) => {
-    const [, protocol, port] = /^(udp|tcp):([0-9]{1,5})$/.exec(tunnel) ?? [];
+    const [, port] = /^udp:([0-9]{1,5})$/.exec(tunnel) ?? [];
     if (port === undefined || Number(port) < 1 || Number(port) > 65535)
-      throw invalid("tunnels", tunnel, "udp:PORT or tcp:PORT, with a port from 1 to 65535");
-    return `${protocol} ${Number(port)}`;
+      throw invalid(
+        "tunnels",
+        tunnel,
+        "udp:PORT, with a port from 1 to 65535; STT, which is like TCP, skips netfilter by itself",
+      );
+    return `udp ${Number(port)}`;
   });
 }
 

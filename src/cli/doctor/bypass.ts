@@ -45,7 +45,11 @@ async function absent(node: Node, wishing: readonly WishingNetwork[]): Promise<F
 
 async function judged(node: Node, wishing: readonly WishingNetwork[]): Promise<Finding> {
   const kernel = commandKernel();
-  const { wanted, obstacles } = await judgeBypass(wishing, await partOf(node), hostOf(kernel));
+  const { wanted, obstacles, tunnelObstacles } = await judgeBypass(
+    wishing,
+    await partOf(node),
+    hostOf(kernel),
+  );
   const difference = bypassFault(wanted, await readModule(kernel));
   if (difference !== undefined) {
     const { expected, found } = difference;
@@ -54,10 +58,10 @@ async function judged(node: Node, wishing: readonly WishingNetwork[]): Promise<F
     const breaks = obstacles.length === 0 ? slower : "these rules do not see the traffic that is bypassed";
     return report(check, `expected ${expected}${why}; found ${found}`, breaks, "podwire apply");
   }
-  if (obstacles.length === 0)
-    return fine(check, describeBypass({ set: wanted, isChanged: false, obstacles }));
+  const description = describeBypass({ set: wanted, isChanged: false, obstacles, tunnelObstacles });
+  if (obstacles.length === 0 && tunnelObstacles.length === 0) return fine(check, description);
   const fix = "nothing, if these rules are wanted; else remove them, then podwire apply";
-  return warning(check, `off, because ${obstacles.join("; ")}`, slower, fix);
+  return warning(check, description.replace("bypass: ", ""), slower, fix);
 }
 
 async function partOf(node: Node): Promise<OverlayPart> {

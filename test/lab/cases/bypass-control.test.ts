@@ -149,6 +149,19 @@ describe.skipIf(cannotRunFullLab("the control of podwire_bypass")).each(testedKe
       });
       expect(counts["output tunnel"]).toBeGreaterThan(10);
       expect(counts["prerouting tunnel"]).toBeGreaterThan(10);
+      // A mark by which IPsec would take the tunnel is no pod's affair.
+      const rule = "OUTPUT -p udp --dport 4789 -j MARK --set-mark 1";
+      await lab.node1.sh(`iptables -t mangle -A ${rule}`);
+      try {
+        expect(await lab.node1.sh("podwire apply")).toMatch(
+          /bypass: traffic between 4 prefixes of pods; no tunnels, because rule [0-9]+ of chain ip mangle OUTPUT \(MARK\)/,
+        );
+        expect(await status(lab.node1)).toMatchObject({ mode: "bypass", node: [], peers: [], tunnels: [] });
+        expect(await lab.node1.sh("podwire bypass status")).toContain("no tunnels, because of rule");
+        expect((await grown(lab.node1, talk))["output tunnel"]).toBe(undefined);
+      } finally {
+        await lab.node1.sh(`iptables -t mangle -D ${rule}`);
+      }
       await declare("host-gw", { mode: "auto" });
       expect(await status(lab.node1)).toMatchObject({ mode: "bypass", node: [], peers: [], tunnels: [] });
     });

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Asks the routes, as the kernel itself will in a moment. */
+#include <linux/if_vlan.h>
+#include <linux/netfilter_bridge.h>
+#include <net/ip6_route.h>
+#include <net/ip_fib.h>
+#include <net/rtnetlink.h>
+
+#include "tracking.h"
+#include "way.h"
+
+/* Its pods' packets begin at LOCAL_OUT of this namespace, where pods' are not bypassed. */
+static bool is_ipvlan(const struct net_device *device)
+{
+	return device->rtnl_link_ops && !strcmp(device->rtnl_link_ops->kind, "ipvlan");
+}
+
+/* Its ports' packets may have met all hooks before they are routed. */
+static bool is_filtered_bridge(struct net *net, const struct net_device *device)
+{
+#ifdef CONFIG_NETFILTER_FAMILY_BRIDGE
+	while (is_vlan_dev(device))
+		device = vlan_dev_real_dev(device);
+	return netif_is_bridge_master(device) &&
+	       rcu_access_pointer(net->nf.hooks_bridge[NF_BR_PRE_ROUTING]);
+#else
+	return false;
+#endif
+}
+
+/* `out` is NULL where no route leads. */
+static enum bypass_reason judge_devices(struct net *net, const struct net_device *in,
+					const struct net_device *out, enum bypass_reason reason)
+{
+	if (bypass_is_vrf(out))
+		return BYPASS_VRF;
+	/*
+	 * A master of ipvlan in mode l3s receives for pods that routes need not
+	 * know of. What is routed to another device is for none of them.
+	 */
+	if (netif_has_l3_rx_handler(in) && (!out || netif_has_l3_rx_handler(out)))
+		return BYPASS_VRF;
+	if (is_ipvlan(in) || (out && is_ipvlan(out)))
+		return BYPASS_VRF;
+	if (is_filtered_bridge(net, in) || (out && is_filtered_bridge(net, out)))
+		return BYPASS_BRIDGE;
+	return reason;
+}
+
+static enum bypass_reason judge_way4(struct net *net, const struct bypass_flow *flow,
+				     struct net_device *in, enum bypass_reason reason)
+{
+	struct flowi4 key = {
+		.flowi4_iif = in->ifindex,
+		.flowi4_scope = RT_SCOPE_UNIVERSE,
+		.flowi4_proto = flow->protocol,
+		.saddr = htonl(flow->source.low),
+		.daddr = htonl(flow->destination.low),
+		.fl4_sport = flow->source_port,
+		.fl4_dport = flow->destination_port,
+	};
+	struct fib_result found;
+	int i;
+
+	if (ipv4_is_multicast(key.daddr))
+		return reason == BYPASS_TUNNEL ? BYPASS_NOT_LOCAL : BYPASS_LOCAL;
+	if (fib_lookup(net, &key, &found, 0))
+		return reason == BYPASS_TUNNEL ? BYPASS_NOT_LOCAL :
+						 judge_devices(net, in, NULL, reason);
+	if (reason == BYPASS_TUNNEL)
+		return found.type == RTN_LOCAL ? reason : BYPASS_NOT_LOCAL;
+	if (found.type != RTN_UNICAST)
+		return BYPASS_LOCAL;
+	/* It may take any of them. */
+	for (i = 0; i < fib_info_num_path(found.fi); i++) {
+		const struct net_device *out = fib_info_nhc(found.fi, i)->nhc_dev;
+		enum bypass_reason judged = judge_devices(net, in, out, reason);
+
+		if (judged != reason)
+			return judged;
+	}
+	return reason;
+}
+
+static enum bypass_reason judge_way6(struct net *net, const struct bypass_flow *flow,
+				     struct net_device *in, enum bypass_reason reason)
+{
+	struct flowi6 key = {
+		.flowi6_iif = in->ifindex,
+		.flowi6_proto = flow->protocol,
+		.fl6_sport = flow->source_port,
+		.fl6_dport = flow->destination_port,
+	};
+	union nf_inet_addr address;
+	struct dst_entry *found;
+	bool is_local;
+
+	bypass_store_address(&flow->source, flow->family, &address);
+	key.saddr = address.in6;
+	bypass_store_address(&flow->destination, flow->family, &address);
+	key.daddr = address.in6;
+	/* Whole prefixes may be local, of which no device has an address. */
+	found = ip6_route_input_lookup(net, in, &key, NULL, RT6_LOOKUP_F_HAS_SADDR);
+	is_local = container_of(found, struct rt6_info, dst)->rt6i_flags &
+		   (RTF_LOCAL | RTF_ANYCAST);
+	if (reason == BYPASS_TUNNEL)
+		reason = is_local ? reason : BYPASS_NOT_LOCAL;
+	else if (is_local)
+		reason = BYPASS_LOCAL;
+	else
+		reason = judge_devices(net, in, found->error ? NULL : found->dev, reason);
+	dst_release(found);
+	return reason;
+}
+
+enum bypass_reason bypass_judge_way(struct net *net, const struct bypass_flow *flow,
+				    struct net_device *in, enum bypass_reason reason)
+{
+	return flow->family == 4 ? judge_way4(net, flow, in, reason) :
+				   judge_way6(net, flow, in, reason);
+}

@@ -1,0 +1,51 @@
+// Traffic that may skip netfilter, as far as rules can be about it: the hooks that it meets, and what its headers have. Pure.
+import { type Interval, parseInterval } from "../address/interval.ts";
+import { formatPrefix, type Prefix } from "../address/ip.ts";
+
+export interface Concern {
+  readonly hooks: readonly string[];
+  /** Of both ends. */
+  readonly prefixes: readonly Prefix[];
+  /** Where it is UDP to these ports alone. */
+  readonly ports?: readonly number[];
+}
+
+export type Range = readonly [number, number];
+
+/** What is forwarded between pods. */
+export function podsTraffic(pods: readonly Prefix[]): Concern {
+  return { hooks: ["prerouting", "forward", "postrouting"], prefixes: pods };
+}
+
+/** What nodes wrap packets in; they send and receive it themselves. */
+export function tunnelsTraffic(ends: readonly Prefix[], ports: readonly number[]): Concern {
+  return { hooks: ["prerouting", "input", "output", "postrouting"], prefixes: ends, ports };
+}
+
+/** Whether addresses are nobody's whom it is about. What cannot be read may be anybody's. */
+export function isOtherAddress(texts: readonly string[], { prefixes }: Concern): boolean {
+  const ends = prefixes.flatMap((prefix) => parseInterval(formatPrefix(prefix)) ?? []);
+  return texts.every((text) => {
+    const interval = parseInterval(text);
+    return interval !== undefined && !ends.some((end) => overlap(end, interval));
+  });
+}
+
+/** Whether none of these protocols, by name or number, is the one that it is. The name of a set may be anything. */
+export function isOtherProtocol(names: readonly string[], { ports }: Concern): boolean {
+  return ports !== undefined && names.every((name) => /^[a-z0-9]+$/.test(name) && !isUdp.test(name));
+}
+
+const isUdp = /^(udp|17|all|0)$/;
+
+export function isOtherPort(ranges: readonly Range[], { ports }: Concern): boolean {
+  return (
+    ports !== undefined &&
+    ranges.length > 0 &&
+    !ports.some((port) => ranges.some(([first, last]) => first <= port && port <= last))
+  );
+}
+
+function overlap(one: Interval, other: Interval): boolean {
+  return one.family === other.family && one.first <= other.last && other.first <= one.last;
+}
