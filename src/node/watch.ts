@@ -208,8 +208,11 @@ function isRefusedChange(
 async function keepGood(state: State, kernel: Kernel, say: Keeping["say"]): Promise<string> {
   if (state.good === undefined) return "; nothing is applied until that is corrected";
   try {
-    tell(await applyNode(state.good, kernel), state, say, performance.now());
-    return "; the last good configuration is kept";
+    const began = performance.now();
+    const applied = await applyNode(state.good, kernel);
+    tell(applied, state, say, began);
+    const but = applied.obstacles.length === 0 ? "" : `, but: ${applied.obstacles.join("; ")}`;
+    return `; the last good configuration is kept${but}`;
   } catch (error) {
     return `; the last good configuration is kept, but: ${describe(toCniError(error))}`;
   }

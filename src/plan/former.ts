@@ -6,7 +6,7 @@ import { linkChanges, newDevices, objectChanges, type Scope } from "./changes.ts
 import { peerRouteProtocol } from "./ip-lines.ts";
 import type { ObservedLink, ObservedRoute } from "./observe.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
-import { isMain, isOwnRoute, overlayAlias } from "./own.ts";
+import { isMain, isOfSwitch, isOwnRoute, overlayAlias } from "./own.ts";
 import { readPeerSets, removePeerSets, replacePeerSets } from "./peer-sets.ts";
 import type { Encap, Link, Plan, Route } from "./plan.ts";
 import { destinationOf } from "./verify.ts";
@@ -23,7 +23,10 @@ export async function putBack(
   await putSetsBack(before, scope, kernel);
   const plan = formerPlan(before, scope);
   for (const changes of [newDevices, linkChanges, objectChanges]) {
-    const lines = changes(plan, await observeHost(kernel), scope).map(({ line }) => line);
+    const host = await observeHost(kernel);
+    // Open vSwitch's are its own to take away.
+    const devices = scope.devices.filter((name) => !isOfSwitch(host.link("host", name)));
+    const lines = changes(plan, host, { ...scope, devices }).map(({ line }) => line);
     if (lines.length > 0) await ipApply("host", lines, kernel, true);
   }
 }

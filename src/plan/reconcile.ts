@@ -14,7 +14,7 @@ import { removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
 import { describeObject, type Plan, type SttSettings } from "./plan.ts";
 import { reconcileOvs } from "./reconcile-ovs.ts";
 import { refuseLosses } from "./standing.ts";
-import { changeStt, sttSettingsOf, sttStateAfter } from "./stt.ts";
+import { changeStt, sttPortInUse, sttSettingsOf, sttStateAfter } from "./stt.ts";
 import { refuseTakenPort } from "./tunnel-port.ts";
 
 /** A new link is seen in the second round, what a changed one lost in the third. */
@@ -44,7 +44,7 @@ async function change(plan: Plan, scope: Scope, before: ObservedHost, kernel: Ke
   // Devices first: to make one fails where its module is missing. One that is up takes packets: the filter before that.
   const devices = [
     ...(await changeSttOf(plan, before, kernel)),
-    ...(await run(newDevices(plan, before, scope), kernel)),
+    ...(await run(newDevices(plan, before, scope), plan, kernel)),
   ];
   const host = devices.length === 0 ? before : await observeHost(kernel, plan);
   const sets = await changePeerSets(plan, host, kernel);
@@ -107,10 +107,10 @@ async function reconcileObjects(
     const links = linkChanges(plan, host);
     if (links.length === 0) {
       done.push(...applySysctls(plan));
-      done.push(...(await run(objectChanges(plan, host, scope), kernel)));
+      done.push(...(await run(objectChanges(plan, host, scope), plan, kernel)));
       return { done, obstacles: foreignRoutes(plan, host).map(describeForeign) };
     }
-    done.push(...(await run(links, kernel)));
+    done.push(...(await run(links, plan, kernel)));
     host = await observeHost(kernel);
   }
   throw overlayUnusable(
@@ -137,13 +137,14 @@ function applySysctls(plan: Plan): Done[] {
   return differing.map((object) => ({ what: describeObject(object), verb: "changed" }));
 }
 
-async function run(changes: readonly Change[], kernel: Kernel): Promise<readonly Change[]> {
+async function run(changes: readonly Change[], plan: Plan, kernel: Kernel): Promise<readonly Change[]> {
   if (changes.length === 0) return [];
   const [fault] = await ipApply("host", linesOf(changes), kernel);
   if (fault === undefined) return changes;
-  const failed = changes[fault.line];
-  throw overlayUnusable(
-    `${failed?.what} could not be ${failed?.verb}: ${fault.message} (ip ${failed?.line})${hint(fault.message)}`,
+  const { what, verb, line } = changes[fault.line] ?? {};
+  throw (
+    sttPortInUse(plan, line ?? "", fault.message) ??
+    overlayUnusable(`${what} could not be ${verb}: ${fault.message} (ip ${line})${hint(fault.message)}`)
   );
 }
 

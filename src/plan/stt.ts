@@ -1,6 +1,7 @@
 // The device of the module podwire_stt, as far as only podwire-stt-ctl has words for it. It is made with all of its settings
 // in one step, so that it never takes segments from somebody whom they keep out.
 import { addressBits, parsePrefix } from "../address/ip.ts";
+import type { CniError } from "../cni/error.ts";
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Done } from "./changes.ts";
@@ -73,6 +74,17 @@ export async function changeStt(
   const refusal = await setStt(isNew ? "add" : "set", wanted.link, settings, list, kernel);
   if (refusal !== undefined) throw overlayUnusable(`${describeObject(wanted)}: ${refusal}${hint(refusal)}`);
   return [{ what: describeObject(wanted), verb: isNew ? "made" : "changed" }];
+}
+
+/** The module takes the port when the device goes up. `line`: what was refused, and in which words. */
+export function sttPortInUse(plan: Plan, line: string, message: string): CniError | undefined {
+  const settings = sttSettingsOf(plan);
+  if (settings === undefined || !line.includes(` ${settings.link} `) || !/in use/.test(message))
+    return undefined;
+  return overlayUnusable(
+    `TCP port ${settings.port} is in use by another program, so ${settings.link} cannot have it: ${message}. Set overlay.port to ` +
+      "another one on all nodes, or remove what uses it",
+  );
 }
 
 export async function removeStt({ link }: SttSettings, kernel: Kernel): Promise<void> {

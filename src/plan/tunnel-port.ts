@@ -57,8 +57,8 @@ async function holderOf(
   const ofSwitch = links.find(({ ifname }) => isSwitchTunnel(ifname));
   if (object.kind === "ovs-port" || ofSwitch !== undefined) {
     // Open vSwitch would let its ports share the UDP port, and their packets would be filtered.
-    const other = await otherPort(wanted, scope, kernel);
-    if (other !== undefined) return `the ${driver} port ${other} of Open vSwitch`;
+    const other = await otherPort(port, scope, kernel);
+    if (other !== undefined) return other;
   }
   const others = links.filter(({ ifname }) => ifname !== ofSwitch?.ifname && !scope.devices.includes(ifname));
   const other = others.find((link) => excludes(link, driver));
@@ -94,19 +94,24 @@ function excludes(link: ObservedLink, driver: string): boolean {
 const defaultPorts: Readonly<Record<OvsTunnel["kind"], string>> = { vxlan: "4789", geneve: "6081" };
 
 async function otherPort(
-  { driver, port }: WantedTunnel,
+  port: number,
   { ports, databases }: Scope,
   kernel: Kernel,
 ): Promise<string | undefined> {
-  const question = ["--columns=name,options", "find", "Interface", `type=${driver}`];
-  const portOf = (row: Row) => mapOf(row["options"]).get("dst_port") ?? defaultPorts[driver];
+  const kinds = ["vxlan", "geneve"] as const;
+  const questions = kinds.map((kind) => ["--columns=name,options", "find", "Interface", `type=${kind}`]);
   for (const database of databases) {
-    const [rows = []] = await ovsRows(database, [question], kernel).catch((error: unknown) => {
+    const answers = await ovsRows(database, questions, kernel).catch((error: unknown) => {
       if (error instanceof OvsDownError) return [];
       throw error;
     });
-    const other = rows.find((row) => !ports.includes(String(row["name"])) && portOf(row) === String(port));
-    if (other !== undefined) return String(other["name"]);
+    for (const [index, kind] of kinds.entries()) {
+      const portOf = (row: Row) => mapOf(row["options"]).get("dst_port") ?? defaultPorts[kind];
+      const other = answers[index]?.find(
+        (row) => !ports.includes(String(row["name"])) && portOf(row) === String(port),
+      );
+      if (other !== undefined) return `the ${kind} port ${String(other["name"])} of Open vSwitch`;
+    }
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 // What the kernel says of an STT device against what was planned. That its sum is the kernel's own is seen in the lab.
 import { describe, expect, test } from "vitest";
 import type { SttSettings } from "../../src/plan/plan.ts";
-import { listSum, type SttState, sttFault, sttStateAfter } from "../../src/plan/stt.ts";
+import { listSum, type SttState, sttFault, sttPortInUse, sttStateAfter } from "../../src/plan/stt.ts";
 
 const wanted: SttSettings = {
   kind: "stt-settings",
@@ -45,4 +45,14 @@ describe("an STT device", () => {
   test("with a list differs from one that anybody may send to", () => {
     expect(sttFault(open, same)).toEqual({ expected: "anybody may send", found: "2 peers may send" });
   });
+});
+
+test("a port that a program listens on is named when the device cannot go up", () => {
+  const refusal = (line: string, words: string) => sttPortInUse([wanted], line, words)?.details;
+  const up = "link set dev pw-stt alias podwire:overlay up";
+  expect(refusal(up, "RTNETLINK answers: Address already in use")).toMatch(
+    /^TCP port 7471 is in use by another program, so pw-stt cannot have it/,
+  );
+  expect(refusal(up, "RTNETLINK answers: Operation not permitted")).toBeUndefined();
+  expect(refusal("link set dev pw-vxlan up", "RTNETLINK answers: Address already in use")).toBeUndefined();
 });
