@@ -132,7 +132,7 @@ describe.skipIf(cannotRunFullLab("overlays with Open vSwitch")).each(testedKerne
           await vi.waitFor(() => reach(node2, one), { timeout: 20_000 });
           // Told of by Open vSwitch; what nobody tells of would be seen after half a minute.
           for (const harm of [`del-flows podwire0 ${cookie}`, `mod-flows podwire0 ${cookie},actions=drop`]) {
-            await keeper.says("changed flows", () => node2.sh(`ovs-ofctl -O OpenFlow13 ${harm}`));
+            await keeper.says("made flows", () => node2.sh(`ovs-ofctl -O OpenFlow13 ${harm}`));
             await vi.waitFor(() => reach(node2, one), { timeout: 2000 * patience[lab.accelerator] });
           }
         } finally {
