@@ -91,7 +91,11 @@ describe.skipIf(cannotRunFullLab("routed overlays")).each(testedKernels)(
       test("a packet that is too large for the tunnel is answered with its MTU", async () => {
         const [one, other] = pods;
         // As a pod that was wired before the underlay's MTU shrank.
-        await one.sh("ip link set eth0 mtu 1500");
+        const setMtu = async (mtu: number) => {
+          await one.sh(`ip link set eth0 mtu ${mtu}`);
+          await lab.node1.sh(`ip link set ${one.result.interfaces[0]?.name} mtu ${mtu}`);
+        };
+        await setMtu(1500);
         for (const [to, size] of [
           [other.address, 1472],
           [other.address6, 1452],
@@ -99,7 +103,7 @@ describe.skipIf(cannotRunFullLab("routed overlays")).each(testedKernels)(
           const said = await one.sh(`ping -n -c 2 -W 2 -M do -s ${size} ${to} 2>&1 || true`);
           expect(said).toMatch(new RegExp(`mtu ?= ?${1500 - overhead}`));
         }
-        await one.sh(`ip link set eth0 mtu ${1500 - overhead}`);
+        await setMtu(1500 - overhead);
       });
 
       test("the probe says fine, and transfers arrive whole though the path is narrower than the links", async () => {
