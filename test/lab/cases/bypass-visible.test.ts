@@ -25,7 +25,7 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         await node1.sh(`echo 1 > ${parameter}`);
         expect(await countedDuring(node1, talk)).toEqual({});
         expect(await node1.sh(`cat ${parameter}; head -1 /proc/net/podwire_bypass`)).toBe(
-          "Y\nmode bypass (disabled for all)\n",
+          "Y\nmode bypass (disabled for all)",
         );
         expect(await node1.sh("podwire bypass status")).toMatch(/^not working: the module's parameter/);
         await expect(node1.sh(`echo perhaps > ${parameter}`)).rejects.toThrow("Invalid argument");
