@@ -35,6 +35,9 @@ struct bypass_config {
 
 struct bypass_memory;
 
+/* Whether IPVS translates, and tells conntrack (if that is there) or nobody. */
+enum bypass_ipvs { IPVS_ABSENT, IPVS_TELLS, IPVS_SILENT };
+
 /* Hooks of IPv4 and IPv6: each has a bit. */
 #define BYPASS_MAX_HOOKS 10
 
@@ -49,8 +52,8 @@ struct bypass_namespace {
 	/* Made with the first configuration, kept until the namespace ends. */
 	struct bypass_counters __percpu *counters;
 	struct bypass_memory *memory;
-	/* Whether IPVS translates unseen by conntrack, and when (jiffies) that was asked. */
-	bool is_ipvs_unseen;
+	/* As it was at `ipvs_asked` (jiffies). */
+	enum bypass_ipvs ipvs;
 	unsigned long ipvs_asked;
 	struct nf_hook_ops hooks[BYPASS_MAX_HOOKS];
 	unsigned long registered;

@@ -5,6 +5,7 @@
  * shall end there. A tunnel is this node's own, so only a translated one counts.
  */
 #include <linux/module.h>
+#include <linux/netfilter_ipv4.h>
 #include <net/ip_vs.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -89,17 +90,37 @@ static enum tracking tracking_of(struct net *net, const struct bypass_flow *flow
  * readers, so that is held meanwhile. One that is about to go has nothing more
  * to translate.
  */
-static bool ask_ipvs(struct net *net)
+static enum bypass_ipvs ask_ipvs(struct net *net)
 {
+	enum bypass_ipvs found = IPVS_ABSENT;
 	struct netns_ipvs *ipvs;
-	bool is_unseen;
 
 	if (!symbol_get(ip_vs_conn_out_get_proto))
-		return false;
+		return IPVS_ABSENT;
 	ipvs = READ_ONCE(net->ipvs);
-	is_unseen = ipvs && READ_ONCE(ipvs->enable) && !ip_vs_conntrack_enabled(ipvs);
+	if (ipvs && READ_ONCE(ipvs->enable))
+		found = ip_vs_conntrack_enabled(ipvs) ? IPVS_TELLS : IPVS_SILENT;
 	symbol_put(ip_vs_conn_out_get_proto);
-	return is_unseen;
+	return found;
+}
+
+/* Nobody may want conntrack in a namespace: then it is not there to be told. */
+static bool is_tracking(struct net *net, u8 family)
+{
+	const struct nf_hook_entries *hooks =
+		family == 4 ? rcu_dereference(net->nf.hooks_ipv4[NF_INET_PRE_ROUTING]) :
+			      rcu_dereference(net->nf.hooks_ipv6[NF_INET_PRE_ROUTING]);
+	struct nf_hook_ops **operations;
+	int i;
+
+	if (!hooks)
+		return false;
+	operations = nf_hook_entries_get_hook_ops(hooks);
+	for (i = 0; i < hooks->num_hook_entries; i++) {
+		if (READ_ONCE(operations[i])->priority == NF_IP_PRI_CONNTRACK)
+			return true;
+	}
+	return false;
 }
 #endif
 
@@ -108,7 +129,7 @@ static bool ask_ipvs(struct net *net)
  * hold its module is slow and in the way of those who unload it, so that is done
  * once a jiffy: no answer is back sooner after IPVS was set up.
  */
-static bool is_ipvs_unseen(struct bypass_namespace *bypass)
+static bool is_ipvs_unseen(struct bypass_namespace *bypass, u8 family)
 {
 #if IS_ENABLED(CONFIG_IP_VS)
 	unsigned long now = jiffies;
@@ -117,11 +138,18 @@ static bool is_ipvs_unseen(struct bypass_namespace *bypass)
 		return false;
 	/* Pairs with the release: whoever sees the time sees the answer of that time. */
 	if (smp_load_acquire(&bypass->ipvs_asked) != now) {
-		WRITE_ONCE(bypass->is_ipvs_unseen, ask_ipvs(bypass->net));
+		WRITE_ONCE(bypass->ipvs, ask_ipvs(bypass->net));
 		/* Pairs with the acquire. */
 		smp_store_release(&bypass->ipvs_asked, now);
 	}
-	return READ_ONCE(bypass->is_ipvs_unseen);
+	switch (READ_ONCE(bypass->ipvs)) {
+	case IPVS_ABSENT:
+		return false;
+	case IPVS_TELLS:
+		return !is_tracking(bypass->net, family);
+	default:
+		return true;
+	}
 #else
 	return false;
 #endif
@@ -139,7 +167,7 @@ enum bypass_reason bypass_inquire(struct bypass_namespace *bypass,
 		return judged;
 	if (reason == BYPASS_TUNNEL)
 		return tracking_of(net, flow) == TRANSLATED ? BYPASS_CONNTRACK : reason;
-	if (is_ipvs_unseen(bypass))
+	if (is_ipvs_unseen(bypass, flow->family))
 		return BYPASS_IPVS;
 	switch (tracking_of(net, flow)) {
 	case NONE:
