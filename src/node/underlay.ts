@@ -109,6 +109,7 @@ export async function placePeers(
     const ip = parseIp(local);
     return ip === undefined ? [] : [{ ip, length: prefixlen }];
   });
+  const hasIpv6 = link !== undefined && preferredAddress(link, 6) !== undefined;
   const isNear = (ip: Ip) => subnets.some((subnet) => prefixContains(subnet, ip));
   const far = peers.flatMap(({ address, address6 }) =>
     [address, ...(address6 === undefined ? [] : [address6])].filter((ip) => !isNear(ip)),
@@ -120,14 +121,14 @@ export async function placePeers(
     ({ address }) => farAway.has(address) && ways.get(address)?.hasRoute === false,
   );
   return {
-    peers: peers.map((peer) => placed(peer, isOnLink)),
+    peers: peers.map((peer) => placed(peer, isOnLink, hasIpv6)),
     unreachable: unreachable.map(({ node, addressText }) => `${node} (${addressText})`),
   };
 }
 
-function placed(peer: UnplacedPeer, isOnLink: (ip: Ip) => boolean): Peer {
+function placed(peer: UnplacedPeer, isOnLink: (ip: Ip) => boolean, hasIpv6: boolean): Peer {
   const onLink = isOnLink(peer.address);
-  const onLink6 = peer.address6 && isOnLink(peer.address6);
+  const onLink6 = hasIpv6 && peer.address6 ? isOnLink(peer.address6) : undefined;
   return placedPeer(peer, `${onLink} ${onLink6}`, () => ({
     ...peer,
     onLink,

@@ -17,7 +17,7 @@ function plan(request: OverlayRequest): OverlayPlan {
   const { link } = underlay;
   const routes = peers.flatMap((peer) =>
     routesOf(peer, link, () =>
-      peer.prefixes.map((prefix) => directRoute(peer, prefix, link) ?? refuse(peer, prefix, link)),
+      peer.prefixes.map((prefix) => hostRoute(peer, prefix, link) ?? refuse(peer, prefix, link)),
     ),
   );
   return {
@@ -32,9 +32,18 @@ export function directRoute(peer: Peer, prefix: PodPrefix, link: string): Route 
   return gateway === undefined || !onLink ? undefined : peerRoute({ link, dst: prefix.text, gateway });
 }
 
+/** A link that was down has lost its IPv6 addresses: then peers are taken to be where they are declared to be. */
+function hostRoute(peer: Peer, prefix: PodPrefix, link: string): Route | undefined {
+  const { gateway, onLink } = nextHop(peer, prefix);
+  return gateway === undefined || onLink === false
+    ? undefined
+    : peerRoute({ link, dst: prefix.text, gateway });
+}
+
 interface NextHop {
   readonly gateway: string | undefined;
-  readonly onLink: boolean;
+  /** undefined where nothing tells. */
+  readonly onLink: boolean | undefined;
 }
 
 /** IPv4 packets can have a next hop that is known by an IPv6 address, not the other way round. */
@@ -42,7 +51,7 @@ function nextHop(peer: Peer, { prefix }: PodPrefix): NextHop {
   const isByAddress = prefix.ip.family === 4 || peer.address.family === 6;
   return isByAddress
     ? { gateway: peer.addressText, onLink: peer.onLink }
-    : { gateway: peer.address6Text, onLink: peer.onLink6 === true };
+    : { gateway: peer.address6Text, onLink: peer.onLink6 };
 }
 
 function refuse(peer: Peer, prefix: PodPrefix, link: string): never {

@@ -18,7 +18,7 @@ export interface Peer {
   readonly prefixes: readonly PodPrefix[];
   /** Whether the underlay's link reaches it without a router. */
   readonly onLink: boolean;
-  /** The same of its `address6`. */
+  /** The same of its `address6`; absent where the link has no IPv6 address, which nothing tells then. */
   readonly onLink6?: boolean;
 }
 

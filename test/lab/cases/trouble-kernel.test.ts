@@ -37,12 +37,12 @@ describe.skipIf(!isAskedFor || cannotRunLab("the debug kernel"))("the debug kern
     expect(leaks[0]).toMatch(/^node1: unreferenced object .* \(size (100|128)\):/);
   });
 
-  // In this order: what the last two say of is the end of all looking for locks.
+  // In this order: what the second says is the end of all looking for locks, and so is what nests badly.
   test.each([
     ["unprotected read", "WARNING: suspicious RCU usage"],
+    ["locks by turns", "WARNING: possible circular locking dependency detected"],
     ["sleep in a spin lock", "BUG: sleeping function called from invalid context"],
     ["pending work freed", "ODEBUG: free active"],
-    ["locks by turns", "WARNING: possible circular locking dependency detected"],
     ["read after free", "BUG: KASAN: "],
   ])("tells of %s", async (mistake, words) => {
     await makeMistake(mistake);
