@@ -28,8 +28,7 @@ function plan(request: OverlayRequest): OverlayPlan {
 
 /** undefined if the peer has no address on the link that can be the prefix's next hop. */
 export function directRoute(peer: Peer, prefix: PodPrefix, link: string): Route | undefined {
-  const { gateway, onLink } = nextHop(peer, prefix);
-  return gateway === undefined || !onLink ? undefined : peerRoute({ link, dst: prefix.text, gateway });
+  return nextHop(peer, prefix).onLink ? hostRoute(peer, prefix, link) : undefined;
 }
 
 /** A link that was down has lost its IPv6 addresses: then peers are taken to be where they are declared to be. */
