@@ -25,6 +25,8 @@ export interface LabOptions {
   readonly kernel?: KernelVersion;
   /** MiB of each node; default: 1024. */
   readonly memory?: number;
+  /** Of each node; default: 1. Instructions of several are not counted so that figures repeat. */
+  readonly processors?: number;
   /** Default: "wall-clock". "instructions" means emulation, also where KVM works. */
   readonly timing?: Timing;
   /** Of [a-z0-9-]; default: one that is free. */
@@ -62,10 +64,11 @@ const logsDirectory = path.join(cacheDirectory, "logs");
 let counter = 0;
 
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const { nodes: count = 2, memory = 1024, timing = "wall-clock", stays = false } = options;
+  const { nodes: count = 2, memory = 1024, processors = 1, timing = "wall-clock", stays = false } = options;
   const version = checkKernel(options.kernel ?? "6.1");
   checkNumber("nodes", count, 1, 99);
   checkNumber("MiB of memory for each node", memory, 256, 65536);
+  checkNumber("processors for each node", processors, 1, timing === "instructions" ? 1 : 16);
   if (options.name !== undefined) checkName(options.name);
   requireLabHost();
   requirePodwire();
@@ -96,6 +99,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
         number: index + 1,
         nodes: count,
         memory,
+        processors,
         accelerator: acceleration,
         timing,
         vmlinuz: booted.vmlinuz,

@@ -12,7 +12,7 @@ import type { LabNode } from "../machine/node.ts";
 describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
   "podwire_bypass on kernel %s",
   (kernel) => {
-    const on = bypassPods(kernel);
+    const on = bypassPods(kernel, 2, 2);
 
     // vxlan over IPv6 hands on what the packet in it was marked as.
     test.each([

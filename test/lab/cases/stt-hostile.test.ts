@@ -30,7 +30,7 @@ import { capture, pathBetween, send } from "../stt/wire.ts";
 const { partial, ipv4, tcp } = sttFlags;
 
 describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
-  const lab = sharedLab({ kernel, kernelArguments: watchedMemory });
+  const lab = sharedLab({ kernel, processors: 2, kernelArguments: watchedMemory });
   const deliver = tunnelForSegments(lab);
 
   const lies: readonly [string, (send: Send) => readonly Buffer[], Counters][] = [

@@ -11,7 +11,7 @@ import { disturbances, recovers, underTraffic } from "../stt/unrest.ts";
 const minutes = Number(process.env["PODWIRE_SOAK_MINUTES"] ?? 15);
 
 describe.skipIf(cannotRunFullLab("hours of STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
-  const lab = sharedLab({ kernel, kernelArguments: watchedMemory });
+  const lab = sharedLab({ kernel, processors: 2, kernelArguments: watchedMemory });
   beforeAll(() => loadModule(lab), 600_000);
 
   test(

@@ -8,7 +8,7 @@ import { disturbances, recovers, underTraffic } from "../stt/unrest.ts";
 const rounds = isFull ? 20 : 3;
 
 describe.skipIf(cannotRunFullLab("STT in trouble")).each(testedKernels)("STT on kernel %s", (kernel) => {
-  const lab = sharedLab({ kernel, kernelArguments: watchedMemory });
+  const lab = sharedLab({ kernel, processors: 2, kernelArguments: watchedMemory });
   beforeAll(() => loadModule(lab), 600_000);
   beforeEach(async () => {
     for (const node of lab.nodes) await node.sh("ip link delete pw-stt 2> /dev/null || true");

@@ -5,6 +5,7 @@ const guest: Guest = {
   number: 2,
   nodes: 3,
   memory: 512,
+  processors: 1,
   accelerator: "tcg",
   timing: "wall-clock",
   vmlinuz: "/cache/kernel/vmlinuz",

@@ -20,6 +20,7 @@ export interface Guest {
   readonly nodes: number;
   /** MiB. */
   readonly memory: number;
+  readonly processors: number;
   readonly accelerator: Accelerator;
   readonly timing: Timing;
   readonly vmlinuz: string;
@@ -65,7 +66,7 @@ export async function makeDisk(guest: Guest, rootImage: string): Promise<void> {
 }
 
 export function qemuCommand(guest: Guest): string[] {
-  const { number, nodes, memory, vmlinuz, initramfs, images } = guest;
+  const { number, nodes, memory, processors, vmlinuz, initramfs, images } = guest;
   const append = [
     ...kernelArguments,
     `podwire.node=${number}`,
@@ -74,7 +75,7 @@ export function qemuCommand(guest: Guest): string[] {
   ];
   return [
     ...["qemu-system-x86_64", "-name", `node${number}`, "-nodefaults", "-display", "none", "-no-reboot"],
-    ...["-machine", "q35", ...acceleration(guest), "-smp", "1", "-m", String(memory)],
+    ...["-machine", "q35", ...acceleration(guest), "-smp", String(processors), "-m", String(memory)],
     ...["-kernel", vmlinuz, "-initrd", initramfs, "-append", append.filter(Boolean).join(" ")],
     // A log that is appended to, and a socket for people.
     "-chardev",
