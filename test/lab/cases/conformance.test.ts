@@ -39,7 +39,7 @@ describe.skipIf(cannotRunLab("conformance in guests")).each(testedKernels)("on k
       );
       const { passed, skipped, failures } = outcome;
       const counts = `${passed} passed, ${failures.length} failed, ${skipped} skipped`;
-      console.log(`kernel ${kernel}, ${datapath}: ${name}: ${counts}`);
+      console.log([`kernel ${kernel}, ${datapath}: ${name}: ${counts}`, ...failures].join("\n"));
       recordResult(kernel, `conformance, ${datapath}`, passed);
       expect(failures).toEqual([]);
       expect(passed).toBeGreaterThan(0);
