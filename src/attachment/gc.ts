@@ -19,7 +19,7 @@ import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftover
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
 import { listRecords, readRecord, type StoredRecord } from "./record.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
-import { repairAfterRestart } from "./switch-stamp.ts";
+import { repairSwitches } from "./switch-stamp.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
 
 export async function gc(call: Call): Promise<void> {
@@ -64,11 +64,7 @@ export async function gc(call: Call): Promise<void> {
   if (withoutRecord(listed).length === 0) {
     await attempt("shared links", () => releaseUnusedLinks(kernelOf(call), database));
   }
-  if (call.config.datapath === "ovs") {
-    await attempt("pods of Open vSwitch", () =>
-      repairAfterRestart(bridgeOf(call.config), kernelOf(call), call.log),
-    );
-  }
+  await repairSwitches(call);
   await attempt("masquerading", () => sweepMasquerade(network, kept, call));
   await sweepBypass(call);
   await attempt("addresses", () => ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept));
