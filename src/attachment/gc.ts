@@ -57,7 +57,10 @@ export async function gc(call: Call): Promise<void> {
     await attempt("ports of Open vSwitch", async () =>
       unwireUnlisted(await portAttachments(database, kernelOf(call))),
     );
-    await attempt("flows of Open vSwitch", () => removeStrayFlows(database, listed, kernelOf(call)));
+    await attempt("flows of Open vSwitch", async () => {
+      const unread = await removeStrayFlows(bridgeOf(call.config), listed, kernelOf(call));
+      faults.push(...unread.map((fault) => `flows of Open vSwitch: ${fault}`));
+    });
   }
   const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
   // Of a valid attachment without a record nobody knows what it needs.

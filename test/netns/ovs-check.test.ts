@@ -134,6 +134,35 @@ describe.skipIf(!hasOpenVswitch)("GC", () => {
     expect((await own.check(pod)).stdout).toBe("");
   });
 
+  test("succeeds beside bridges of others that cannot be asked, and goes on with the rest", async () => {
+    const vsctl = (...words: string[]) => own.ovs.run("ovs-vsctl", "--timeout=10", ...words);
+    const old = ["set", "Bridge", "br-old", `datapath_type=${own.ovs.datapathType}`, "protocols=OpenFlow10"];
+    await vsctl("add-br", "br-old", "--", ...old);
+    // No datapath of that type can be opened.
+    await vsctl(
+      "--no-wait",
+      "add-br",
+      "a-broken",
+      "--",
+      "set",
+      "Bridge",
+      "a-broken",
+      "datapath_type=nonesuch",
+    );
+    const pod = await own.pod("pod1");
+    const stray = "cookie=0x7077abcdefabcdef,table=71,priority=90,ip,nw_dst=10.9.9.9,actions=drop";
+    await own.ovs.run("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "podwire0", stray);
+    expect((await own.gc(["pod1"])).stdout).toBe("");
+    expect((await own.flows()).join("\n")).not.toContain("10.9.9.9");
+    expect((await own.check(pod)).stdout).toBe("");
+  });
+
+  test("says so of a bridge that podwire's pods are on", async () => {
+    await own.pod("pod1");
+    await own.ovs.run("ovs-vsctl", "set", "Bridge", "podwire0", "protocols=OpenFlow10");
+    expectFailure(await own.gc(["pod1"]), 105, "podwire0");
+  });
+
   test("of another network leaves pods of this one alone", async () => {
     const pod = await own.pod("pod1");
     expect((await own.gc([], ovsNetwork({}, { name: "othernet" }))).stdout).toBe("");
