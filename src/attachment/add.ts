@@ -16,7 +16,7 @@ import type { Plan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
 import { ensureBypass } from "./bypass.ts";
 import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
-import { apartFrom } from "./company.ts";
+import { apartFrom, rememberUnseen } from "./company.ts";
 import { type DatapathSettings, datapathSettings } from "./datapath-settings.ts";
 import { hostFacts, podMtu } from "./host-facts.ts";
 import { refuseOtherPods } from "./ipvlan-master.ts";
@@ -131,6 +131,7 @@ async function wire(
     replaceRecord(record);
     // Another ADD may have chosen another mode since this one looked; each sees the other's record.
     if (settings.ipvlan !== undefined) refuseOtherPods(settings.ipvlan);
+    rememberUnseen(plan);
     for (const why of apartFrom(plan)) call.log.warn(`pods do not reach each other: ${why}`);
     await outlastLinkRemovals(plan, call.deadline);
     await apply(plan, kernel, undoKernel);
