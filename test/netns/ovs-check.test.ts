@@ -17,6 +17,11 @@ const ofctl = "ovs-ofctl -O OpenFlow13";
 
 const breakages: Breakage[] = [
   { what: "a port that is gone", script: "ovs-vsctl del-port podwire0 PORT", words: ["port PORT"] },
+  {
+    what: "a port that Open vSwitch cannot open any more",
+    script: "ovs-vsctl --timeout=10 set Interface PORT type=nonesuch",
+    words: ["port PORT", /expected a working port, found .*(could not|unknown|cannot)/],
+  },
   { what: "the flows of all pods gone", script: `${ofctl} del-flows podwire0`, words: ["flows 0x7077"] },
   {
     what: "the flow that all pods share gone",
@@ -70,7 +75,7 @@ describe.skipIf(!hasOpenVswitch)("with one thing changed behind its back, podwir
     expectFailure(
       await own.check(pod, config),
       104,
-      ...words.map((word) => String(word).replace("PORT", port)),
+      ...words.map((word) => (typeof word === "string" ? word.replace("PORT", port) : word)),
     );
     const shown = await own.node.attempt(executable, ["status"]);
     expect(shown.exitCode, shown.stdout).toBe(1);
