@@ -3,7 +3,7 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Result } from "../cni/result.ts";
 import { decodeResult } from "../cni/result-versions.ts";
 import { datapathOf } from "../datapath/choice.ts";
-import type { AttachmentName, OvsSettings, Wired } from "../datapath/datapath.ts";
+import type { AttachmentName, Wired } from "../datapath/datapath.ts";
 import type { IpamResult } from "../ipam/ipam.ts";
 import { ipamOf } from "../ipam/registry.ts";
 import { dismiss, startAhead } from "../linux/enter.ts";
@@ -16,7 +16,7 @@ import type { Plan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
 import { ensureBypass } from "./bypass.ts";
 import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
-import { apartFrom } from "./company.ts";
+import { apartFrom, rememberUnseen } from "./company.ts";
 import { type DatapathSettings, datapathSettings } from "./datapath-settings.ts";
 import { hostFacts, podMtu } from "./host-facts.ts";
 import { refuseOtherPods } from "./ipvlan-master.ts";
@@ -27,7 +27,7 @@ import { requireHearing } from "./ovs-hearing.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
 import { outlastLinkRemovals, releaseSharedLinks } from "./shared-links.ts";
-import { rememberSwitch, repairAfterRestart } from "./switch-stamp.ts";
+import { rememberNewSwitch, repairSwitches } from "./switch-stamp.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
 
@@ -35,8 +35,6 @@ import { chained, dnsOf, requestedMac } from "./wishes.ts";
 interface Surroundings {
   readonly settings: DatapathSettings;
   readonly overlayMtu: number | undefined;
-  /** Whether Open vSwitch's bridges were taken away, for it to open its datapath again. */
-  readonly isReopened: boolean;
 }
 
 export async function add(call: Call): Promise<Result> {
@@ -44,7 +42,7 @@ export async function add(call: Call): Promise<Result> {
   requirePrograms(call);
   requireUnderlay(call.config);
   datapathOf(call.config);
-  const isReopened = call.config.datapath === "ovs" && (await requireHearing(call.config, kernelOf(call)));
+  if (call.config.datapath === "ovs") await requireHearing(call.config, kernelOf(call));
   const overlayMtu = await ensureOverlay(call);
   await ensureBypass(call);
   const settings = await datapathSettings(call, kernelOf(call));
@@ -59,17 +57,11 @@ export async function add(call: Call): Promise<Result> {
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu, isReopened });
+    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu });
   } finally {
     await dismiss(standby);
     closeNetns(netns);
   }
-}
-
-/** A bridge that was not there has no pods that could have lost anything. */
-async function attendToSwitch({ at, isNew }: OvsSettings, isReopened: boolean, call: Call): Promise<void> {
-  if (isNew && !isReopened) rememberSwitch(at);
-  else await repairAfterRestart(at, kernelOf(call), call.log);
 }
 
 /** Makes the attachment ours, after clearing away what a dead one of the same name left. */
@@ -139,12 +131,14 @@ async function wire(
     replaceRecord(record);
     // Another ADD may have chosen another mode since this one looked; each sees the other's record.
     if (settings.ipvlan !== undefined) refuseOtherPods(settings.ipvlan);
+    rememberUnseen(plan);
     for (const why of apartFrom(plan)) call.log.warn(`pods do not reach each other: ${why}`);
     await outlastLinkRemovals(plan, call.deadline);
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));
     // Before the record says that all is done: a repeated ADD would be refused.
-    if (settings.ovs !== undefined) await attendToSwitch(settings.ovs, surroundings.isReopened, call);
+    if (settings.ovs?.isNew) rememberNewSwitch(settings.ovs.at);
+    await repairSwitches(call);
     replaceRecord({ ...record, state: "ready" });
     return chained(previous, wired, dnsOf(call, addresses.dns));
   } catch (error) {

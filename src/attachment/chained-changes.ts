@@ -1,19 +1,25 @@
 // What plugins after us may rightly change on the pod's interface (tuning does): its MAC and its MTU.
 import type { Interface, Result } from "../cni/result.ts";
+import type { Wired } from "../datapath/datapath.ts";
 import type { Link, Plan } from "../plan/plan.ts";
 
 /**
- * The plan as it should be found, by the chain's result. Results before 1.1.0 cannot tell the MTU, which is not
- * checked then. `macWasSet`: some plugin was asked to set a MAC, if only the one that was there.
+ * The plan as it should be found, by the chain's result and by what ADD made. Results before 1.1.0 cannot tell the MTU, which
+ * is not checked then. `macWasSet`: some plugin was asked to set a MAC, if only the one that was there.
  */
-export function planAfterChain(plan: Plan, result: Result, macWasSet: boolean): Plan {
+export function planAfterChain(
+  { plan, interfaces }: Pick<Wired, "plan" | "interfaces">,
+  result: Result,
+  macWasSet: boolean,
+): Plan {
   const own = podLink(plan);
+  const made = interfaces.at(-1);
   const reported = result.interfaces.find(
     ({ name, sandbox }) => name === (own?.altName ?? own?.name) && sandbox !== undefined,
   );
-  if (own === undefined || reported === undefined) return plan;
-  const isMacChanged = macWasSet || (reported.mac !== undefined && reported.mac.toLowerCase() !== own.mac);
-  return adapt(plan, changesOf(reported, own), isMacChanged);
+  if (own === undefined || made === undefined || reported === undefined) return plan;
+  const mac = reported.mac?.toLowerCase() || made.mac;
+  return adapt(plan, { mac, mtu: mtuAfterChain(own, made, reported) }, macWasSet || mac !== made.mac);
 }
 
 /** The plan without what may have changed: for when the chain's result is not at hand. */
@@ -32,14 +38,19 @@ function podLink(plan: Plan): Link | undefined {
   return plan.filter((object) => object.kind === "link").find(({ where }) => where === "pod");
 }
 
-function changesOf({ mac = "", mtu }: Interface, own: Link): Changes {
-  return { mac: mac.toLowerCase() || own.mac, mtu };
+/** A link that has none of its own follows its master's, until a plugin gives it one. */
+function mtuAfterChain(own: Link, made: Interface, reported: Interface): number | undefined {
+  return reported.mtu === made.mtu ? own.mtu : reported.mtu;
 }
 
-/** Setting a MAC makes the kernel drop the link's neighbour entries; the gateway is then learnt by ARP and ND. */
+/**
+ * Setting a MAC makes the kernel drop the link's neighbour entries; the gateway is then learnt by ARP and ND. A slave of
+ * ipvlan has its master's, which nobody can set, and no other way to the gateway.
+ */
 function adapt(plan: Plan, changes: Changes, isMacChanged: boolean): Plan {
+  const dropsNeighbours = isMacChanged && podLink(plan)?.type.kind !== "ipvlan";
   return plan
-    .filter((object) => !(isMacChanged && object.kind === "neighbour" && object.where === "pod"))
+    .filter((object) => !(dropsNeighbours && object.kind === "neighbour" && object.where === "pod"))
     .map((object) => {
       if (object.kind !== "link" || object.where === "host") return object;
       return { ...object, mac: changes.mac, mtu: changes.mtu };

@@ -18,7 +18,7 @@ export async function check(call: Call): Promise<void> {
   const result = requirePreviousResult(call);
   const record = requireRecord(call);
   checkResult(record, result, call);
-  await checkKernel(planAfterChain(record.plan, result, requestedMac(call) !== undefined), call);
+  await checkKernel(planAfterChain(record, result, requestedMac(call) !== undefined), call);
   await ipamOf(call.config.ipam.type).check({ ...call, rawConfig: asLeased(record, call.rawConfig) });
 }
 

@@ -1,7 +1,10 @@
 // Tells where a new pod and others of its node will not reach each other, because the node's datapath was switched or its
 // networks have several.
+import fs from "node:fs";
+import path from "node:path";
 import { slaveOf, whyApart } from "../datapath/apart.ts";
 import { hostSlavePattern } from "../datapath/names.ts";
+import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import { hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
 import { type Plan, sharedLinks } from "../plan/plan.ts";
 import { liveAttachments } from "./repair.ts";
@@ -17,11 +20,23 @@ export function apartFrom(plan: Plan): string[] {
   return [...counts].map(([why, count]) => `${why} (${count} ${count === 1 ? "pod" : "pods"})`);
 }
 
+/** There once the node has had slaves that leave no trace on the host. */
+const unseenSlaves = path.join(runDirectory, "unseen-slaves");
+
+/** For an ADD, before it makes anything: the host has neither a slave nor a route to pods with another flag than bridge. */
+export function rememberUnseen(plan: Plan): void {
+  const slave = slaveOf(plan);
+  if (slave === undefined || slave.flag === "bridge" || fs.existsSync(unseenSlaves)) return;
+  makeDirectory(runDirectory, 0o700);
+  replaceFile(unseenSlaves, "");
+}
+
 /**
  * Whether the node may have pods of ipvlan and others: only then are records worth reading. The host has a route to every
- * pod, to those of ipvlan by its own slave.
+ * pod that it can have one to, to those of ipvlan by its own slave.
  */
 function isInCompany(plan: Plan): boolean {
+  if (fs.existsSync(unseenSlaves)) return true;
   if (slaveOf(plan) === undefined) return hostLinkNames().some((name) => hostSlavePattern.test(name));
   const own = sharedLinks(plan).map(({ name }) => name);
   return [...linksWithHostRoutes()].some((link) => !own.includes(link));

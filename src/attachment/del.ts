@@ -1,15 +1,21 @@
 // DEL: needs neither a live netns nor prevResult, and succeeds for what is gone already.
 import { CniError, ErrorCode } from "../cni/error.ts";
+import type { AttachmentName } from "../datapath/datapath.ts";
 import { type Call, kernelOf, nameOf } from "./call.ts";
 import { presentDatabase } from "./ovs-switch.ts";
 import { removeRecord } from "./record.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
+import { repairSwitches } from "./switch-stamp.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
 
 export async function del(call: Call): Promise<void> {
   const name = nameOf(call);
   const hadRecord = await unwireRecorded(name, call, { busy: (process) => waitFor(process, call) });
-  if (hadRecord) return;
+  if (!hadRecord) await unwireByName(name, call);
+  await repairSwitches(call);
+}
+
+async function unwireByName(name: AttachmentName, call: Call): Promise<void> {
   await unwireUnrecorded(name, call);
   removeRecord(name);
   await releaseUnusedLinks(kernelOf(call), presentDatabase(call));

@@ -19,7 +19,7 @@ import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftover
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
 import { listRecords, readRecord, type StoredRecord } from "./record.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
-import { repairAfterRestart } from "./switch-stamp.ts";
+import { repairSwitches } from "./switch-stamp.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
 
 export async function gc(call: Call): Promise<void> {
@@ -57,18 +57,17 @@ export async function gc(call: Call): Promise<void> {
     await attempt("ports of Open vSwitch", async () =>
       unwireUnlisted(await portAttachments(database, kernelOf(call))),
     );
-    await attempt("flows of Open vSwitch", () => removeStrayFlows(database, listed, kernelOf(call)));
+    await attempt("flows of Open vSwitch", async () => {
+      const unread = await removeStrayFlows(bridgeOf(call.config), listed, kernelOf(call));
+      faults.push(...unread.map((fault) => `flows of Open vSwitch: ${fault}`));
+    });
   }
   const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
   // Of a valid attachment without a record nobody knows what it needs.
   if (withoutRecord(listed).length === 0) {
     await attempt("shared links", () => releaseUnusedLinks(kernelOf(call), database));
   }
-  if (call.config.datapath === "ovs") {
-    await attempt("pods of Open vSwitch", () =>
-      repairAfterRestart(bridgeOf(call.config), kernelOf(call), call.log),
-    );
-  }
+  await repairSwitches(call);
   await attempt("masquerading", () => sweepMasquerade(network, kept, call));
   await sweepBypass(call);
   await attempt("addresses", () => ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept));

@@ -1,13 +1,20 @@
 // What of a network is left in the kernel without a record: its state was wiped, or written by hand.
-
+import { toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { hostLinkPattern, parseLinkAlias } from "../datapath/names.ts";
 import { podCookie } from "../datapath/ovs.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, listFlows, ovsRows } from "../linux/ovs.ts";
+import { type BridgeName, changeFlows, isSameBridge, listFlows, ovsRows } from "../linux/ovs.ts";
 import { labelOf } from "../linux/ovs-rows.ts";
-import { ownCookies, ownerKey, parseFlow, removingFlowsLine } from "../plan/ovs-lines.ts";
+import {
+  isOvsObject,
+  ownBridge,
+  ownCookies,
+  ownerKey,
+  parseFlow,
+  removingFlowsLine,
+} from "../plan/ovs-lines.ts";
 import { recordedPlans } from "./record.ts";
 
 /** Attachments of all networks that have a port in Open vSwitch, by what their ports say of themselves. */
@@ -20,32 +27,57 @@ export async function portAttachments(database: string, kernel: Kernel): Promise
   });
 }
 
-/** Removes flows of podwire's that belong to no attachment's plan, and to none that has a port or is listed. */
+/**
+ * Removes flows of podwire's that belong to no attachment's plan, and to none that has a port or is listed, from all bridges of
+ * the database that `configured` is in. Returns why not from one that podwire uses: one of others may not work, or not speak the
+ * OpenFlow that podwire's flows would have been made by.
+ */
 export async function removeStrayFlows(
-  database: string,
+  configured: BridgeName,
+  listed: readonly AttachmentName[],
+  kernel: Kernel,
+): Promise<string[]> {
+  const { database } = configured;
+  const [rows = []] = await ovsRows(database, [["--columns=name,external_ids", "list", "Bridge"]], kernel);
+  const faults: string[] = [];
+  for (const row of rows) {
+    const at = { database, bridge: String(row["name"]) };
+    try {
+      await removeStrayFlowsOf(at, listed, kernel);
+    } catch (error) {
+      const isUsed = labelOf(row, ownerKey) === ownBridge || isSameBridge(at, configured) || isPlanned(at);
+      if (isUsed) faults.push(`bridge ${at.bridge}: ${toCniError(error).details}`);
+    }
+  }
+  return faults;
+}
+
+function isPlanned(at: BridgeName): boolean {
+  const plans = recordedPlans();
+  return (
+    plans === undefined || plans.flat().some((object) => isOvsObject(object) && isSameBridge(object, at))
+  );
+}
+
+async function removeStrayFlowsOf(
+  at: BridgeName,
   listed: readonly AttachmentName[],
   kernel: Kernel,
 ): Promise<void> {
-  const [bridges = []] = await ovsRows(database, [["--columns=name", "list", "Bridge"]], kernel);
-  for (const { name } of bridges) {
-    const at = { database, bridge: String(name) };
-    const present = (await listFlows(at, ownCookies.all, kernel)).flatMap((line) => parseFlow(line) ?? []);
-    // Read after the flows were: an ADD writes its record before it makes them.
-    const plans = recordedPlans();
-    if (plans === undefined) return;
-    const known = [...listed, ...(await portAttachments(database, kernel))].map(podCookie);
-    const planned = plans
-      .flat()
-      .filter((object) => object.kind === "ovs-flows")
-      .map(({ cookie }) => cookie);
-    // The base flows are there for as long as any pod is; the overlay's are no attachment's.
-    const shared = [...(known.length > 0 ? [ownCookies.base] : []), ownCookies.overlay];
-    const needed = new Set([...known, ...planned, ...shared].map(BigInt));
-    const stray = new Set(
-      present.map(({ cookie }) => cookie).filter((cookie) => !needed.has(BigInt(cookie))),
-    );
-    if (stray.size > 0) await changeFlows(at, [...stray].map(removingFlowsLine), kernel);
-  }
+  const present = (await listFlows(at, ownCookies.all, kernel)).flatMap((line) => parseFlow(line) ?? []);
+  // Read after the flows were: an ADD writes its record before it makes them.
+  const plans = recordedPlans();
+  if (plans === undefined) return;
+  const known = [...listed, ...(await portAttachments(at.database, kernel))].map(podCookie);
+  const planned = plans
+    .flat()
+    .filter((object) => object.kind === "ovs-flows")
+    .map(({ cookie }) => cookie);
+  // The base flows are there for as long as any pod is; the overlay's are no attachment's.
+  const shared = [...(known.length > 0 ? [ownCookies.base] : []), ownCookies.overlay];
+  const needed = new Set([...known, ...planned, ...shared].map(BigInt));
+  const stray = new Set(present.map(({ cookie }) => cookie).filter((cookie) => !needed.has(BigInt(cookie))));
+  if (stray.size > 0) await changeFlows(at, [...stray].map(removingFlowsLine), kernel);
 }
 
 /** Attachments of all networks that have a link on the host, by the links' aliases. */

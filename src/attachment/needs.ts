@@ -25,9 +25,9 @@ export function requirePrograms({ config, environment }: Call): void {
 export async function requireModule({ overlay }: NetworkConfig, kernel: Kernel): Promise<void> {
   if (overlay?.type !== "stt" || isLoaded(sttModule)) return;
   // What the kernel itself does when the device is to be made.
-  const { hostOf } = await import("../kernel-module/host.ts");
-  const outcome = await hostOf(kernel).ask("modprobe", ["--dry-run", "--quiet", "rtnl-link-stt"]);
-  if (outcome?.exitCode !== 0) throw overlayUnusable(`overlay.type = "stt": ${sttMissing}`);
+  const { isInstalled } = await import("../kernel-module/host.ts");
+  if (!(await isInstalled("rtnl-link-stt", kernel)))
+    throw overlayUnusable(`overlay.type = "stt": ${sttMissing}`);
 }
 
 /** Throws code 7 if the underlay that the configuration names does not exist. */

@@ -16,15 +16,11 @@ import { ownBridge, ownerKey } from "../plan/ovs-lines.ts";
 import { bridgeOf } from "./ovs-switch.ts";
 import type { AttachmentRecord } from "./record.ts";
 
-/**
- * For an ADD, before it makes anything: a datapath that is opened from here on is listened to. Returns whether bridges were
- * taken away for that.
- */
-export async function requireHearing({ ovs }: Pick<NetworkConfig, "ovs">, kernel: Kernel): Promise<boolean> {
+/** For an ADD, before it makes anything: a datapath that is opened from here on is listened to. */
+export async function requireHearing({ ovs }: Pick<NetworkConfig, "ovs">, kernel: Kernel): Promise<void> {
   const { database } = bridgeOf({ ovs });
-  if (ovs?.datapathType === "netdev" || !startedBeforeCounting(database) || isAttended(database))
-    return false;
-  return (await isAffected(database, kernel)) && (await attend(database, kernel));
+  if (ovs?.datapathType === "netdev" || !startedBeforeCounting(database) || isAttended(database)) return;
+  if (await isAffected(database, kernel)) await attend(database, kernel);
 }
 
 /** For `podwire apply`, before it repairs pods. Returns why something cannot be mended. */
@@ -42,22 +38,21 @@ export async function mendHearing(records: readonly AttachmentRecord[], kernel: 
   return faults;
 }
 
-/** Calls that come together: the first one's work is that of all. Returns whether bridges were taken away. */
-async function attend(database: string, kernel: Kernel): Promise<boolean> {
+/** Calls that come together: the first one's work is that of all. */
+async function attend(database: string, kernel: Kernel): Promise<void> {
   makeDirectory(runDirectory, 0o700);
-  return withLock(`${stampOf(database)}.lock`, kernel, async () => {
-    if (isAttended(database)) return false;
+  await withLock(`${stampOf(database)}.lock`, kernel, async () => {
+    if (isAttended(database)) return;
     await untilCounted(kernel.deadline);
     const hearing = await hearingOf(database, kernel);
     const bridges = hearing === "hears" ? [] : await openBridges(database, kernel);
     if (bridges.some(({ isOwn }) => !isOwn)) {
       if (hearing === "deaf") throw deaf(database);
-      return false;
+      return;
     }
     const removing = bridges.map(({ name }) => ["--if-exists", "del-br", name]);
     if (removing.length > 0) await ovsTransact(database, removing, kernel);
     replaceFile(stampOf(database), identityOf(database));
-    return removing.length > 0;
   });
 }
 

@@ -1,12 +1,16 @@
 // Finds out whether Open vSwitch can take a network's pods, and what plans must know of its bridge.
+import fs from "node:fs";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import type { OvsPortType, OvsSettings } from "../datapath/datapath.ts";
 import { gatewayMac } from "../datapath/host-side.ts";
+import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { hostLinkExists } from "../linux/links.ts";
 import { type BridgeName, defaultDatabase, isPresent, ovsRefused, ovsRows } from "../linux/ovs.ts";
 import { labelOf, textOf } from "../linux/ovs-rows.ts";
 import { overlays } from "../overlay/registry.ts";
+import { isSwitchKind } from "../plan/observe.ts";
 import { ownBridge, ownerKey } from "../plan/ovs-lines.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
@@ -57,6 +61,36 @@ export async function ovsSettings(
     ...(tunnel === undefined ? {} : { tunnel }),
     labels: {},
   };
+}
+
+/** For STATUS: throws code 107 if Open vSwitch could not make the network's bridge. */
+export async function requireMakeable(
+  { at, datapathType, isNew }: OvsSettings,
+  kernel: Kernel,
+): Promise<void> {
+  const what = `bridge ${at.bridge} (datapath_type ${datapathType})`;
+  if (datapathType === "system" && !(await hasSwitchModule(kernel))) {
+    throw ovsRefused(
+      `${what}: the kernel has no module openvswitch; install it and restart ovs-vswitchd, ` +
+        'or set ovs.datapathType to "netdev"',
+    );
+  }
+  if (!isNew || !hostLinkExists(at.bridge)) return;
+  const [links] = await ipAsk("host", [`link show dev ${at.bridge}`], kernel);
+  const { linkinfo } = (links?.[0] ?? {}) as { linkinfo?: { info_kind?: string } };
+  // One of Open vSwitch's comes and goes a moment after the database has said so.
+  if (links?.[0] === undefined || isSwitchKind(linkinfo?.info_kind)) return;
+  throw ovsRefused(
+    `${what}: the host has a ${linkinfo?.info_kind ?? "physical"} link of that name already; ` +
+      "name another ovs.bridge, or rename the link",
+  );
+}
+
+/** Loaded or built in, else to be loaded; where nobody can tell it is taken to be there. */
+async function hasSwitchModule(kernel: Kernel): Promise<boolean> {
+  if (fs.existsSync("/sys/module/openvswitch")) return true;
+  const { isInstalled } = await import("../kernel-module/host.ts");
+  return (await isInstalled("openvswitch", kernel)) ?? true;
 }
 
 /** Of a bridge in userspace only its own links have whole checksums. */

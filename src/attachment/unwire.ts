@@ -18,7 +18,6 @@ import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
 import { abandon, type Claim, claimsOn, seize } from "./ownership.ts";
 import { type AttachmentRecord, removeRecordFile } from "./record.ts";
 import { releaseSharedLinks, releaseUnusedLinks } from "./shared-links.ts";
-import { repairAfterRestart } from "./switch-stamp.ts";
 
 export interface RemovalPolicy {
   /** Told of a live process that is adding or removing the attachment: waits, throws, or answers "leave". */
@@ -59,8 +58,6 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
   removeRecordFile(file, name);
   if (claim.stored === "torn") return releaseUnusedLinks(kernelOf(call), presentDatabase(call));
   await releaseSharedLinks(claim.stored.plan, kernelOf(call));
-  const port = claim.stored.plan.find((object) => object.kind === "ovs-port");
-  if (port !== undefined) await repairAfterRestart(port, kernelOf(call), call.log);
 }
 
 /** By what the attachment's name, the IPAM and prevResult can tell. */

@@ -1,6 +1,7 @@
 // Removes one attachment without a runtime: the call that a DEL of it would be is made up from its record
 // or, if that is torn, from its network's conflist.
 import type { Call } from "../attachment/call.ts";
+import { repairSwitches } from "../attachment/switch-stamp.ts";
 import { unwireRecorded } from "../attachment/unwire.ts";
 import { newestVersion } from "../cni/versions.ts";
 import { parseNetwork } from "../config/load.ts";
@@ -19,7 +20,9 @@ export async function removeAttachment(
 ): Promise<void> {
   // In between a runtime's DEL may have done it.
   if (attachment === undefined) return;
-  await unwireRecorded(name, callFor(name, words), { busy: async () => "leave" });
+  const call = callFor(name, words);
+  await unwireRecorded(name, call, { busy: async () => "leave" });
+  await repairSwitches(call);
 }
 
 function callFor(name: AttachmentName, words: Words): Call {

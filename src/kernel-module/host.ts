@@ -9,6 +9,15 @@ export interface Host {
   ask(program: string, args: readonly string[], input?: string): Promise<RunOutcome | undefined>;
 }
 
+/** Whether modprobe would find the module, or has no need to; undefined without modprobe. */
+export async function isInstalled(
+  module: string,
+  kernel: Pick<Kernel, "searchPath" | "deadline">,
+): Promise<boolean | undefined> {
+  const outcome = await hostOf(kernel).ask("modprobe", ["--dry-run", "--quiet", module]);
+  return outcome && outcome.exitCode === 0;
+}
+
 export function hostOf(kernel: Pick<Kernel, "searchPath" | "deadline">): Host {
   return {
     ask: async (name, args, input = "") => {

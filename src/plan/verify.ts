@@ -5,6 +5,7 @@ import { type Fault, unequal } from "./fault.ts";
 import { withLocalMacs } from "./local-mac.ts";
 import {
   describeIpvlan,
+  isSwitchKind,
   type Observed,
   type ObservedLink,
   type ObservedNeighbour,
@@ -98,8 +99,7 @@ function linkFault(wanted: Link, observed: Observed): Fault | undefined {
 }
 
 function kindFault(wanted: string, found: string | undefined): Fault | undefined {
-  const isOvs = wanted === "ovs" && (found === "openvswitch" || found === "tun");
-  return isOvs ? undefined : unequal(wanted, found);
+  return wanted === "ovs" && isSwitchKind(found) ? undefined : unequal(wanted, found);
 }
 
 /** What cannot be changed of a link that exists. */

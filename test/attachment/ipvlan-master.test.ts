@@ -3,53 +3,13 @@
 import { describe, expect, test } from "vitest";
 import { ipvlanSettings } from "../../src/attachment/ipvlan-master.ts";
 import { rejected } from "../cni/thrown.ts";
-import { scripts } from "../linux/scripts.ts";
 import { call } from "./call.ts";
-
-const ethernet = {
-  ifname: "lo",
-  link_type: "ether",
-  address: "52:54:00:00:01:01",
-  mtu: 1500,
-  addr_info: [
-    { local: "192.0.2.1", scope: "0" },
-    { local: "169.254.3.4", scope: "253" },
-    { local: "2001:db8::9", scope: "0", deprecated: true },
-    { local: "2001:db8::1", scope: "0" },
-    { local: "fe80::1", scope: "253" },
-  ],
-};
-const slave = (mode: string, flag: string, on = "lo") => ({
-  ifname: "slave0",
-  link: on,
-  linkinfo: { info_kind: "ipvlan", info_data: { mode, [flag]: true } },
-});
-
-interface Host {
-  readonly master?: object | undefined;
-  readonly macvlan?: object;
-  readonly macvtap?: object;
-  readonly ipvlan?: object;
-}
+import { ethernet, type Host, pathOn, slave } from "./ipvlan-host.ts";
 
 /** The settings for `wanted` where iproute2 tells this of the host. */
 function settingsOn(host: Host, wanted: Record<string, unknown> = {}) {
-  const { master = ethernet, ...others } = host;
-  const made = scripts();
-  const answer = (question: string, links: object[]) =>
-    `case "$question" in "${question}"*) echo '${JSON.stringify(links)}';; esac`;
-  const answers = [
-    answer("address show dev lo", [master]),
-    ...(["macvlan", "macvtap", "ipvlan"] as const).map((kind) => {
-      const link = others[kind];
-      // One that a filter left out is an empty object.
-      return answer(`link show type ${kind}`, link === undefined ? [{}] : [{}, link]);
-    }),
-  ];
-  made.install("ip", `while read -r question; do ${answers.join("; ")}; done`);
   const config = call({ config: { datapath: "ipvlan", ipvlan: { master: "lo", ...wanted } } }).config;
-  const deadline = AbortSignal.timeout(30_000);
-  return ipvlanSettings(config, { searchPath: `${made.directory}:/usr/bin:/bin`, deadline });
+  return ipvlanSettings(config, { searchPath: pathOn(host), deadline: AbortSignal.timeout(30_000) });
 }
 
 describe("a master", () => {

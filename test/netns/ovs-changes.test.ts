@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { cni, dualStackIpam, network } from "../fixture/calls.ts";
 import { hasOpenVswitch, startOpenVswitch } from "../fixture/open-vswitch.ts";
-import { ovsNetwork, ovsNode, sharedOvsNode } from "../fixture/ovs-pods.ts";
+import { type OvsPod, ovsNetwork, ovsNode, sharedOvsNode } from "../fixture/ovs-pods.ts";
 
 describe.skipIf(!hasOpenVswitch)("a pod of an Open vSwitch bridge", () => {
   const own = ovsNode();
@@ -28,6 +28,28 @@ describe.skipIf(!hasOpenVswitch)("a pod of an Open vSwitch bridge", () => {
     await own.pod("pod1");
     const answer = await own.gc([], changed);
     expect(answer.exitCode, answer.stdout).toBe(0);
+    await own.expectNothingLeft();
+  });
+
+  test("is one of a node whose node.json says so, beside pods of what it said before and says later", async () => {
+    const { datapath: _, ovs, ...config } = ovsNetwork();
+    const choose = (entry: object) =>
+      own.node.attempt("tee", ["/etc/podwire/node.json"], { input: JSON.stringify(entry) });
+    const pods: OvsPod[] = [];
+    for (const [index, entry] of [{ datapath: "veth" }, { datapath: "ovs", ovs }, {}].entries()) {
+      await choose(entry);
+      pods.push(await own.pod(`pod${index + 1}`, config));
+    }
+    expect(await own.ports()).toEqual([await own.portOf("pod2")]);
+    for (const from of pods) {
+      expect((await own.check(from, config)).stdout).toBe("");
+      for (const to of pods.filter((each) => each !== from)) {
+        for (const address of to.addresses)
+          await own.node.runIn(from.name, "ping", "-c", "1", "-W", "3", address);
+      }
+    }
+    expect((await own.gc(["pod1", "pod2", "pod3"], config)).stdout).toBe("");
+    for (const { name } of pods) expect((await own.del(name, config)).stdout).toBe("");
     await own.expectNothingLeft();
   });
 

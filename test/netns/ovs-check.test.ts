@@ -17,6 +17,11 @@ const ofctl = "ovs-ofctl -O OpenFlow13";
 
 const breakages: Breakage[] = [
   { what: "a port that is gone", script: "ovs-vsctl del-port podwire0 PORT", words: ["port PORT"] },
+  {
+    what: "a port that Open vSwitch cannot open any more",
+    script: "ovs-vsctl --timeout=10 set Interface PORT type=nonesuch",
+    words: ["port PORT", /expected a working port, found .*(could not|unknown|cannot)/],
+  },
   { what: "the flows of all pods gone", script: `${ofctl} del-flows podwire0`, words: ["flows 0x7077"] },
   {
     what: "the flow that all pods share gone",
@@ -70,7 +75,7 @@ describe.skipIf(!hasOpenVswitch)("with one thing changed behind its back, podwir
     expectFailure(
       await own.check(pod, config),
       104,
-      ...words.map((word) => String(word).replace("PORT", port)),
+      ...words.map((word) => (typeof word === "string" ? word.replace("PORT", port) : word)),
     );
     const shown = await own.node.attempt(executable, ["status"]);
     expect(shown.exitCode, shown.stdout).toBe(1);
@@ -132,6 +137,35 @@ describe.skipIf(!hasOpenVswitch)("GC", () => {
     expect(flows).toContain("10.7.7.7");
     expect(await own.ports()).toContain("pwtheirs");
     expect((await own.check(pod)).stdout).toBe("");
+  });
+
+  test("succeeds beside bridges of others that cannot be asked, and goes on with the rest", async () => {
+    const vsctl = (...words: string[]) => own.ovs.run("ovs-vsctl", "--timeout=10", ...words);
+    const old = ["set", "Bridge", "br-old", `datapath_type=${own.ovs.datapathType}`, "protocols=OpenFlow10"];
+    await vsctl("add-br", "br-old", "--", ...old);
+    // No datapath of that type can be opened.
+    await vsctl(
+      "--no-wait",
+      "add-br",
+      "a-broken",
+      "--",
+      "set",
+      "Bridge",
+      "a-broken",
+      "datapath_type=nonesuch",
+    );
+    const pod = await own.pod("pod1");
+    const stray = "cookie=0x7077abcdefabcdef,table=71,priority=90,ip,nw_dst=10.9.9.9,actions=drop";
+    await own.ovs.run("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "podwire0", stray);
+    expect((await own.gc(["pod1"])).stdout).toBe("");
+    expect((await own.flows()).join("\n")).not.toContain("10.9.9.9");
+    expect((await own.check(pod)).stdout).toBe("");
+  });
+
+  test("says so of a bridge that podwire's pods are on", async () => {
+    await own.pod("pod1");
+    await own.ovs.run("ovs-vsctl", "set", "Bridge", "podwire0", "protocols=OpenFlow10");
+    expectFailure(await own.gc(["pod1"]), 105, "podwire0");
   });
 
   test("of another network leaves pods of this one alone", async () => {

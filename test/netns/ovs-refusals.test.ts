@@ -37,9 +37,19 @@ describe.skipIf(!hasOpenVswitch)("an ADD to Open vSwitch", () => {
     await own.node.run("ip", "link", "add", "br-linux", "type", "bridge");
     before = await state();
     await refused(ovsNetwork({ bridge: "br-linux" }), 107, "br-linux");
+    const status = await cni(own.node, { verb: "STATUS", config: ovsNetwork({ bridge: "br-linux" }) });
+    expectFailure(status, 50, "br-linux", "bridge link");
     await own.node.run("ip", "link", "delete", "br-linux");
     before = await state();
   });
+
+  test.skipIf(datapathTypeHere() === "system")(
+    "that needs a kernel module which there is not has a STATUS that says so",
+    async () => {
+      const config = ovsNetwork({ datapathType: "system" });
+      expectFailure(await cni(own.node, { verb: "STATUS", config }), 50, "openvswitch", "ovs.datapathType");
+    },
+  );
 
   test("whose database is at another path is refused as down, with that path", async () => {
     await refused(ovsNetwork({ database: "unix:/run/nowhere/db.sock" }), 11, "/run/nowhere/db.sock");

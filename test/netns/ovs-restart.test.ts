@@ -2,9 +2,11 @@
 // themselves, and who gives back what they lost.
 import { beforeEach, describe, expect, test } from "vitest";
 import { ask, serve } from "../chain/traffic.ts";
+import { network, succeed } from "../fixture/calls.ts";
 import { executable, hostAddress, hostAddress6 } from "../fixture/node.ts";
 import { hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
 import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
+import { podwireWith } from "../fixture/programs.ts";
 import { eventually, watch } from "../overlay/watching.ts";
 
 describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
@@ -44,6 +46,46 @@ describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
     await restart(["ovs-vswitchd", "ovsdb-server"], "SIGKILL");
     await own.pod("pod3");
     await expectWhole();
+  });
+
+  test("whose bridge somebody took away are made whole by an ADD of another pod", async () => {
+    await own.ovs.run("ovs-vsctl", "del-br", "podwire0");
+    await own.pod("pod3");
+    await expectWhole();
+  });
+
+  describe("of a node whose datapath is veth by now", () => {
+    const veth = network({
+      datapath: "veth",
+      name: "vethnet",
+      ipam: { type: "host-local", ranges: [[{ subnet: "10.245.1.0/24" }]], routes: [{ dst: "0.0.0.0/0" }] },
+    });
+    beforeEach(async () => {
+      await own.node.addPod("pod3");
+      await succeed(own.node, { verb: "ADD", config: veth, container: "pod3" });
+      await restart(["ovs-vswitchd"], "SIGKILL");
+    });
+
+    test.each([
+      ["an ADD", async () => void (await own.node.addPod("pod4")), { verb: "ADD", container: "pod4" }],
+      ["a DEL", async () => {}, { verb: "DEL", container: "pod3" }],
+      ["a GC", async () => {}, { verb: "GC", config: { ...veth, "cni.dev/valid-attachments": [] } }],
+    ])("are made whole by %s", async (_what, prepare, call) => {
+      await prepare();
+      const { stderr } = await succeed(own.node, { config: veth, ...call });
+      expect(stderr).toMatch(/after a restart or change of Open vSwitch: container pod[12]/);
+      await expectWhole();
+    });
+
+    test("do not keep others from being added where they cannot be mended", async () => {
+      await own.node.addPod("pod4");
+      const broken = 'cat > /dev/null; echo "ovs-ofctl: OFPT_ERROR: OFPBRC_PERM_ERROR" >&2; exit 1';
+      const plugin = podwireWith(own.node, { "ovs-ofctl": broken });
+      const { stderr } = await succeed(own.node, { verb: "ADD", config: veth, container: "pod4", plugin });
+      expect(stderr).toMatch(/cannot be repaired: .*OFPBRC_PERM_ERROR/);
+      await succeed(own.node, { verb: "DEL", config: veth, container: "pod4" });
+      await expectWhole();
+    });
   });
 
   describe("after a restart of ovs-vswitchd", () => {

@@ -1,6 +1,6 @@
 // Networks whose pods are ports of Open vSwitch: whether it runs, and can make or take their bridge.
 import fs from "node:fs";
-import { ovsSettings } from "../../attachment/ovs-switch.ts";
+import { ovsSettings, requireMakeable } from "../../attachment/ovs-switch.ts";
 import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
 import type { OvsSettings } from "../../datapath/datapath.ts";
@@ -22,6 +22,7 @@ async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
     const settings = await ovsSettings(network, commandKernel());
     const { database } = settings.at;
     await requireSwitch(database, commandKernel());
+    await requireMakeable(settings, commandKernel());
     if ((await hearingOf(database, commandKernel())) === "deaf") return [gotNoPackets(check, database)];
     return [bridge(check, settings), ...kernelModule(check, settings), ...portType(check, settings)];
   } catch (error) {
