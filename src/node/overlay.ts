@@ -7,7 +7,6 @@ import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
 import { switchIdentity } from "../linux/ovs.ts";
-import { readHostSysctl } from "../linux/sysctl.ts";
 import { badOverlay } from "../overlay/fault.ts";
 import type { Underlay } from "../overlay/overlay.ts";
 import { checkPeers, type PeerEntry } from "../overlay/peers.ts";
@@ -62,10 +61,7 @@ export async function desiredOverlay(
   const family = checked.peers[0]?.address.family;
   const underlay = findUnderlay(config, links, checked.self?.address, family);
   const { peers, unreachable } = await placePeers(checked.peers, underlay, links, kernel, isKnown);
-  const host = {
-    ipv6OffByDefault: readHostSysctl("net/ipv6/conf/default/disable_ipv6") !== "0",
-    advertisedLinks: advertisedLinks(),
-  };
+  const host = { advertisedLinks: advertisedLinks() };
   const { plan, mtu } = overlay.plan({
     config,
     underlay,

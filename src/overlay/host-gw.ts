@@ -21,7 +21,7 @@ function plan(request: OverlayRequest): OverlayPlan {
     ),
   );
   return {
-    plan: [peerSets(request, undefined), ...routes, ...forwarding(request, underlay.link)],
+    plan: [peerSets(request, undefined), ...routes, ...forwarding(request)],
     mtu: Math.min(config.mtu ?? underlay.mtu, underlay.mtu),
   };
 }
