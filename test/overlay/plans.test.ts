@@ -308,6 +308,27 @@ describe("host-gw", () => {
     ]);
   });
 
+  test.each([
+    { vni: 7 },
+    { port: 8472 },
+    { directRouting: false },
+    { udpcsum: true },
+    { sourcePorts: "1024-2048" },
+    { tos: 8 },
+    { ttl: 3 },
+    { peerFilter: false },
+  ])("refuses %j, which could only be passed over", (config) => {
+    const [key = ""] = Object.keys(config);
+    expect(() => planOf({ type: "host-gw", ...config })).toThrow(
+      expect.objectContaining({
+        code: 7,
+        details: expect.stringMatching(
+          new RegExp(`^overlay\\.${key} = .*: host-gw has no such setting; remove it`),
+        ),
+      }),
+    );
+  });
+
   test("routes IPv6 pods by address6", () => {
     const peer = { ...n2, address6: "2001:db8::2", podCIDRs: ["10.244.2.0/24", "fd00:10:244:2::/64"] };
     expect(routesIn(planOf({ type: "host-gw" }, [peer]))).toEqual([
