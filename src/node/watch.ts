@@ -9,6 +9,7 @@ import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { switchIdentity } from "../linux/ovs.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
+import type { Plan } from "../plan/plan.ts";
 import { newBell, sleep } from "./bell.ts";
 import { describeBypass } from "./bypass.ts";
 import { presentModule } from "./bypass-record.ts";
@@ -103,6 +104,7 @@ export async function keep(keeping: Keeping): Promise<void> {
       await repairPods(state, keeping);
       collectGarbage();
       events.underlay = state.applied?.desired?.underlay.link;
+      events.prefixes = peerPrefixesIn(state.applied?.desired?.plan);
       events.followBridge(state.applied?.desired?.bridge);
       directories.follow([...keeping.files(), ...peersFileOf(state.good)].map((file) => path.dirname(file)));
       await sleep(leastPauseMs);
@@ -254,6 +256,10 @@ function hasBeenTouched(state: State): boolean {
   const { plan = [], bridge } = applied?.desired ?? {};
   if (bridge?.identity !== undefined && switchIdentity(bridge) !== bridge.identity) return true;
   return plan.some((object) => object.kind === "sysctl" && readHostSysctl(object.key) !== object.value);
+}
+
+function peerPrefixesIn(plan: Plan = []): readonly string[] {
+  return plan.find((object) => object.kind === "peer-sets")?.prefixes ?? [];
 }
 
 function filesOf({ good }: Pick<State, "good">, { files }: Keeping): string {
