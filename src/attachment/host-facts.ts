@@ -27,13 +27,13 @@ export function podMtu(config: NetworkConfig, overlayMtu?: number): number {
   return Math.min(mtu, maxMtu);
 }
 
-/** The link by which pods' packets leave the node. */
-export function podUnderlay(config: NetworkConfig): string | undefined {
+/** The link by which pods' packets leave the node. `found`: the overlay's, where it is known. */
+export function podUnderlay(config: NetworkConfig, found?: string): string | undefined {
   const master = config.datapath === "ipvlan" ? (config.ipvlan?.master ?? overlayMaster(config)) : undefined;
   const { underlay } = config.overlay ?? {};
   // Given by an address, it is the overlay's to find.
   const link = underlay !== undefined && parseIp(underlay) === undefined ? underlay : undefined;
-  return master ?? link ?? defaultRouteLink();
+  return master ?? link ?? found ?? defaultRouteLink();
 }
 
 /** The link of the default route with the best metric, IPv4 first. */

@@ -6,6 +6,9 @@ import { hostSlaveName } from "../datapath/names.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
+import { describeOverlay } from "../node/declared.ts";
+import { readStamp } from "../node/stamp.ts";
+import { leavesByUnderlay, requireMaster } from "../overlay/fit.ts";
 import { describeIpvlan, type IpvlanData } from "../plan/observe.ts";
 import { podUnderlay } from "./host-facts.ts";
 import { hasNetns } from "./liveness.ts";
@@ -28,7 +31,9 @@ interface ShownLink {
 export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Promise<IpvlanSettings> {
   const mode = config.ipvlan?.mode ?? "l3s";
   const flag = config.ipvlan?.flag ?? "bridge";
-  const name = podUnderlay(config);
+  const underlay = overlayUnderlay(config);
+  if (underlay !== undefined) requireMaster(config, underlay);
+  const name = podUnderlay(config, underlay);
   if (name === undefined) {
     throw unusable("ipvlan.master is not given, and the host has no default route whose link could be it");
   }
@@ -50,6 +55,13 @@ export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Pro
   const addresses = (link.addr_info ?? []).filter(({ scope, deprecated }) => scope === "0" && !deprecated);
   const { address: mac, mtu } = link;
   return { mode, flag, master: { name, mac, mtu, addresses: addresses.map(({ local }) => local) } };
+}
+
+/** The link to the peers, where pods have to be on it and the configuration need not tell. */
+function overlayUnderlay(config: NetworkConfig): string | undefined {
+  if (!leavesByUnderlay(config)) return undefined;
+  const stamp = readStamp(config.name);
+  return stamp?.overlay === describeOverlay(config.overlay) ? stamp.underlay : undefined;
 }
 
 /** iproute2 writes the number (ARPHRD_ETHER) when it is asked for numbers. */

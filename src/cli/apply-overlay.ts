@@ -1,5 +1,6 @@
 // The overlay's part of `podwire apply`: what is declared, and what was done.
 import { loadNodeDefaults } from "../config/load.ts";
+import { firstFew } from "../few.ts";
 import { type BypassOutcome, describeBypass } from "../node/bypass.ts";
 import { type Applied, type Prepared, prepare } from "../node/overlay.ts";
 import { listConfigurations, readConfiguration } from "./conflist.ts";
@@ -33,13 +34,13 @@ export interface OverlayReport {
 
 export function overlayReport(
   { isSilent, declared }: Prepared,
-  { done, obstacles, desired, bypass }: Applied,
+  { done, obstacles, warnings, desired, bypass }: Applied,
 ): OverlayReport {
   return {
     overlay: isSilent ? "left alone, no network is declared" : (declared?.config.type ?? "none"),
     ...(desired === undefined ? {} : { mtu: desired.mtu }),
     changes: done.map(({ verb, what }) => ({ verb, what })),
-    warnings: desired?.warnings ?? [],
+    warnings,
     obstacles,
     ...(bypass === undefined ? {} : { bypass: bypassReport(bypass) }),
   };
@@ -56,14 +57,14 @@ function bypassReport(outcome: BypassOutcome): NonNullable<OverlayReport["bypass
   };
 }
 
-const listedChanges = 20;
+/** With --json all are told. */
+const listed = 20;
 
 export function printOverlay(report: OverlayReport, terminal: Terminal): void {
   const { overlay, mtu, changes, warnings, bypass } = report;
-  for (const warning of warnings) terminal.complain(`warning: ${printable(warning)}`);
+  for (const warning of firstFew(warnings, listed)) terminal.complain(`warning: ${printable(warning)}`);
   const texts = [...new Set(changes.map(({ verb, what }) => `${verb} ${what}`))];
-  for (const text of texts.slice(0, listedChanges)) terminal.print(`${printable(text)}\n`);
-  if (texts.length > listedChanges) terminal.print(`and ${texts.length - listedChanges} more\n`);
+  for (const text of firstFew(texts, listed)) terminal.print(`${printable(text)}\n`);
   const size = mtu === undefined ? "" : `, MTU ${mtu}`;
   terminal.print(
     `overlay ${overlay}${size}: ${texts.length === 0 ? "nothing to change" : `${texts.length} changes`}\n`,

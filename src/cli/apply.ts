@@ -3,6 +3,7 @@
 import { mendHearing } from "../attachment/ovs-hearing.ts";
 import { liveAttachments, type Repair, repairAttachments } from "../attachment/repair.ts";
 import { CniError, toCniError } from "../cni/error.ts";
+import { firstFew } from "../few.ts";
 import { applyNode } from "../node/overlay.ts";
 import { overlayUnusable } from "../plan/fault.ts";
 import { type OverlayReport, overlayReport, printOverlay, readDeclaration } from "./apply-overlay.ts";
@@ -30,7 +31,7 @@ export const apply: Run = async (words, terminal) => {
   }
   // Pods get back what is theirs, whatever is wrong with the overlay.
   if (overlay instanceof CniError) throw overlay;
-  if (overlay.obstacles.length > 0) throw overlayUnusable(overlay.obstacles.join("; "));
+  if (overlay.obstacles.length > 0) throw overlayUnusable(firstFew(overlay.obstacles).join("; "));
   const isIncomplete =
     faults.length > 0 ||
     overlay.bypass?.fault !== undefined ||

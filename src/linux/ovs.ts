@@ -28,7 +28,12 @@ export function isSameBridge(one: BridgeName, other: BridgeName): boolean {
   return one.bridge === other.bridge && one.database === other.database;
 }
 
-/** Whether it is the name of a link that Open vSwitch makes for tunnel ports. */
+/** Name of the link that Open vSwitch makes for all tunnel ports of a kind and UDP port (lib/dpif-netlink-rtnl.c). */
+export function switchTunnel(kind: "vxlan" | "geneve", port: number): string {
+  return `${kind === "geneve" ? "genev" : kind}_sys_${port}`;
+}
+
+/** Whether it is the name of such a link. */
 export function isSwitchTunnel(link: string): boolean {
   return /^(vxlan|genev)_sys_[0-9]+$/.test(link);
 }

@@ -2,11 +2,14 @@
 // overlay's links, addresses, routes, neighbours, settings, sets and flows. A node wires pods all the time, and what is said of
 // those is passed over.
 
+import { holderAmong } from "../address/holder.ts";
+import { addressBits, type Prefix, parseIp, parsePrefix } from "../address/ip.ts";
 import { talkOfFlows } from "../linux/flow-talk.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { isSameBridge, isSwitchTunnel } from "../linux/ovs.ts";
 import { type Talker, talk } from "../linux/talk.ts";
 import { overlayDevices } from "../overlay/registry.ts";
+import { remembered } from "../overlay/remembered.ts";
 import { peerRouteProtocol, routeProtocol } from "../plan/ip-lines.ts";
 import { ownCookies } from "../plan/ovs-lines.ts";
 import type { BridgeName } from "../plan/plan.ts";
@@ -14,6 +17,8 @@ import type { BridgeName } from "../plan/plan.ts";
 export interface Events {
   /** The link to the other nodes. */
   underlay: string | undefined;
+  /** Of peers' pods. */
+  prefixes: readonly string[];
   /** Listens to the bridge's flows, which first says what is there. Nothing is said of it while ovs-vswitchd does not run. */
   followBridge(bridge: BridgeName | undefined): void;
   stop(): void;
@@ -30,6 +35,7 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
   let isStopped = false;
   const events: Events = {
     underlay: undefined,
+    prefixes: [],
     followBridge: (bridge) => {
       bridgeLink = bridge?.bridge;
       if (flows !== undefined && bridge !== undefined && isSameBridge(flows.of, bridge)) return;
@@ -65,15 +71,20 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
       }, restartMs).unref();
     });
   };
-  begin("ip", ipWords, (line) => isOfOverlay(line, events.underlay, bridgeLink));
+  begin("ip", ipWords, (line) => isOfOverlay(line, { ...events, bridge: bridgeLink }));
   begin("nft", ["monitor"], isOfPeerSets);
   return events;
 }
 
 const words = /[^\s:@\\]+/g;
 
+/** Whose harm is the overlay's. */
+export interface Heeded extends Pick<Events, "underlay" | "prefixes"> {
+  readonly bridge: string | undefined;
+}
+
 /** "[ROUTE]Deleted 10.244.2.0/24 via 192.0.2.2 dev eth0 proto 120" */
-export function isOfOverlay(line: string, underlay: string | undefined, bridge: string | undefined): boolean {
+export function isOfOverlay(line: string, { underlay, prefixes, bridge }: Heeded): boolean {
   if (line.includes(` proto ${peerRouteProtocol} `)) return true;
   // Pods' routes, which are on the bridge too.
   if (line.includes(` proto ${routeProtocol} `)) return false;
@@ -83,8 +94,24 @@ export function isOfOverlay(line: string, underlay: string | undefined, bridge: 
   if (line.startsWith("[NEIGH]")) return false;
   if (line.startsWith("[NETCONF]") && named.includes("all")) return true;
   if (named.includes("default") || (underlay !== undefined && named.includes(underlay))) return true;
+  if (line.startsWith("[ROUTE]")) return isToPeers(line, prefixes);
   // Pods' addresses and routes are on it.
   return bridge !== undefined && /^\[(LINK|ADDR)\]/.test(line) && named.includes(bridge);
+}
+
+const holderOf = remembered(holderAmong);
+
+/** Others' routes to peers' pods name no link of the overlay: "[ROUTE]Deleted blackhole 10.244.3.0/24". */
+function isToPeers(line: string, prefixes: readonly string[]): boolean {
+  const words = line.slice("[ROUTE]".length).split(" ", 3);
+  const [destination] = words.flatMap((word) => parseInner(word) ?? []);
+  return destination !== undefined && holderOf(prefixes)(destination) !== undefined;
+}
+
+/** A single address is written without its length. */
+function parseInner(word: string): Prefix | undefined {
+  const ip = parseIp(word);
+  return ip === undefined ? parsePrefix(word) : { ip, length: addressBits(ip.family) };
 }
 
 /** Of a link only its own name, not what it stands on ("pw0123@eth0") or is a port of: those of pods come and go. */

@@ -2,6 +2,7 @@
 // overlay keep theirs.
 import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
+import { firstFew } from "../few.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
 import type { Log } from "../log.ts";
@@ -17,7 +18,7 @@ import {
   type OvsConfig,
   ownPrefixes,
 } from "./declared.ts";
-import { type Desired, desiredOverlay, prefixesOf, stampOf } from "./overlay.ts";
+import { type Desired, desiredOverlay, prefixesOf, stampOf, warningsOf } from "./overlay.ts";
 import {
   freshStamp,
   keyOf,
@@ -57,9 +58,11 @@ export async function applyNetwork(
     }
     // First: nobody may go by what is about to change, also if that fails or podwire is killed.
     if (before?.key !== key) removeStamp(network.name);
-    const { done, obstacles } = await bringAbout(desired, kernel);
-    if (obstacles.length > 0 && !isSameOverlay(before, network)) throw overlayUnusable(obstacles.join("; "));
-    for (const warning of [...desired.warnings, ...obstacles]) log.warn(warning);
+    const { done, obstacles, strays } = await bringAbout(desired, kernel);
+    if (obstacles.length > 0 && !isSameOverlay(before, network)) {
+      throw overlayUnusable(firstFew(obstacles).join("; "));
+    }
+    for (const warning of firstFew([...warningsOf(desired, strays), ...obstacles])) log.warn(warning);
     log.info(`overlay ${config.type} applied, changes: ${done.length}`);
     const named = { config, own: ownPrefixes(network), networks: [network.name], ...bridgeSettings(network) };
     const stamp = stampOf(named, desired, key, obstacles);

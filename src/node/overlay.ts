@@ -7,14 +7,14 @@ import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
 import { switchIdentity } from "../linux/ovs.ts";
-import { readHostSysctl } from "../linux/sysctl.ts";
 import { badOverlay } from "../overlay/fault.ts";
-import type { Underlay } from "../overlay/overlay.ts";
+import type { Peer, Underlay } from "../overlay/overlay.ts";
 import { checkPeers, type PeerEntry } from "../overlay/peers.ts";
 import { overlays } from "../overlay/registry.ts";
 import type { Done } from "../plan/changes.ts";
+import { describeStray } from "../plan/foreign-routes.ts";
 import type { BridgeName, Plan } from "../plan/plan.ts";
-import { amend } from "../plan/reconcile.ts";
+import { amend, type Reconciled } from "../plan/reconcile.ts";
 import { bringAbout } from "./bring-about.ts";
 import { applyBypass, type BypassOutcome } from "./bypass.ts";
 import { noOverlay, overlayPart } from "./bypass-plan.ts";
@@ -41,6 +41,7 @@ export interface Desired {
   /** Of Open vSwitch, if the tunnel is on one, and by what a restart of ovs-vswitchd shows. */
   readonly bridge?: BridgeName & { readonly identity?: string };
   readonly mtu: number;
+  readonly peers: readonly Peer[];
   /** What keeps a peer from being reached, but nothing from being applied. */
   readonly warnings: readonly string[];
 }
@@ -62,10 +63,7 @@ export async function desiredOverlay(
   const family = checked.peers[0]?.address.family;
   const underlay = findUnderlay(config, links, checked.self?.address, family);
   const { peers, unreachable } = await placePeers(checked.peers, underlay, links, kernel, isKnown);
-  const host = {
-    ipv6OffByDefault: readHostSysctl("net/ipv6/conf/default/disable_ipv6") !== "0",
-    advertisedLinks: advertisedLinks(),
-  };
+  const host = { advertisedLinks: advertisedLinks() };
   const { plan, mtu } = overlay.plan({
     config,
     underlay,
@@ -78,6 +76,7 @@ export async function desiredOverlay(
     plan,
     underlay,
     mtu,
+    peers,
     ...(overlay.device === undefined ? {} : { device: overlay.device }),
     ...(bridge === undefined ? {} : { bridge: withIdentity(bridge.at) }),
     warnings: unreachable.map(
@@ -103,6 +102,9 @@ export interface Applied {
   readonly done: readonly Done[];
   /** What of it could not be made, and why; all else is as declared. */
   readonly obstacles: readonly string[];
+  readonly strays: Reconciled["strays"];
+  /** What keeps packets from a peer's pods although all is as declared. */
+  readonly warnings: readonly string[];
   /** undefined where no overlay is declared. */
   readonly desired?: Desired;
   /** undefined where no network wishes it. */
@@ -162,13 +164,13 @@ export function isSameDeclaration(one: Prepared, other: Prepared): boolean {
 }
 
 /**
- * The whole node, as `podwire apply` sees it: what is not declared goes. `present` is what the kernel is known to have, if
- * it is known.
+ * The whole node, as `podwire apply` sees it: what is not declared goes. `present` is what was applied last, if the kernel is known
+ * to have it still.
  */
 export async function applyNode(
   { isSilent, declared, entries, keys, bypass }: Prepared,
   kernel: Kernel,
-  present?: Desired,
+  present?: Applied,
 ): Promise<Applied> {
   if (isSilent && readBypassRecord() === undefined) return nothingDone;
   makeStampDirectory();
@@ -176,20 +178,34 @@ export async function applyNode(
     if (isSilent) return withBypass(nothingDone, bypass, kernel);
     const desired = declared && (await desiredOverlay(declared, kernel, entries, present !== undefined));
     removeOtherStamps(keys);
-    const amended = present && desired && (await amend(present.plan, desired.plan, kernel));
-    const { done, obstacles } =
-      amended === undefined ? await bringAbout(desired, kernel) : { done: amended, obstacles: [] };
+    const known = present?.desired;
+    const amended = known && desired && (await amend(known.plan, desired.plan, kernel));
+    const { done, obstacles, strays } =
+      amended === undefined
+        ? await bringAbout(desired, kernel)
+        : { done: amended, obstacles: [], strays: present?.strays ?? [] };
     if (declared === undefined || desired === undefined) {
-      return withBypass({ done, obstacles }, bypass, kernel);
+      return withBypass({ ...nothingDone, done, obstacles }, bypass, kernel);
     }
     for (const [network, key] of keys) {
       writeStamp(network, stampOf(declared, desired, key, obstacles));
     }
-    return withBypass({ done, obstacles, desired: settled(desired) }, bypass, kernel);
+    const warnings = warningsOf(desired, strays);
+    return withBypass({ done, obstacles, strays, warnings, desired: settled(desired) }, bypass, kernel);
   });
 }
 
-const nothingDone: Applied = { done: [], obstacles: [] };
+const nothingDone: Applied = { done: [], obstacles: [], strays: [], warnings: [] };
+
+/** `strays`: routes of others, as they were found. */
+export function warningsOf({ peers, warnings }: Desired, strays: Applied["strays"]): string[] {
+  if (strays.length === 0) return [...warnings];
+  const nodes = new Map(peers.flatMap(({ node, prefixes }) => prefixes.map(({ text }) => [text, node])));
+  return [
+    ...warnings,
+    ...strays.map((stray) => describeStray(stray, nodes.get(stray.wanted.dst) ?? "unknown")),
+  ];
+}
 
 /** First: nobody may go by what is about to change, also if that fails or podwire is killed. */
 function removeOtherStamps(keys: ReadonlyMap<string, string>): void {

@@ -6,9 +6,11 @@ import v8 from "node:v8";
 import vm from "node:vm";
 import { repairAfterRestart, restartedSwitches } from "../attachment/switch-stamp.ts";
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import { firstFew } from "../few.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { switchIdentity } from "../linux/ovs.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
+import type { Plan } from "../plan/plan.ts";
 import { newBell, sleep } from "./bell.ts";
 import { describeBypass } from "./bypass.ts";
 import { presentModule } from "./bypass-record.ts";
@@ -50,6 +52,8 @@ interface State {
   /** Of the last repair of pods; said once too. */
   podFault: string | undefined;
   applied: Applied | undefined;
+  /** Warnings that have been said and hold. */
+  warned: ReadonlySet<string>;
   /** What was said of the bypass last. */
   bypass: string | undefined;
   /** presentModule of the last round. */
@@ -68,6 +72,7 @@ export async function keep(keeping: Keeping): Promise<void> {
     fault: undefined,
     podFault: undefined,
     applied: undefined,
+    warned: new Set(),
     bypass: undefined,
     module: "",
     isKnown: false,
@@ -103,6 +108,7 @@ export async function keep(keeping: Keeping): Promise<void> {
       await repairPods(state, keeping);
       collectGarbage();
       events.underlay = state.applied?.desired?.underlay.link;
+      events.prefixes = peerPrefixesIn(state.applied?.desired?.plan);
       events.followBridge(state.applied?.desired?.bridge);
       directories.follow([...keeping.files(), ...peersFileOf(state.good)].map((file) => path.dirname(file)));
       await sleep(leastPauseMs);
@@ -131,14 +137,14 @@ async function round(state: State, keeping: Keeping): Promise<number | undefined
   try {
     found = keeping.read(state.good);
     if (state.good !== undefined && isLostSightOf(state.good, found)) throw nothingDeclared();
-    const present = state.isKnown ? state.applied?.desired : undefined;
+    const present = state.isKnown ? state.applied : undefined;
     state.isKnown = true;
     const applied = await applyNode(found, kernel, present);
     tell(applied, state, say, began);
     state.good = found;
     if (applied.obstacles.length > 0) {
       state.isKnown = false;
-      newFault = `something is in the way of the overlay: ${applied.obstacles.join("; ")}`;
+      newFault = `something is in the way of the overlay: ${firstFew(applied.obstacles).join("; ")}`;
       patienceMs = obstructedMs;
     }
   } catch (error) {
@@ -148,6 +154,8 @@ async function round(state: State, keeping: Keeping): Promise<number | undefined
     newFault = describe(fault);
     if (isBadConfiguration(fault) || isRefusedChange(fault, found, state.good)) {
       newFault += await keepGood(state, kernel, say);
+      // What is refused for long must not cost two reads of the whole kernel a second.
+      if (newFault === state.fault) patienceMs = obstructedMs;
     }
   }
   if (newFault !== undefined && newFault !== state.fault) say(newFault);
@@ -211,29 +219,24 @@ async function keepGood(state: State, kernel: Kernel, say: Keeping["say"]): Prom
     const began = performance.now();
     const applied = await applyNode(state.good, kernel);
     tell(applied, state, say, began);
-    const but = applied.obstacles.length === 0 ? "" : `, but: ${applied.obstacles.join("; ")}`;
+    const but = applied.obstacles.length === 0 ? "" : `, but: ${firstFew(applied.obstacles).join("; ")}`;
     return `; the last good configuration is kept${but}`;
   } catch (error) {
     return `; the last good configuration is kept, but: ${describe(toCniError(error))}`;
   }
 }
 
-const saidChanges = 5;
-
 function tell(applied: Applied, state: State, say: Keeping["say"], began: number): void {
   state.applied = applied;
   const milliseconds = Math.round(performance.now() - began);
   const changes = [...new Set(applied.done.map(({ verb, what }) => `${verb} ${what}`))];
-  const rest = changes.length - saidChanges;
-  if (changes.length > 0) {
-    say(
-      `${changes.slice(0, saidChanges).join("; ")}${rest > 0 ? `; and ${rest} more` : ""} (${milliseconds} ms)`,
-    );
-  }
+  if (changes.length > 0) say(`${firstFew(changes).join("; ")} (${milliseconds} ms)`);
   const bypass = applied.bypass && describeBypass(applied.bypass);
   if (bypass !== undefined && (bypass !== state.bypass || applied.bypass?.isChanged)) say(bypass);
   state.bypass = bypass;
-  for (const warning of applied.desired?.warnings ?? []) say(`warning: ${warning}`);
+  const warnings = applied.warnings.filter((warning) => !state.warned.has(warning));
+  for (const warning of firstFew(warnings)) say(`warning: ${warning}`);
+  state.warned = new Set(applied.warnings);
 }
 
 function describe({ message, details }: CniError): string {
@@ -254,6 +257,10 @@ function hasBeenTouched(state: State): boolean {
   const { plan = [], bridge } = applied?.desired ?? {};
   if (bridge?.identity !== undefined && switchIdentity(bridge) !== bridge.identity) return true;
   return plan.some((object) => object.kind === "sysctl" && readHostSysctl(object.key) !== object.value);
+}
+
+function peerPrefixesIn(plan: Plan = []): readonly string[] {
+  return plan.find((object) => object.kind === "peer-sets")?.prefixes ?? [];
 }
 
 function filesOf({ good }: Pick<State, "good">, { files }: Keeping): string {

@@ -1,4 +1,5 @@
 // Which overlay goes with which datapath. What cannot work is refused before anything is tried, with the reason.
+import { parseIp } from "../address/ip.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import { badOverlay } from "./fault.ts";
 import { userspaceTunnel } from "./ovs-tunnel.ts";
@@ -9,14 +10,18 @@ export function requireFit(config: NetworkConfig): void {
   const type = config.overlay?.type ?? "none";
   if (type === "none") return;
   const { device, hasBridgePort } = overlays[type] ?? {};
-  if (config.datapath === "ipvlan") requireIpvlanFit(config, type, device);
+  if (config.datapath === "ipvlan") {
+    requireIpvlanFit(config, type, device);
+    const { underlay } = config.overlay ?? {};
+    if (underlay !== undefined && parseIp(underlay) === undefined) requireMaster(config, underlay);
+  }
   if (config.datapath === "ovs" && hasBridgePort && config.ovs?.datapathType === "netdev") {
     throw userspaceTunnel(type, "its bridge");
   }
 }
 
 function requireIpvlanFit(
-  { ipvlan = {}, ipMasq }: NetworkConfig,
+  { ipvlan = {}, ipMasq, overlay }: NetworkConfig,
   type: string,
   device: string | undefined,
 ): void {
@@ -33,12 +38,36 @@ function requireIpvlanFit(
         `routes of ${device} would never be used; leave ipvlan.master out, or use mode l2 or datapath veth`,
     );
   }
+  if (overlay?.directRouting) {
+    throw badOverlay(
+      `config: overlay.directRouting with ipvlan.mode ${mode}: what pods on ${device} send is routed by it alone, so peers with ` +
+        "a direct route would not be reached; remove directRouting, or use mode l2 or datapath veth",
+    );
+  }
   if (ipMasq) {
     throw badOverlay(
       `config: ipMasq with overlay ${type}: ${mode} pods on ${device} reach other nodes' pods and nothing else, so there is ` +
         "nothing to masquerade; remove ipMasq, or use mode l2 or datapath veth",
     );
   }
+}
+
+/** Throws code 7 if pods that leave by their master alone have another one than the link to their peers. */
+export function requireMaster(config: NetworkConfig, underlay: string): void {
+  const { mode = "l3s", master } = config.ipvlan ?? {};
+  if (!leavesByUnderlay(config) || master === undefined || master === underlay) return;
+  throw badOverlay(
+    `config: ipvlan.master = "${master}" with overlay ${config.overlay?.type}: what ${mode} pods send is routed by their ` +
+      `master alone, but peers are reached by the underlay ${underlay}; leave ipvlan.master out, set overlay.underlay, or use ` +
+      "mode l2 or datapath veth",
+  );
+}
+
+/** Whether pods reach other nodes' by routes of the underlay's link, and no other. */
+export function leavesByUnderlay({ datapath, ipvlan, overlay }: NetworkConfig): boolean {
+  const type = overlay?.type ?? "none";
+  const isRouted = datapath === "ipvlan" && ipvlan?.mode !== "l2";
+  return isRouted && type !== "none" && overlays[type]?.device === undefined;
 }
 
 /** What ipvlan's master is unless it is configured: pods of l3 and l3s leave by it alone. */

@@ -7,13 +7,26 @@ import type { Overlay, OverlayPlan, OverlayRequest, Peer, PodPrefix } from "./ov
 import { peerRoute } from "./peer-route.ts";
 import { rememberedFor } from "./remembered.ts";
 
+/** Nothing is wrapped, and all routing is direct. */
+const tunnelKeys = [
+  "vni",
+  "port",
+  "directRouting",
+  "output",
+  "udpcsum",
+  "sourcePorts",
+  "tos",
+  "ttl",
+  "peerFilter",
+] as const;
+
 const routesOf = rememberedFor<Peer, readonly Route[]>();
 
 export const hostGw: Overlay = { overhead: () => 0, plan };
 
 function plan(request: OverlayRequest): OverlayPlan {
   const { config, underlay, peers } = request;
-  refuseKeys(config, ["output"]);
+  refuseKeys(config, tunnelKeys);
   const { link } = underlay;
   const routes = peers.flatMap((peer) =>
     routesOf(peer, link, () =>
@@ -21,7 +34,7 @@ function plan(request: OverlayRequest): OverlayPlan {
     ),
   );
   return {
-    plan: [peerSets(request, undefined), ...routes, ...forwarding(request, underlay.link)],
+    plan: [peerSets(request, undefined), ...routes, ...forwarding(request)],
     mtu: Math.min(config.mtu ?? underlay.mtu, underlay.mtu),
   };
 }

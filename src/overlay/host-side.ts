@@ -1,19 +1,28 @@
 // What every overlay needs of the host besides routes: forwarding, and nftables' knowledge of the peers.
+import type { Family } from "../address/ip.ts";
 import type { PeerSets, Plan, Sysctl } from "../plan/plan.ts";
 import type { OverlayRequest } from "./overlay.ts";
 
-/** Of what arrives by `link`, on the whole host. */
-export function forwarding({ peers, host }: OverlayRequest, link: string): Plan {
-  const has = (family: 4 | 6) =>
-    peers.some(({ prefixes }) => prefixes.some(({ prefix }) => prefix.ip.family === family));
-  const ipv4 = [sysctl(`net/ipv4/conf/${link}/forwarding`, "1"), sysctl("net/ipv4/ip_forward", "1")];
+/** Of what arrives by the overlay's device, and by the underlay's link where peers send by it directly, on the whole host. */
+export function forwarding(request: OverlayRequest, device?: string): Plan {
+  const { config, underlay, host } = request;
+  const isDirect = device === undefined || config.directRouting === true;
+  const links = [...(device === undefined ? [] : [device]), ...(isDirect ? [underlay.link] : [])];
+  const ofLinks = (family: "ipv4" | "ipv6") =>
+    links.map((link) => sysctl(`net/${family}/conf/${link}/forwarding`, "1"));
+  const ipv4 = [...ofLinks("ipv4"), sysctl("net/ipv4/ip_forward", "1")];
   const ipv6 = [
     // 2: accept router advertisements although forwarding (Documentation/networking/ip-sysctl.rst).
     ...host.advertisedLinks.map((name) => sysctl(`net/ipv6/conf/${name}/accept_ra`, "2")),
     sysctl("net/ipv6/conf/all/forwarding", "1"),
-    sysctl(`net/ipv6/conf/${link}/forwarding`, "1"),
+    ...ofLinks("ipv6"),
   ];
-  return [...(has(4) ? ipv4 : []), ...(has(6) ? ipv6 : [])];
+  return [...(hasPods(request, 4) ? ipv4 : []), ...(hasPods(request, 6) ? ipv6 : [])];
+}
+
+/** Whether other nodes have pods of this family. */
+export function hasPods({ peers }: OverlayRequest, family: Family): boolean {
+  return peers.some(({ prefixes }) => prefixes.some(({ prefix }) => prefix.ip.family === family));
 }
 
 /** `tunnelled`: what packets to be filtered look like; undefined where none are expected. */

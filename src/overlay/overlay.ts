@@ -58,8 +58,6 @@ export interface OverlayBridge {
 }
 
 export interface OverlayHost {
-  /** New links start with IPv6 off. */
-  readonly ipv6OffByDefault: boolean;
   /** Links that would lose a default route of a router advertisement once IPv6 forwarding is on. */
   readonly advertisedLinks: readonly string[];
 }

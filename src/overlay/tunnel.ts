@@ -7,7 +7,7 @@ import type { OverlayConfig } from "../config/overlay.ts";
 import type { Address, Encap, Link, Neighbour, OvsTunnel, Plan, Route, Tunnel } from "../plan/plan.ts";
 import { badOverlay, badPeers, refuseKeys } from "./fault.ts";
 import { directRoute } from "./host-gw.ts";
-import { forwarding, peerSets, sysctl } from "./host-side.ts";
+import { forwarding, hasPods, peerSets, sysctl } from "./host-side.ts";
 import { tunnelMac } from "./mac.ts";
 import type { Overlay, OverlayPlan, OverlayRequest, Peer, PodPrefix, Underlay } from "./overlay.ts";
 import { bridgeTunnel, type PeerPrefix } from "./ovs-tunnel.ts";
@@ -145,10 +145,13 @@ function sourcePortsOf({ sourcePorts }: OverlayConfig): Pick<Tunnel, "sourcePort
 }
 
 /** By them the host itself reaches pods on other nodes and is answered through the tunnel. */
-export function hostAddresses({ own, host }: OverlayRequest, link: string): Plan {
+export function hostAddresses(request: OverlayRequest, link: string): Plan {
+  const { own } = request;
   const isUseful = ({ ip, length }: Prefix) => length <= addressBits(ip.family) - 2;
+  const usesIpv6 = hasPods(request, 6) || own.some(({ ip }) => ip.family === 6);
   return [
-    ...(host.ipv6OffByDefault ? [sysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")] : []),
+    // Also where it is on by default: once turned off it takes neither address nor route, and keeps all else from being repaired.
+    ...(usesIpv6 ? [sysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")] : []),
     ...own
       .filter(isUseful)
       .map(

@@ -1,9 +1,12 @@
-// Routes of others to where a plan's lead: they are never touched, and what they are in the way of is not made.
+// Routes of others to where a plan's lead: they are never touched. What they are in the way of is not made; those to a part of it take
+// packets elsewhere, which is said.
+import { holderAmong } from "../address/holder.ts";
+import { parsePrefix } from "../address/ip.ts";
 import type { ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
 import { isMain, isOwnRoute } from "./own.ts";
 import { describeObject, type Plan, type Route } from "./plan.ts";
-import { routesByDestination } from "./verify.ts";
+import { destinationOf, routesByDestination } from "./verify.ts";
 
 export interface ForeignRoute {
   readonly wanted: Route;
@@ -17,6 +20,27 @@ export function foreignRoutes(plan: Plan, host: ObservedHost): ForeignRoute[] {
     const found = routes.get(wanted.dst)?.find((route) => !isOwnRoute(route) && isMain(route));
     return found === undefined ? [] : [{ wanted, found }];
   });
+}
+
+/** Those to a part of where a plan's routes lead. */
+export function strayRoutes(plan: Plan, host: ObservedHost): ForeignRoute[] {
+  const routes = new Map(plan.flatMap((object) => (object.kind === "route" ? [[object.dst, object]] : [])));
+  const holderOf = holderAmong([...routes.keys()]);
+  return host.allRoutes.flatMap((found): ForeignRoute[] => {
+    if (isOwnRoute(found) || !isMain(found)) return [];
+    const dst = destinationOf(found);
+    const inner = parsePrefix(dst);
+    const wanted = inner && routes.get(holderOf(inner) ?? "");
+    return wanted === undefined || wanted.dst === dst ? [] : [{ wanted, found }];
+  });
+}
+
+/** `node`: whose pods are meant. */
+export function describeStray({ wanted, found }: ForeignRoute, node: string): string {
+  return (
+    `peer ${node}: packets to a part of ${wanted.dst} go astray by a route that is not podwire's: ${describeRoute(found)}; ` +
+    "remove it, or take the prefix out of the peers"
+  );
 }
 
 export function describeForeign({ wanted, found }: ForeignRoute): string {

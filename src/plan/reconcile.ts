@@ -7,7 +7,7 @@ import { readHostSysctl, writeHostSysctl } from "../linux/sysctl.ts";
 import { amendment } from "./amend.ts";
 import { type Change, type Done, linkChanges, newDevices, objectChanges, type Scope } from "./changes.ts";
 import { overlayUnusable } from "./fault.ts";
-import { describeForeign, foreignRoutes } from "./foreign-routes.ts";
+import { describeForeign, type ForeignRoute, foreignRoutes, strayRoutes } from "./foreign-routes.ts";
 import { putBack } from "./former.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
 import { removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
@@ -24,6 +24,8 @@ export interface Reconciled {
   readonly done: readonly Done[];
   /** What could not be made because something of others is in the way, in words; all else is as planned. */
   readonly obstacles: readonly string[];
+  /** What of others leads packets to parts of the plan's destinations elsewhere. */
+  readonly strays: readonly ForeignRoute[];
 }
 
 /** Throws if the host cannot be made so; then it is as it was. */
@@ -50,11 +52,11 @@ async function change(plan: Plan, scope: Scope, before: ObservedHost, kernel: Ke
   const sets = await changePeerSets(plan, host, kernel);
   const bridges = await reconcileOvs(plan, scope, host, kernel);
   const since = bridges.length === 0 ? host : await observeHost(kernel);
-  const { done, obstacles } = await reconcileObjects(plan, scope, since, kernel);
+  const { done, ...rest } = await reconcileObjects(plan, scope, since, kernel);
   const isNew = new Set(devices.map(({ what }) => what));
   return {
+    ...rest,
     done: [...devices, ...sets, ...bridges, ...done.filter(({ what }) => !isNew.has(what))],
-    obstacles,
   };
 }
 
@@ -108,7 +110,8 @@ async function reconcileObjects(
     if (links.length === 0) {
       done.push(...applySysctls(plan));
       done.push(...(await run(objectChanges(plan, host, scope), plan, kernel)));
-      return { done, obstacles: foreignRoutes(plan, host).map(describeForeign) };
+      const obstacles = foreignRoutes(plan, host).map(describeForeign);
+      return { done, obstacles, strays: strayRoutes(plan, host) };
     }
     done.push(...(await run(links, plan, kernel)));
     host = await observeHost(kernel);

@@ -1,6 +1,6 @@
 // What `podwire doctor --probe` knows of the way to a peer, by plans of the kernel's device and of a bridge's tunnel port.
 import { describe, expect, test } from "vitest";
-import { driverOf, remotes, tunnelOf } from "../../src/cli/doctor/wrapping.ts";
+import { driverOf, remotes, tunnelOf, wrappingLink } from "../../src/cli/doctor/wrapping.ts";
 import type { OverlayConfig } from "../../src/config/overlay.ts";
 import { overlays } from "../../src/overlay/registry.ts";
 import type { Plan } from "../../src/plan/plan.ts";
@@ -24,13 +24,14 @@ describe.each([
   ["a port of Open vSwitch", true],
 ])("with %s", (_, isOnBridge) => {
   test.each([
-    ["vxlan", 4789],
-    ["geneve", 6081],
-  ] as const)("%s has its port, and wraps packets to the peer", (type, port) => {
+    ["vxlan", 4789, "vxlan_sys_4789"],
+    ["geneve", 6081, "genev_sys_6081"],
+  ] as const)("%s has its port, and wraps packets to the peer", (type, port, switchLink) => {
     const plan = planOf({ type }, isOnBridge);
     const tunnel = tunnelOf(plan);
     expect(tunnel?.port).toBe(port);
     expect(tunnel && driverOf(tunnel)).toBe(type);
+    expect(wrappingLink(plan, `pw-${type}`)).toBe(isOnBridge ? switchLink : `pw-${type}`);
     expect(remotesIn(plan)).toEqual([
       ["10.244.2.0/24", "192.0.2.2"],
       ["10.244.9.7/32", "192.0.2.2"],

@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { isOfOverlay, isOfOverlayFlows, isOfPeerSets } from "../../src/node/events.ts";
 
-const wakes = (line: string) => isOfOverlay(line, "eth0", "podwire0");
+const prefixes = ["10.244.2.0/24", "10.244.3.0/24", "fd00:10:244:2::/64"];
+const wakes = (line: string) => isOfOverlay(line, { underlay: "eth0", prefixes, bridge: "podwire0" });
 const link =
   "<BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP \\    link/ether 02:00:00:00:00:01";
 
@@ -11,6 +12,11 @@ describe("the keeper wakes for", () => {
     "[ROUTE]Deleted 10.244.2.0/24 via 192.0.2.2 dev eth0 proto 120 metric 2562 ",
     "[ROUTE]Deleted 10.244.2.0/24  encap ip id 4096 dst 192.0.2.2 via 10.244.2.0 dev pw-vxlan proto 120 onlink ",
     "[ROUTE]10.244.3.0/24 via 192.0.2.77 dev eth0 metric 9000 ",
+    "[ROUTE]blackhole 10.244.3.0/24 ",
+    "[ROUTE]Deleted unreachable 10.244.3.7 proto 3 ",
+    "[ROUTE]10.244.2.128/25 via 198.51.100.7 dev eth1 ",
+    "[ROUTE]fd00:10:244:2::/64 via fe80::7 dev eth1 metric 1024 pref medium",
+    "[ROUTE]fd00:10:244:2::7 dev eth1 metric 1024 pref medium",
     "[ROUTE]Deleted default via 192.0.2.254 dev eth1 ",
     `[LINK]2: eth0@if5: ${link}`,
     `[LINK]Deleted 7: pw-vxlan: ${link}`,
@@ -37,13 +43,26 @@ describe("the keeper sleeps through", () => {
     ["a pod's veth", `[LINK]15: pw73862bcce73f0@if2: ${link}`],
     ["a port of the underlay's bridge", `[LINK]16: tap0: ${link} master eth0 `],
     ["a pod's route by veth", "[ROUTE]10.244.1.6 dev pw73862bcce73f0 proto 119 scope link "],
+    [
+      "another bridge's route",
+      "[ROUTE]172.17.0.0/16 dev docker0 proto kernel scope link src 172.17.0.1 linkdown ",
+    ],
+    ["a route that says no more than where nothing is", "[ROUTE]blackhole 10.99.0.0/24 "],
+    ["a wider route than a peer's", "[ROUTE]10.244.0.0/16 via 198.51.100.7 dev eth1 "],
+    ["IPv6 of a pod's veth", "[ROUTE]fe80::/64 dev pw73862bcce73f0 proto kernel metric 256 pref medium"],
+    [
+      "the same of its address",
+      "[ROUTE]local fe80::1 dev pw73862bcce73f0 table local proto kernel metric 0 ",
+    ],
     ["a neighbour on the underlay", "[NEIGH]192.0.2.2 dev eth0 lladdr 02:00:00:00:00:02 REACHABLE"],
     ["another link", `[LINK]17: docker0: ${link}`],
   ])("%s", (_, line) => expect(wakes(line)).toBe(false));
 });
 
 test("without a bridge nothing of one counts", () => {
-  expect(isOfOverlay(`[LINK]6: podwire0: ${link}`, "eth0", undefined)).toBe(false);
+  expect(isOfOverlay(`[LINK]6: podwire0: ${link}`, { underlay: "eth0", prefixes, bridge: undefined })).toBe(
+    false,
+  );
 });
 
 test("of nftables the sets of peers and the filter count, not those of pods", () => {

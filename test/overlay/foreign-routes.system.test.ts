@@ -49,6 +49,54 @@ describe.each([
   });
 });
 
+describe.each([
+  [
+    "10.244.3.128/25 via 192.0.2.77 dev eth0 proto bird",
+    /10\.244\.3\.128\/25 via 192\.0\.2\.77 dev eth0 proto 12; remove/,
+  ],
+  ["blackhole 10.244.3.7", /blackhole 10\.244\.3\.7 proto 3; remove/],
+])("a route to a part of a peer's prefix: %s", (route, words) => {
+  const stray = new RegExp(`peer n3: packets to a part of 10\\.244\\.3\\.0/24 go astray .*: ${words.source}`);
+
+  test("is said by apply and doctor, which have all as declared", async () => {
+    await node.run("sh", "-ec", `ip route add ${route}`);
+    declare(node, overlay);
+    const { exitCode, stderr } = await node.podwire("apply");
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(stray) });
+    expect(await show("proto", "120")).toMatch(/10\.244\.3\.0\/24/);
+    const findings = JSON.parse((await node.podwire("doctor", "--json")).stdout) as { check: string }[];
+    expect(findings.filter(({ check }) => check.startsWith("overlay"))).toMatchObject([
+      { check: "overlay", level: "ok" },
+      { check: "overlay peer", level: "warning", found: expect.stringMatching(stray) },
+    ]);
+  });
+
+  test("is said by the keeper at once, and once", async () => {
+    declare(node, overlay);
+    const watching = await watch(node);
+    try {
+      await node.run("sh", "-ec", `ip route add ${route}`);
+      await eventually(() => expect(watching.said()).toMatch(stray));
+      await node.run("ip", "route", "flush", "proto", "120");
+      await eventually(async () => expect(await show("proto", "120")).toMatch(/10\.244\.3\.0\/24/));
+      expect(watching.said().match(/go astray/g)).toHaveLength(1);
+    } finally {
+      await watching.stop();
+    }
+  });
+});
+
+test("the keeper sees a route that names no link of the overlay", async () => {
+  declare(node, overlay);
+  const watching = await watch(node);
+  try {
+    await node.run("ip", "route", "add", "blackhole", "10.244.3.0/24", "metric", "9000");
+    await eventually(() => expect(watching.said()).toMatch(/in the way: blackhole 10\.244\.3\.0\/24/));
+  } finally {
+    await watching.stop();
+  }
+});
+
 test("an ADD that is the first to want the overlay names it; with an overlay from before, pods start", async () => {
   await node.run("sh", "-ec", `ip route add ${foreign}`);
   await node.addPod("early");

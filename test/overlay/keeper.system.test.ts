@@ -98,6 +98,33 @@ test("a directory of configurations that cannot be read is said, and the overlay
   await eventually(() => expect(said()).toMatch(/all is as declared/));
 });
 
+test("peers that the host has no route to are told once, the first few by their names; doctor has them too", async () => {
+  const far = Array.from({ length: 8 }, (_, index) => ({
+    node: `far${index}`,
+    address: `198.51.100.${index + 1}`,
+    podCIDRs: [`10.245.${index}.0/24`],
+  }));
+  await node.run("ip", "route", "delete", "default");
+  declare(node, { type: "vxlan", underlay: "eth0", peers: [n2] });
+  watching = await watch(node);
+  declare(node, { type: "vxlan", underlay: "eth0", peers: [n2, ...far] });
+  await eventually(() => expect(said()).toMatch(/warning: and 3 more/));
+  expect(said()).toMatch(/warning: peer far0 \(198\.51\.100\.1\) cannot be reached: the host has no route/);
+  await node.run("ip", "route", "flush", "proto", "120");
+  await eventually(async () =>
+    expect(await node.run("ip", "route", "show", "proto", "120")).toMatch(/10\.245\.7\.0/),
+  );
+  await eventually(() => expect(said()).toMatch(/made route 10\./));
+  expect(said().match(/cannot be reached/g)).toHaveLength(5);
+  const findings = JSON.parse((await node.podwire("doctor", "--json")).stdout) as { check: string }[];
+  expect(findings.filter(({ check }) => check === "overlay peer")).toMatchObject([
+    { level: "warning", found: expect.stringMatching(/^peer far0 .* cannot be reached/) },
+    { found: expect.stringMatching(/^peer far1 /) },
+    { found: expect.stringMatching(/^peer far2 /) },
+    { found: "and 5 more" },
+  ]);
+});
+
 test("pods that cannot be repaired are said, and the overlay is kept all the same", async () => {
   declare(node, vxlan);
   watching = await watch(node);

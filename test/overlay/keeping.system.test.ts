@@ -53,6 +53,8 @@ describe.each(["vxlan", "host-gw"])("a kept overlay of type %s", (type) => {
           "the device down": "ip link set pw-vxlan down",
           "neighbours flushed": "ip neighbour flush dev pw-vxlan nud permanent",
           "its address gone": "ip address flush dev pw-vxlan",
+          "IPv6 turned off on it, and routes flushed":
+            "echo 1 > /proc/sys/net/ipv6/conf/pw-vxlan/disable_ipv6; ip route flush proto 120",
           "another device in its place":
             "ip link delete pw-vxlan; ip link add pw-vxlan type vxlan id 7 dstport 4789 dev eth0",
         }

@@ -57,6 +57,7 @@ describe("vxlan", () => {
     expect(planOf({ type: "vxlan" }, [peer], { own: ["fd00:10:244:1::/64"] })).toEqual([
       expect.objectContaining({ kind: "peer-sets", prefixes: ["fd00:10:244:2::/64"] }),
       expect.objectContaining({ kind: "link", name: "pw-vxlan" }),
+      key("net/ipv6/conf/pw-vxlan/disable_ipv6", "0"),
       { kind: "address", ...onHost, link: "pw-vxlan", address: "fd00:10:244:1::/128" },
       {
         kind: "neighbour",
@@ -139,6 +140,32 @@ describe("vxlan", () => {
         details: expect.stringMatching(/overlay\.mtu = 1451; expected at most 1450/),
       }),
     );
+  });
+});
+
+describe.each(["vxlan", "geneve", "stt"] as const)("%s", (type) => {
+  const device = `pw-${type}`;
+  const settingsIn = (plan: Plan = []) =>
+    plan.flatMap((object) => (object.kind === "sysctl" ? `${object.key} ${object.value}` : []));
+
+  test("with directRouting forwards what peers send by the underlay too", () => {
+    const peers = [{ ...n2, address6: "2001:db8::2", podCIDRs: ["10.244.2.0/24", "fd00:10:244:2::/64"] }];
+    expect(settingsIn(planOf({ type, directRouting: true }, peers))).toEqual([
+      `net/ipv6/conf/${device}/disable_ipv6 0`,
+      `net/ipv4/conf/${device}/forwarding 1`,
+      "net/ipv4/conf/eth0/forwarding 1",
+      "net/ipv4/ip_forward 1",
+      "net/ipv6/conf/all/forwarding 1",
+      `net/ipv6/conf/${device}/forwarding 1`,
+      "net/ipv6/conf/eth0/forwarding 1",
+    ]);
+  });
+
+  test.each([
+    ["pods here", [n2], ["10.244.1.0/24", "fd00:10:244:1::/64"]],
+    ["pods there", [{ ...n2, podCIDRs: ["fd00:10:244:2::/64"] }], ["10.244.1.0/24"]],
+  ])("has IPv6 on where %s have it", (_, peers, own) => {
+    expect(settingsIn(planOf({ type }, peers, { own }))).toContain(`net/ipv6/conf/${device}/disable_ipv6 0`);
   });
 });
 
@@ -279,6 +306,27 @@ describe("host-gw", () => {
       key("net/ipv4/conf/eth0/forwarding", "1"),
       key("net/ipv4/ip_forward", "1"),
     ]);
+  });
+
+  test.each([
+    { vni: 7 },
+    { port: 8472 },
+    { directRouting: false },
+    { udpcsum: true },
+    { sourcePorts: "1024-2048" },
+    { tos: 8 },
+    { ttl: 3 },
+    { peerFilter: false },
+  ])("refuses %j, which could only be passed over", (config) => {
+    const [key = ""] = Object.keys(config);
+    expect(() => planOf({ type: "host-gw", ...config })).toThrow(
+      expect.objectContaining({
+        code: 7,
+        details: expect.stringMatching(
+          new RegExp(`^overlay\\.${key} = .*: host-gw has no such setting; remove it`),
+        ),
+      }),
+    );
   });
 
   test("routes IPv6 pods by address6", () => {

@@ -6,6 +6,7 @@ import { type Finding, fine, unchecked, warning } from "./finding.ts";
 import type { Node } from "./node.ts";
 import { isAtLeastVersion } from "./programs.ts";
 import { sttFindings } from "./stt.ts";
+import { tunnelOf, wrappingLink } from "./wrapping.ts";
 
 export interface Offloads {
   /** The underlay's link, and the tunnel's device. */
@@ -33,19 +34,19 @@ export async function offloadsOf(
   { device, underlay, plan }: Desired,
 ): Promise<Finding[]> {
   if (device === undefined) return [];
+  const wrapping = wrappingLink(plan, device);
   const [outer, inner, driver] = await Promise.all([
     featuresOf(node, underlay.link),
-    featuresOf(node, device),
+    featuresOf(node, wrapping),
     driverOf(node, underlay.link),
   ]);
   if (outer === undefined)
     return [unchecked("offloads", "ethtool is not installed, or does not know the link")];
-  const link = plan.find((object) => object.kind === "link");
   const found = findings({
     underlay: { name: underlay.link, driver, features: outer },
-    device: { name: device, features: inner ?? new Map() },
+    device: { name: wrapping, features: inner ?? new Map() },
     udpcsum: config.udpcsum !== false,
-    port: link?.kind === "link" && link.type.kind === "tunnel" ? link.type.port : undefined,
+    port: tunnelOf(plan)?.port,
     kernel: fs.readFileSync("/proc/sys/kernel/osrelease", "utf8").trim(),
     segmentation: config.type === "stt" ? "tcp-segmentation-offload" : "tx-udp_tnl-segmentation",
   });

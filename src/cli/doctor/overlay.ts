@@ -1,8 +1,10 @@
 // The node's overlay: whether it is as declared, whether pods have its MTU, and what of the links' offloads makes it slow.
 import { toCniError } from "../../cni/error.ts";
 import { loadNodeDefaults } from "../../config/load.ts";
+import { firstFew } from "../../few.ts";
 import { type DeclaredOverlay, declaredBy } from "../../node/declared.ts";
-import { type Desired, desiredOverlay } from "../../node/overlay.ts";
+import { type Desired, desiredOverlay, warningsOf } from "../../node/overlay.ts";
+import { strayRoutes } from "../../plan/foreign-routes.ts";
 import { observeHost } from "../../plan/observe-host.ts";
 import { describeDifference, verify } from "../../plan/verify.ts";
 import { commandKernel } from "../command-kernel.ts";
@@ -24,17 +26,9 @@ export async function checkOverlay(node: Node): Promise<Finding[]> {
     return [fault("overlay", `${message}: ${details}`, breaks, "correct it, then podwire apply")];
   }
   return [
-    await asDeclared(declared, desired).catch((error: unknown) =>
+    ...(await asDeclared(declared, desired).catch((error: unknown) => [
       unchecked("overlay", toCniError(error).details),
-    ),
-    ...desired.warnings.map((found) =>
-      warning(
-        "overlay peer",
-        found,
-        "pods of that node are not reached",
-        "correct its address, or add a route",
-      ),
-    ),
+    ])),
     ...podsWithOtherMtu(node, desired),
     ...(await offloadsOf(node, declared, desired)),
     ...(node.probe === undefined ? unprobed(declared) : await probe(node.probe, declared, desired)),
@@ -43,15 +37,29 @@ export async function checkOverlay(node: Node): Promise<Finding[]> {
 
 const shown = 3;
 
-async function asDeclared({ config }: DeclaredOverlay, { plan, mtu }: Desired): Promise<Finding> {
-  const differences = verify(plan, await observeHost(commandKernel(), plan));
+async function asDeclared({ config }: DeclaredOverlay, desired: Desired): Promise<Finding[]> {
+  const { plan, mtu } = desired;
+  const host = await observeHost(commandKernel(), plan);
   const peers = plan.filter(({ kind }) => kind === "route").length;
-  if (differences.length === 0)
-    return fine("overlay", `${config.type}, MTU ${mtu}, ${peers} prefixes of peers`);
-  const rest = differences.length > shown ? `; and ${differences.length - shown} more` : "";
+  return [
+    differing(config.type, verify(plan, host).map(describeDifference)) ??
+      fine("overlay", `${config.type}, MTU ${mtu}, ${peers} prefixes of peers`),
+    ...firstFew(warningsOf(desired, strayRoutes(plan, host)), shown).map((found) =>
+      warning(
+        "overlay peer",
+        found,
+        "pods of that node are not all reached",
+        "correct its address, or the host's routes",
+      ),
+    ),
+  ];
+}
+
+function differing(type: string, differences: readonly string[]): Finding | undefined {
+  if (differences.length === 0) return undefined;
   return fault(
     "overlay",
-    `${config.type}: ${differences.slice(0, shown).map(describeDifference).join("; ")}${rest}`,
+    `${type}: ${firstFew(differences, shown).join("; ")}`,
     "pods may not reach those of other nodes",
     "podwire apply; and podwire apply --watch as a service keeps it so",
   );

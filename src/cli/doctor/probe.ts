@@ -9,7 +9,7 @@ import type { Plan, Route } from "../../plan/plan.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, unchecked } from "./finding.ts";
 import { directShot, type Shot, type Ways, waysByTunnel } from "./shots.ts";
-import { driverOf, remotes, tunnelOf } from "./wrapping.ts";
+import { driverOf, remotes, tunnelOf, wrappingLink } from "./wrapping.ts";
 
 /** Of a search for the largest size that passes. */
 const steps = 7;
@@ -60,7 +60,9 @@ async function judge(
       : "see that the peer is up and reachable, and that no firewall is between";
     return fault(check, found, breaks, fix);
   }
-  if (byDevice !== undefined && !(await byDevice())) return spoilt(check, port, device ?? "", breaks);
+  if (byDevice !== undefined && !(await byDevice())) {
+    return spoilt(check, port, wrappingLink(plan, device ?? ""), breaks);
+  }
   const known = await pathMtu(target);
   if ((known ?? underlay.mtu) >= underlay.mtu && (await shot(underlay.mtu))) {
     return fine(check, `fine: packets of ${underlay.mtu} bytes are answered on ${port}`);

@@ -1,5 +1,6 @@
 // How packets of the overlay's routes are wrapped: the kernel's device by what each route says, a tunnel port of Open vSwitch by
 // what its flows say.
+import { switchTunnel } from "../../linux/ovs.ts";
 import type { OvsFlow, OvsTunnel, Plan, Route, Tunnel } from "../../plan/plan.ts";
 
 /** undefined where the overlay has no tunnel. */
@@ -7,6 +8,12 @@ export function tunnelOf(plan: Plan): Tunnel | OvsTunnel | undefined {
   return plan
     .flatMap((object) => (object.kind === "link" || object.kind === "ovs-port" ? [object.type] : []))
     .find((type) => isTunnel(type));
+}
+
+/** The link that wraps packets. Of a bridge it is Open vSwitch's own, not the one by which the host reaches the bridge. */
+export function wrappingLink(plan: Plan, device: string): string {
+  const tunnel = tunnelOf(plan);
+  return tunnel === undefined || tunnel.kind === "tunnel" ? device : switchTunnel(tunnel.kind, tunnel.port);
 }
 
 export function driverOf(tunnel: Tunnel | OvsTunnel): Tunnel["driver"] {
