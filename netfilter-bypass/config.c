@@ -58,8 +58,8 @@ int bypass_configure(struct bypass_namespace *bypass, struct bypass_config *conf
 		bypass_free_config(config);
 		return result;
 	}
-	/* Flows that were seen while nobody watched for them. */
-	if (bypass->memory && mode_of(old) < PODWIRE_BYPASS_UNTRACK)
+	/* Flows that passed while no hook watched for them, or not for pods like theirs. */
+	if (bypass->memory)
 		bypass_mark_all(bypass->memory);
 	config->generation = ++bypass->generation;
 	rcu_assign_pointer(bypass->config, config);
