@@ -10,8 +10,9 @@ import type { Kernel } from "../linux/kernel.ts";
 import { switchIdentity } from "../linux/ovs.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
 import { newBell, sleep } from "./bell.ts";
-import { describeBypass } from "./bypass.ts";
+import { type BypassOutcome, describeBypass } from "./bypass.ts";
 import { presentModule } from "./bypass-record.ts";
+import { reviewBypass } from "./bypass-review.ts";
 import { followDirectories } from "./directories.ts";
 import { listen } from "./events.ts";
 import { keepLease } from "./lease.ts";
@@ -149,6 +150,7 @@ async function round(state: State, keeping: Keeping): Promise<number | undefined
     if (isBadConfiguration(fault) || isRefusedChange(fault, found, state.good)) {
       newFault += await keepGood(state, kernel, say);
     }
+    newFault += await keepBypass(state, keeping);
   }
   if (newFault !== undefined && newFault !== state.fault) say(newFault);
   if (newFault === undefined && (isFirst || state.fault !== undefined)) {
@@ -218,6 +220,17 @@ async function keepGood(state: State, kernel: Kernel, say: Keeping["say"]): Prom
   }
 }
 
+/** What is bypassed is judged by the rules also while the overlay fails. Returns how to end the sentence. */
+async function keepBypass(state: State, { say, searchPath }: Keeping): Promise<string> {
+  try {
+    const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
+    tellBypass(await reviewBypass(kernel), state, say);
+    return "";
+  } catch (error) {
+    return `; whether the rules allow the bypass cannot be told: ${describe(toCniError(error))}`;
+  }
+}
+
 const saidChanges = 5;
 
 function tell(applied: Applied, state: State, say: Keeping["say"], began: number): void {
@@ -230,10 +243,16 @@ function tell(applied: Applied, state: State, say: Keeping["say"], began: number
       `${changes.slice(0, saidChanges).join("; ")}${rest > 0 ? `; and ${rest} more` : ""} (${milliseconds} ms)`,
     );
   }
-  const bypass = applied.bypass && describeBypass(applied.bypass);
-  if (bypass !== undefined && (bypass !== state.bypass || applied.bypass?.isChanged)) say(bypass);
-  state.bypass = bypass;
+  if (applied.bypass === undefined) state.bypass = undefined;
+  tellBypass(applied.bypass, state, say);
   for (const warning of applied.desired?.warnings ?? []) say(`warning: ${warning}`);
+}
+
+function tellBypass(outcome: BypassOutcome | undefined, state: State, say: Keeping["say"]): void {
+  if (outcome === undefined) return;
+  const bypass = describeBypass(outcome);
+  if (bypass !== state.bypass || outcome.isChanged) say(bypass);
+  state.bypass = bypass;
 }
 
 function describe({ message, details }: CniError): string {
