@@ -33,14 +33,28 @@ static int make_tables(struct bypass_namespace *bypass)
 {
 	if (!bypass->counters)
 		bypass->counters = alloc_percpu(struct bypass_counters);
+	if (!bypass->before)
+		bypass->before = kzalloc(sizeof(*bypass->before), GFP_KERNEL);
 	if (!bypass->memory)
 		bypass->memory = bypass_make_memory();
-	return bypass->counters && bypass->memory ? 0 : -ENOMEM;
+	return bypass->counters && bypass->before && bypass->memory ? 0 : -ENOMEM;
 }
 
 static u32 mode_of(const struct bypass_config *config)
 {
 	return config ? config->rules.mode : PODWIRE_BYPASS_OFF;
+}
+
+/*
+ * What one mode did is not to be taken for another's. Off counts nothing, so
+ * what there was can still be read. No packet is under way by the old mode.
+ */
+static void count_by_mode(struct bypass_namespace *bypass, u32 mode)
+{
+	if (mode == PODWIRE_BYPASS_OFF || mode == bypass->counted_mode)
+		return;
+	bypass_count_from_now(bypass);
+	bypass->counted_mode = mode;
 }
 
 /* Takes `config`, under the lock. If it fails, all is as it was. */
@@ -58,8 +72,8 @@ int bypass_configure(struct bypass_namespace *bypass, struct bypass_config *conf
 		bypass_free_config(config);
 		return result;
 	}
-	/* Flows that were seen while nobody watched for them. */
-	if (bypass->memory && mode_of(old) < PODWIRE_BYPASS_UNTRACK)
+	/* Flows that passed while no hook watched for them, or not for pods like theirs. */
+	if (bypass->memory)
 		bypass_mark_all(bypass->memory);
 	config->generation = ++bypass->generation;
 	rcu_assign_pointer(bypass->config, config);
@@ -67,6 +81,7 @@ int bypass_configure(struct bypass_namespace *bypass, struct bypass_config *conf
 	bypass_unregister_hooks(bypass, &config->rules);
 	bypass_begin_lease(bypass, config->rules.lease);
 	synchronize_net();
+	count_by_mode(bypass, mode_of(config));
 	bypass_free_config(old);
 	return 0;
 }
@@ -106,12 +121,14 @@ void bypass_end(struct bypass_namespace *bypass)
 {
 	cancel_delayed_work_sync(&bypass->lease);
 	/* Waiting is slow, and most namespaces were never configured. */
-	if (!rcu_access_pointer(bypass->config) && !bypass->counters && !bypass->memory)
+	if (!rcu_access_pointer(bypass->config) && !bypass->counters && !bypass->before &&
+	    !bypass->memory)
 		return;
 	bypass_unregister_hooks(bypass, NULL);
 	synchronize_net();
 	bypass_free_config(rcu_dereference_protected(bypass->config, true));
 	RCU_INIT_POINTER(bypass->config, NULL);
 	bypass_free_memory(bypass->memory);
+	kfree(bypass->before);
 	free_percpu(bypass->counters);
 }

@@ -27,14 +27,12 @@ const char *bypass_reason_name(unsigned int reason)
 	return reason_names[reason];
 }
 
-struct bypass_count bypass_sum(const struct bypass_namespace *bypass,
-			       unsigned int hook, unsigned int reason)
+static struct bypass_count total(const struct bypass_namespace *bypass,
+				 unsigned int hook, unsigned int reason)
 {
 	struct bypass_count sum = {};
 	int cpu;
 
-	if (!bypass->counters)
-		return sum;
 	for_each_possible_cpu(cpu) {
 		const struct bypass_count *one =
 			&per_cpu_ptr(bypass->counters, cpu)->of[hook][reason];
@@ -43,6 +41,33 @@ struct bypass_count bypass_sum(const struct bypass_namespace *bypass,
 		sum.bytes += READ_ONCE(one->bytes);
 	}
 	return sum;
+}
+
+/* Since the mode began that counted last. */
+struct bypass_count bypass_sum(const struct bypass_namespace *bypass,
+			       unsigned int hook, unsigned int reason)
+{
+	struct bypass_count sum = {};
+	const struct bypass_count *before;
+
+	if (!bypass->counters || !bypass->before)
+		return sum;
+	sum = total(bypass, hook, reason);
+	before = &bypass->before->of[hook][reason];
+	sum.packets -= before->packets;
+	sum.bytes -= before->bytes;
+	return sum;
+}
+
+/* Under the lock. Other CPUs add to the counters, so they are not cleared. */
+void bypass_count_from_now(struct bypass_namespace *bypass)
+{
+	unsigned int hook, reason;
+
+	for (hook = 0; hook < BYPASS_HOOK_COUNT; hook++) {
+		for (reason = 0; reason < BYPASS_REASON_COUNT; reason++)
+			bypass->before->of[hook][reason] = total(bypass, hook, reason);
+	}
 }
 
 int bypass_show(struct seq_file *seq, void *unused)

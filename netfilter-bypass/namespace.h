@@ -52,6 +52,9 @@ struct bypass_namespace {
 	/* Made with the first configuration, kept until the namespace ends. */
 	struct bypass_counters __percpu *counters;
 	struct bypass_memory *memory;
+	/* What they had counted when the last mode that counts began. */
+	struct bypass_counters *before;
+	u32 counted_mode;
 	/* As it was at `ipvs_asked` (jiffies). */
 	enum bypass_ipvs ipvs;
 	unsigned long ipvs_asked;
@@ -89,6 +92,7 @@ const char *bypass_hook_name(unsigned int hook);
 const char *bypass_reason_name(unsigned int reason);
 struct bypass_count bypass_sum(const struct bypass_namespace *bypass,
 			       unsigned int hook, unsigned int reason);
+void bypass_count_from_now(struct bypass_namespace *bypass);
 int bypass_show(struct seq_file *seq, void *unused);
 
 /* netlink.c */

@@ -61,6 +61,16 @@ static void test_addresses(void)
 	expect_packet("outside by IPv6", &packet, 6, BYPASS_NOT_IN_SET);
 	packet = packet6("fd00::9:9", "fd00::2:3", 6, 40000, 80);
 	expect_packet("excluded by IPv6", &packet, 6, BYPASS_EXCLUDED);
+	packet = packet6("fd00::2:3", "fd00::9:9", 6, 40000, 80);
+	expect_packet("to an excluded pod by IPv6", &packet, 6, BYPASS_EXCLUDED);
+	packet = packet6("fd00::9:8", "fd00::9:a", 6, 40000, 80);
+	expect_packet("beside an excluded pod by IPv6", &packet, 6, BYPASS_POD);
+	packet = packet6("fd00::", "fd00:0:ffff:ffff:ffff:ffff:ffff:ffff", 17, 40000, 53);
+	expect_packet("the first and the last address of the set by IPv6", &packet, 6, BYPASS_POD);
+	packet = packet6("fcff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "fd00::2:3", 17, 40000, 53);
+	expect_packet("one below the set by IPv6", &packet, 6, BYPASS_NOT_IN_SET);
+	packet = packet6("fd00:1::", "fd00::2:3", 17, 40000, 53);
+	expect_packet("one above the set by IPv6", &packet, 6, BYPASS_NOT_IN_SET);
 }
 
 static void test_tunnels(void)
@@ -81,6 +91,40 @@ static void test_tunnels(void)
 	packet = packet4("10.244.1.2", "10.244.2.3", 17, 50000, 53);
 	expect("a pod's packet as this node's own",
 	       judge_leaving(&rules, packet.data, packet.length, packet.length, 4), BYPASS_NOT_IN_SET);
+}
+
+static void test_tunnels6(void)
+{
+	struct bytes packet = packet6("2001:db8::2", "2001:db8::1", 17, 50000, 8472);
+
+	expect_packet("a tunnel from a peer by IPv6", &packet, 6, BYPASS_TUNNEL);
+	packet = packet6("2001:db8::9", "2001:db8::1", 17, 50000, 8472);
+	expect_packet("a tunnel from somebody else by IPv6", &packet, 6, BYPASS_NOT_IN_SET);
+	packet = packet6("2001:db8::2", "2001:db8::1", 17, 8472, 50000);
+	expect_packet("the tunnel's port as a source by IPv6", &packet, 6, BYPASS_NOT_IN_SET);
+	packet = packet6("2001:db8::2", "2001:db8::1", 6, 50000, 8472);
+	expect_packet("the tunnel's port of another protocol by IPv6", &packet, 6, BYPASS_NOT_IN_SET);
+	packet = packet6("2001:db8::1", "2001:db8::2", 17, 50000, 8472);
+	expect_packet("one's own tunnel coming back by IPv6", &packet, 6, BYPASS_NOT_IN_SET);
+	expect("one's own tunnel leaving by IPv6",
+	       judge_leaving(&rules, packet.data, packet.length, packet.length, 6), BYPASS_TUNNEL);
+	packet = packet6("fd00::1:2", "fd00::2:3", 17, 50000, 53);
+	expect("a pod's packet as this node's own by IPv6",
+	       judge_leaving(&rules, packet.data, packet.length, packet.length, 6), BYPASS_NOT_IN_SET);
+}
+
+static void test_cut_off(u8 family, const struct bytes *packet)
+{
+	/* As far as TCP's flags. */
+	u32 least = (family == 4 ? 20 : 40) + 14;
+	u32 length;
+
+	for (length = 0; length < packet->length; length++) {
+		expect("cut off", judge(&rules, packet->data, length, length, family), BYPASS_MALFORMED);
+		expect("not all of it at hand",
+		       judge(&rules, packet->data, length, packet->length, family),
+		       length < least ? BYPASS_MALFORMED : BYPASS_POD);
+	}
 }
 
 static void test_headers(void)
@@ -105,11 +149,36 @@ static void test_headers(void)
 	change("destination options", 6, 6, 60, BYPASS_OPTIONS);
 	change("no next header", 6, 6, 59, BYPASS_PROTOCOL);
 	change("a payload length beyond the packet", 6, 4, 0x40, BYPASS_MALFORMED);
+	change("a payload length within the header", 6, 5, 7, BYPASS_MALFORMED);
+	change("a payload length of nothing", 6, 5, 0, BYPASS_POD);
+	change("SCTP by IPv6", 6, 6, 132, BYPASS_PROTOCOL);
+	change("ICMP of the other family", 4, 9, 58, BYPASS_PROTOCOL);
+	change("ICMP of the other family by IPv6", 6, 6, 1, BYPASS_PROTOCOL);
 	packet = packet4("10.244.1.2", "10.244.2.3", 6, 40000, 80);
-	for (size_t length = 0; length < packet.length; length++) {
-		expect("cut off", judge(&rules, packet.data, length, length, 4), BYPASS_MALFORMED);
-		expect("not all of it at hand", judge(&rules, packet.data, length, packet.length, 4),
-		       length < 34 ? BYPASS_MALFORMED : BYPASS_POD);
+	test_cut_off(4, &packet);
+	packet = packet6("fd00::1:2", "fd00::2:3", 6, 40000, 80);
+	test_cut_off(6, &packet);
+}
+
+/* What begins a connection is known by its flag, whose byte is the last that has to be there. */
+static void test_syn(void)
+{
+	static const u8 flags[] = { 0x02, 0x12, 0x10, 0x11, 0x04 };
+	struct bytes packets[] = { packet4("10.244.1.2", "10.244.2.3", 6, 40000, 80),
+				   packet6("fd00::1:2", "fd00::2:3", 6, 40000, 80) };
+	struct bypass_packet packet;
+	size_t i, j;
+
+	for (i = 0; i < 2; i++) {
+		u8 family = i == 0 ? 4 : 6;
+
+		for (j = 0; j < sizeof(flags); j++) {
+			packets[i].data[(family == 4 ? 20 : 40) + 13] = flags[j];
+			expect("a packet of TCP",
+			       bypass_read(packets[i].data, packets[i].length, packets[i].length,
+					   family, false, &packet), BYPASS_POD);
+			expect("SYN", packet.is_syn, (flags[j] & 0x02) != 0);
+		}
 	}
 }
 
@@ -126,6 +195,50 @@ static void test_errors(void)
 	expect_packet("an error about a packet with options", &error, 4, BYPASS_PROTOCOL);
 	error.length = 28 + 20 + 4;
 	expect_packet("an error that is cut off", &error, 4, BYPASS_MALFORMED);
+}
+
+static void test_errors6(void)
+{
+	static const struct {
+		const char *what;
+		u8 type;
+		enum bypass_reason expected;
+	} rows[] = {
+		{ "no error", 0, BYPASS_PROTOCOL },
+		{ "unreachable by IPv6", 1, BYPASS_ICMP_ERROR },
+		{ "too big by IPv6", 2, BYPASS_ICMP_ERROR },
+		{ "time exceeded by IPv6", 3, BYPASS_ICMP_ERROR },
+		{ "a bad parameter by IPv6", 4, BYPASS_ICMP_ERROR },
+		{ "an error that nobody knows", 5, BYPASS_PROTOCOL },
+		{ "a ping by IPv6", 128, BYPASS_PROTOCOL },
+		{ "a neighbour's question", 135, BYPASS_PROTOCOL },
+	};
+	struct bytes inner = packet6("fd00::1:2", "fd00::2:3", 6, 40000, 80), error;
+	struct bypass_packet packet;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		error = error6("2001:db8::2", "fd00::1:2", rows[i].type, &inner);
+		expect_packet(rows[i].what, &error, 6, rows[i].expected);
+	}
+	error = error6("2001:db8::2", "fd00::1:2", 2, &inner);
+	expect("an error is read", bypass_read(error.data, error.length, error.length, 6, false, &packet),
+	       BYPASS_ICMP_ERROR);
+	expect("as what it is about", packet.flow.source.low == 0x10002 && packet.flow.protocol == 6 &&
+	       packet.flow.destination_port == htons(80), true);
+	inner.data[6] = 43;
+	error = error6("2001:db8::2", "fd00::1:2", 2, &inner);
+	expect_packet("an error about a packet with a routing header", &error, 6, BYPASS_PROTOCOL);
+	inner.data[6] = 58;
+	inner.data[40] = 1;
+	error = error6("2001:db8::2", "fd00::1:2", 2, &inner);
+	expect_packet("an error about an error", &error, 6, BYPASS_PROTOCOL);
+	error.length = 48 + 40 + 4;
+	expect_packet("an error that is cut off by IPv6", &error, 6, BYPASS_MALFORMED);
+	error = error6("2001:db8::2", "fd00::1:2", 2, &inner);
+	error.length = 40 + 7;
+	store16(error.data + 4, 7);
+	expect_packet("an error without its own header", &error, 6, BYPASS_MALFORMED);
 }
 
 static void test_sets(void)
@@ -211,8 +324,11 @@ int main(void)
 	make_rules();
 	test_addresses();
 	test_tunnels();
+	test_tunnels6();
 	test_headers();
+	test_syn();
 	test_errors();
+	test_errors6();
 	test_sets();
 	test_listing();
 	printf("%d passed, %d failed\n", total - failed, failed);

@@ -43,6 +43,8 @@ static void make_rules(void)
 	add_range(&rules.excluded, 6, "fd00::9:9", 128);
 	add_range(&rules.node, 4, "192.0.2.1", 32);
 	add_range(&rules.peers, 4, "192.0.2.2", 32);
+	add_range(&rules.node, 6, "2001:db8::1", 128);
+	add_range(&rules.peers, 6, "2001:db8::2", 128);
 }
 
 static enum bypass_reason judge_way(const struct bypass_rules *own, const u8 *data, u32 available,
@@ -109,5 +111,16 @@ static inline struct bytes error4(const char *from, const char *to, u8 type, con
 	packet.data[20] = type;
 	packet.length = 56;
 	store16(packet.data + 2, packet.length);
+	return packet;
+}
+
+static inline struct bytes error6(const char *from, const char *to, u8 type, const struct bytes *about)
+{
+	struct bytes packet = packet6(from, to, 58, 0, 0);
+
+	memcpy(packet.data + 48, about->data, 48);
+	packet.data[40] = type;
+	packet.length = 96;
+	store16(packet.data + 4, packet.length - 40);
 	return packet;
 }

@@ -3,7 +3,7 @@
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { defaultTimeoutSeconds, type NetworkConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { freshBypassRecord, isRecorded, presentModule } from "../node/bypass-record.ts";
+import { freshBypassRecord, isBypassSettled, isRecorded, presentModule } from "../node/bypass-record.ts";
 import { wantsBypass } from "../node/bypass-wish.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { listRecords } from "./record.ts";
@@ -24,11 +24,14 @@ export async function sweepBypass(call: Call): Promise<void> {
 async function refreshBypass(call: Call, module: string): Promise<void> {
   const { config, log } = call;
   try {
-    if (freshBypassRecord(config, module) !== undefined) return;
+    if (isBypassSettled(config, module)) return;
+    const before = freshBypassRecord(config, module);
     const { applyNetworkBypass } = await import("../node/network-bypass.ts");
     const isInUse = (name: string) => listRecords(name).length > 0;
     const outcome = await applyNetworkBypass(config, withinPartOf(call), isInUse);
     if (outcome === undefined) return;
+    // The rules were looked at again, and all is as it was.
+    if (before !== undefined && !outcome.isChanged && outcome.fault === before.fault) return;
     const { describeBypass } = await import("../node/bypass.ts");
     const { fault, obstacles, tunnelObstacles } = outcome;
     const isAsWished = fault === undefined && obstacles.length + tunnelObstacles.length === 0;

@@ -4,8 +4,9 @@ import type { Prefix } from "../address/ip.ts";
 import type { Host } from "../kernel-module/host.ts";
 import { readText } from "../kernel-module/module.ts";
 import type { NftObject } from "../linux/nft-listing.ts";
-import { type BridgeLink, filteredBridges } from "./bridge-filter.ts";
+import { bridgeObstacles } from "./bridge-filter.ts";
 import { type Concern, podsTraffic, tunnelsTraffic } from "./concern.ts";
+import { firstLine } from "./first-line.ts";
 import { hookObstacles } from "./foreign-hooks.ts";
 import { legacyObstacles } from "./legacy-obstacles.ts";
 import { legacyTables, listLegacy } from "./legacy-rules.ts";
@@ -58,7 +59,7 @@ interface Concerns {
 function concernsOf({ pods, node, peers, tunnels }: BypassTraffic): Concerns {
   const ports = tunnels.map((tunnel) => Number(tunnel.split(" ")[1]));
   return {
-    // Whoever names nothing at all asks about the node.
+    // Whoever names nothing at all asks about all that the node forwards.
     ...(pods.length > 0 || ports.length === 0 ? { pods: podsTraffic(pods) } : {}),
     ...(ports.length > 0 ? { tunnels: tunnelsTraffic([...node, ...peers], ports) } : {}),
   };
@@ -80,8 +81,7 @@ async function nftRules(
   const unknown = (why: string) => ({ pods: [why], tunnels: [] });
   const listing = await host.ask("nft", ["-j", "-a", "list", "ruleset"]);
   if (listing === undefined) return unknown("nft is not in PATH, so the rules cannot be looked at");
-  if (listing.exitCode !== 0)
-    return unknown(`nft list ruleset fails: ${listing.stderr.trim().split("\n")[0]}`);
+  if (listing.exitCode !== 0) return unknown(`nft list ruleset fails: ${firstLine(listing.stderr)}`);
   const { nftables } = JSON.parse(listing.stdout.trim() || '{"nftables":[]}') as {
     nftables: NftObject[];
   };
@@ -121,9 +121,7 @@ async function bridgeFilter(host: Host): Promise<string[]> {
   // Without br_netfilter there are none.
   if (settings.every((setting) => setting === "")) return [];
   const bridges = await host.ask("ip", ["-json", "-details", "link", "show", "type", "bridge", "up"]);
-  const links = JSON.parse(bridges?.stdout.trim() || "[]") as BridgeLink[];
-  const names = filteredBridges(links, settings.includes("1"));
-  return names.length === 0 ? [] : [`br_netfilter filters what bridge ${names.join(", ")} forwards`];
+  return bridgeObstacles(bridges, settings.includes("1"));
 }
 
 /** It translates answers by a table of its own then, which nobody else can ask. */

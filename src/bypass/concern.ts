@@ -1,10 +1,10 @@
 // Traffic that may skip netfilter, as far as rules can be about it: the hooks that it meets, and what its headers have. Pure.
 import { type Interval, parseInterval } from "../address/interval.ts";
-import { formatPrefix, type Prefix } from "../address/ip.ts";
+import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
 
 export interface Concern {
   readonly hooks: readonly string[];
-  /** Of both ends. */
+  /** Of both ends; never none, for that would be nobody's traffic, which no rule is about. */
   readonly prefixes: readonly Prefix[];
   /** Where it is UDP to these ports alone. */
   readonly ports?: readonly number[];
@@ -12,14 +12,18 @@ export interface Concern {
 
 export type Range = readonly [number, number];
 
-/** What is forwarded between pods. */
+/** What is forwarded between pods; where nobody says which, between any addresses. */
 export function podsTraffic(pods: readonly Prefix[]): Concern {
-  return { hooks: ["prerouting", "forward", "postrouting"], prefixes: pods };
+  return { hooks: ["prerouting", "forward", "postrouting"], prefixes: orAll(pods) };
 }
 
-/** What nodes wrap packets in; they send and receive it themselves. */
+/** What nodes wrap packets in; they send and receive it themselves. Where nobody says which nodes, any. */
 export function tunnelsTraffic(ends: readonly Prefix[], ports: readonly number[]): Concern {
-  return { hooks: ["prerouting", "input", "output", "postrouting"], prefixes: ends, ports };
+  return { hooks: ["prerouting", "input", "output", "postrouting"], prefixes: orAll(ends), ports };
+}
+
+function orAll(prefixes: readonly Prefix[]): readonly Prefix[] {
+  return prefixes.length > 0 ? prefixes : ["0.0.0.0/0", "::/0"].flatMap((text) => parsePrefix(text) ?? []);
 }
 
 /** Whether addresses are nobody's whom it is about. What cannot be read may be anybody's. */

@@ -1,6 +1,12 @@
 // Talks to the kernel module through podwire-bypass-ctl, in lines of text: what it prints, it also reads.
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Host } from "../kernel-module/host.ts";
+import { bypassModule, readText } from "../kernel-module/module.ts";
+
+/** The kill switch: while it is on nothing is bypassed in any namespace, whatever is set. */
+export function isKilled(): boolean {
+  return readText(`/sys/module/${bypassModule.name}/parameters/disabled`) === "Y";
+}
 
 const helperName = "podwire-bypass-ctl";
 

@@ -1,44 +1,47 @@
 // The same as for nft's rules, for those that iptables-legacy lists (`-t TABLE -S`), which are in no listing of nft's. Pure.
 import { type Concern, isOtherAddress, isOtherPort, isOtherProtocol } from "./concern.ts";
 import { kubeProxyChain } from "./kube-proxy.ts";
+import { type LegacyRule, readListing } from "./legacy-listing.ts";
 
 const harmlessTargets = /^(ACCEPT|RETURN)$/;
 
 /** A line for each obstacle. */
 export function legacyObstacles(program: string, table: string, listing: string, concern: Concern): string[] {
   const family = program.startsWith("ip6") ? 6 : 4;
-  if (concern.prefixes.length > 0 && !concern.prefixes.some(({ ip }) => ip.family === family)) return [];
-  const lines = listing.split("\n").map((line) => line.trim());
+  if (!concern.prefixes.some(({ ip }) => ip.family === family)) return [];
+  const { policies, chains, rules } = readListing(listing);
   const wanted = new Set(concern.hooks.map((hook) => hook.toUpperCase()));
   const found = [...wanted]
-    .filter((chain) => lines.includes(`-P ${chain} DROP`))
+    .filter((chain) => policies.get(chain) === "DROP")
     .map((chain) => `${program} ${table === "filter" ? "" : `-t ${table} `}${chain} drops by default`);
   for (const chain of wanted) {
     if (kubeProxyChain.test(chain)) continue;
-    for (const line of lines.filter((candidate) => candidate.startsWith(`-A ${chain} `))) {
-      const target = / -[jg] (\S+)/.exec(line)?.[1];
-      if (isAboutOthers(line, concern)) continue;
-      if (target === undefined || harmlessTargets.test(target)) continue;
+    for (const rule of rules.filter((candidate) => candidate.chain === chain)) {
+      const { target, text } = rule;
+      if (target === undefined || harmlessTargets.test(target) || isAboutOthers(rule, concern)) continue;
       // Sets grow while they are gone through.
-      if (lines.includes(`-N ${target}`)) wanted.add(target);
-      else found.push(`${program} -t ${table} ${line}`);
+      if (chains.has(target)) wanted.add(target);
+      else found.push(`${program} -t ${table} ${text}`);
     }
   }
   return found;
 }
 
-function isAboutOthers(line: string, concern: Concern): boolean {
-  const valuesOf = (option: string) =>
-    [...line.matchAll(new RegExp(`(?<!!) ${option} (\\S+)`, "g"))].map(([, value = ""]) => value);
-  const protocols = valuesOf("-p");
-  const ranges = valuesOf("--dport").map((text) => {
+function isAboutOthers({ matches }: LegacyRule, concern: Concern): boolean {
+  const valuesOf = (options: RegExp) =>
+    matches.filter(({ option, isNegated }) => options.test(option) && !isNegated).map(({ value }) => value);
+  const protocols = valuesOf(/^-p$/);
+  const ranges = valuesOf(/^--dport$/).map((text) => {
     const [first = "", last = first] = text.split(":");
     return [Number(first), Number(last)] as const;
   });
+  const isAllButUdp = matches.some(
+    ({ option, value, isNegated }) => option === "-p" && value === "udp" && isNegated,
+  );
   return (
-    valuesOf("-[sd]").some((address) => isOtherAddress([address], concern)) ||
+    valuesOf(/^-[sd]$/).some((address) => isOtherAddress([address], concern)) ||
     (protocols.length > 0 && isOtherProtocol(protocols, concern)) ||
-    (concern.ports !== undefined && line.includes(" ! -p udp ")) ||
+    (concern.ports !== undefined && isAllButUdp) ||
     isOtherPort(ranges, concern)
   );
 }

@@ -33,8 +33,10 @@ export interface BypassRecord {
   readonly obstacles: readonly string[];
   /** Why only pods are bypassed, and no tunnels. */
   readonly tunnelObstacles?: readonly string[];
-  /** Why the module cannot be used at all. */
+  /** Why the module is not as wished, whatever the rules are: it cannot be loaded, or refuses. */
   readonly fault?: string;
+  /** When podwire looked at the rules last, in machineSeconds. */
+  readonly judgedAt?: number;
   /** People set it since, by `podwire bypass set` or `off`. */
   readonly byHand?: "set" | "forced" | "off";
 }
@@ -70,6 +72,38 @@ export function freshBypassRecord(network: NetworkConfig, module: string): Bypas
   const record = readBypassRecord();
   const own = record?.networks.find(({ wish }) => wish.network === network.name);
   return record?.module === module && own?.key === bypassKey(network) ? record : undefined;
+}
+
+/**
+ * Rules may come at any time: what was found out of them holds for so many seconds. `podwire apply --watch` looks more often, so
+ * that beside it no ADD has to.
+ */
+const judgementHolds = 60;
+
+/** Whether an ADD has nothing to do. */
+export function isBypassSettled(network: NetworkConfig, module: string): boolean {
+  const record = freshBypassRecord(network, module);
+  return record !== undefined && (module === "" || isJudged(record, judgementHolds));
+}
+
+/** Whether it was within so many seconds. What people set holds without: they were told of the rules. */
+export function isJudged(
+  { byHand, judgedAt }: BypassRecord,
+  seconds: number,
+  now = machineSeconds(),
+): boolean {
+  if (byHand !== undefined) return true;
+  return judgedAt !== undefined && judgedAt <= now && now - judgedAt < seconds;
+}
+
+/** Whether it is known that what is bypassed may be. */
+export function deservesLease(record: BypassRecord, now = machineSeconds()): boolean {
+  return record.fault === undefined && isJudged(record, judgementHolds, now);
+}
+
+/** Since the machine was started. Nobody sets this clock. */
+export function machineSeconds(): number {
+  return Number(process.hrtime.bigint() / 1_000_000_000n);
 }
 
 function bypassKey(network: NetworkConfig): string {

@@ -3,7 +3,7 @@
 import { type Prefix, parsePrefix } from "../address/ip.ts";
 import { bypassObstacles } from "../bypass/check.ts";
 import { type BypassConfiguration, readBypass, writeBypass } from "../bypass/control.ts";
-import { toCniError } from "../cni/error.ts";
+import { ErrorCode, toCniError } from "../cni/error.ts";
 import { type Host, hostOf } from "../kernel-module/host.ts";
 import { loadModule } from "../kernel-module/load.ts";
 import { bypassModule, isLoaded } from "../kernel-module/module.ts";
@@ -13,6 +13,7 @@ import type { Bypass } from "../plan/plan.ts";
 import { bypassPlan, judgedBypass, type OverlayPart, plannedObstacles } from "./bypass-plan.ts";
 import {
   type BypassRecord,
+  machineSeconds,
   presentModule,
   readBypassRecord,
   readExclusions,
@@ -39,7 +40,7 @@ export interface BypassOutcome {
   readonly obstacles: readonly string[];
   /** Why pods are, and tunnels are not. */
   readonly tunnelObstacles: readonly string[];
-  /** Why the module, which is wanted on, cannot be used. */
+  /** Why the module is not as wished, whatever the rules are. */
   readonly fault?: string;
 }
 
@@ -63,7 +64,7 @@ export async function judgeBypass(
   return judgedBypass(wished, [...planned, ...found.pods], found.tunnels);
 }
 
-/** undefined where no network wishes anything. Throws if the module refuses. */
+/** undefined where no network wishes anything. A module that refuses is an outcome, and recorded for STATUS. */
 export async function applyBypass(
   networks: readonly WishingNetwork[],
   overlay: OverlayPart,
@@ -71,20 +72,27 @@ export async function applyBypass(
 ): Promise<BypassOutcome | undefined> {
   const host = hostOf(kernel);
   if (networks.length === 0) return releaseBypass(host);
-  const fault = await loadIfWished(networks, host);
-  if (!isLoaded(bypassModule)) {
-    writeBypassRecord({
-      ...recordOf(networks, overlay),
-      obstacles: [],
-      ...(fault === undefined ? {} : { fault }),
-    });
-    return {
-      isChanged: false,
-      obstacles: [],
-      tunnelObstacles: [],
-      ...(fault === undefined ? {} : { fault }),
-    };
+  let fault = await loadIfWished(networks, host);
+  if (isLoaded(bypassModule)) {
+    try {
+      return await setAsJudged(networks, overlay, kernel);
+    } catch (error) {
+      // A call whose time is over says nothing of the module.
+      if (toCniError(error).code === ErrorCode.tryAgainLater) throw error;
+      fault = describeError(error);
+    }
   }
+  const why = fault === undefined ? {} : { fault };
+  writeBypassRecord({ ...recordOf(networks, overlay), obstacles: [], ...why });
+  return { isChanged: false, obstacles: [], tunnelObstacles: [], ...why };
+}
+
+async function setAsJudged(
+  networks: readonly WishingNetwork[],
+  overlay: OverlayPart,
+  kernel: Kernel,
+): Promise<BypassOutcome> {
+  const host = hostOf(kernel);
   const { wanted, obstacles, tunnelObstacles } = await judgeBypass(networks, overlay, host);
   const isChanged = await replaceBypass(wanted, kernel);
   const { generation } = await readBypass(host);
@@ -100,7 +108,7 @@ export async function applyBypass(
 
 /** In few words, for logs and people. */
 export function describeBypass({ set, obstacles, tunnelObstacles, fault }: BypassOutcome): string {
-  if (fault !== undefined) return `bypass: on is wished, but ${fault}`;
+  if (fault !== undefined) return `bypass: wished, but ${fault}`;
   if (set === undefined) return "bypass: the module is not loaded, so nothing is bypassed";
   if (obstacles.length > 0) return `bypass: off, because ${obstacles.join("; ")}`;
   const tunnels = set.tunnels.length === 0 ? "" : `, and tunnels to ${set.peers.length} peers`;
@@ -112,7 +120,7 @@ function recordOf(
   networks: readonly WishingNetwork[],
   overlay: OverlayPart,
 ): Omit<BypassRecord, "obstacles"> {
-  return { module: presentModule(), networks, overlay, lease: 0 };
+  return { module: presentModule(), networks, overlay, lease: 0, judgedAt: machineSeconds() };
 }
 
 /** Returns why it could not be loaded. */
@@ -122,9 +130,13 @@ async function loadIfWished(networks: readonly WishingNetwork[], host: Host): Pr
     await loadModule(bypassModule, host);
     return undefined;
   } catch (error) {
-    const { message, details } = toCniError(error);
-    return `${message}: ${details}`;
+    return describeError(error);
   }
+}
+
+function describeError(error: unknown): string {
+  const { message, details } = toCniError(error);
+  return `${message}: ${details}`;
 }
 
 /** Off again, unless somebody else has set it since. */

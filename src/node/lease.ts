@@ -1,8 +1,9 @@
-// Renews the lease of the bypass, if podwire's own setting has one: when podwire stops, nothing is bypassed any more.
+// Renews the lease of the bypass, if podwire's own setting has one: when podwire stops, or cannot tell any more whether the rules
+// allow it, nothing is bypassed any more.
 import { renewBypass } from "../bypass/control.ts";
 import { toCniError } from "../cni/error.ts";
 import { hostOf } from "../kernel-module/host.ts";
-import { presentModule, readBypassRecord } from "./bypass-record.ts";
+import { deservesLease, presentModule, readBypassRecord } from "./bypass-record.ts";
 
 const lookMs = 1000;
 /** Of a lease: two renewals may fail. */
@@ -12,7 +13,9 @@ export function keepLease(searchPath: string | undefined, say: (message: string)
   let renewedAt = Number.NEGATIVE_INFINITY;
   let fault: string | undefined;
   const renew = async () => {
-    const { lease = 0, generation, module } = readBypassRecord() ?? {};
+    const record = readBypassRecord();
+    if (record === undefined || !deservesLease(record)) return;
+    const { lease, generation, module } = record;
     const isDue = performance.now() - renewedAt >= (lease * 1000) / part;
     if (lease === 0 || generation === undefined || module !== presentModule() || !isDue) return;
     renewedAt = performance.now();

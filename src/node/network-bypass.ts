@@ -4,7 +4,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
 import { applyBypass, type BypassOutcome } from "./bypass.ts";
 import { noOverlay, type OverlayPart, overlayPart } from "./bypass-plan.ts";
-import { freshBypassRecord, presentModule, readBypassRecord, wishingNetwork } from "./bypass-record.ts";
+import { isBypassSettled, presentModule, readBypassRecord, wishingNetwork } from "./bypass-record.ts";
 import { wants } from "./declared.ts";
 import { desiredForNetwork } from "./network-overlay.ts";
 import { lockFile, makeStampDirectory } from "./stamp.ts";
@@ -18,7 +18,7 @@ export async function applyNetworkBypass(
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
     const own = wishingNetwork(network);
-    if (own !== undefined && freshBypassRecord(network, presentModule()) !== undefined) return undefined;
+    if (own !== undefined && isBypassSettled(network, presentModule())) return undefined;
     const others = readBypassRecord()?.networks.filter(
       ({ wish }) => wish.network !== network.name && isInUse(wish.network),
     );

@@ -12,8 +12,9 @@ import { switchIdentity } from "../linux/ovs.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
 import type { Plan } from "../plan/plan.ts";
 import { newBell, sleep } from "./bell.ts";
-import { describeBypass } from "./bypass.ts";
+import { type BypassOutcome, describeBypass } from "./bypass.ts";
 import { presentModule } from "./bypass-record.ts";
+import { reviewBypass } from "./bypass-review.ts";
 import { followDirectories } from "./directories.ts";
 import { listen } from "./events.ts";
 import { keepLease } from "./lease.ts";
@@ -152,11 +153,11 @@ async function round(state: State, keeping: Keeping): Promise<number | undefined
     patienceMs = retryMs;
     const fault = toCniError(error);
     newFault = describe(fault);
-    if (isBadConfiguration(fault) || isRefusedChange(fault, found, state.good)) {
-      newFault += await keepGood(state, kernel, say);
-      // What is refused for long must not cost two reads of the whole kernel a second.
-      if (newFault === state.fault) patienceMs = obstructedMs;
-    }
+    const isKept = isBadConfiguration(fault) || isRefusedChange(fault, found, state.good);
+    if (isKept) newFault += await keepGood(state, kernel, say);
+    newFault += await keepBypass(state, keeping);
+    // What is refused for long must not cost two reads of the whole kernel a second.
+    if (isKept && newFault === state.fault) patienceMs = obstructedMs;
   }
   if (newFault !== undefined && newFault !== state.fault) say(newFault);
   if (newFault === undefined && (isFirst || state.fault !== undefined)) {
@@ -226,17 +227,34 @@ async function keepGood(state: State, kernel: Kernel, say: Keeping["say"]): Prom
   }
 }
 
+/** What is bypassed is judged by the rules also while the overlay fails. Returns how to end the sentence. */
+async function keepBypass(state: State, { say, searchPath }: Keeping): Promise<string> {
+  try {
+    const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
+    tellBypass(await reviewBypass(kernel), state, say);
+    return "";
+  } catch (error) {
+    return `; whether the rules allow the bypass cannot be told: ${describe(toCniError(error))}`;
+  }
+}
+
 function tell(applied: Applied, state: State, say: Keeping["say"], began: number): void {
   state.applied = applied;
   const milliseconds = Math.round(performance.now() - began);
   const changes = [...new Set(applied.done.map(({ verb, what }) => `${verb} ${what}`))];
   if (changes.length > 0) say(`${firstFew(changes).join("; ")} (${milliseconds} ms)`);
-  const bypass = applied.bypass && describeBypass(applied.bypass);
-  if (bypass !== undefined && (bypass !== state.bypass || applied.bypass?.isChanged)) say(bypass);
-  state.bypass = bypass;
+  if (applied.bypass === undefined) state.bypass = undefined;
+  tellBypass(applied.bypass, state, say);
   const warnings = applied.warnings.filter((warning) => !state.warned.has(warning));
   for (const warning of firstFew(warnings)) say(`warning: ${warning}`);
   state.warned = new Set(applied.warnings);
+}
+
+function tellBypass(outcome: BypassOutcome | undefined, state: State, say: Keeping["say"]): void {
+  if (outcome === undefined) return;
+  const bypass = describeBypass(outcome);
+  if (bypass !== state.bypass || outcome.isChanged) say(bypass);
+  state.bypass = bypass;
 }
 
 function describe({ message, details }: CniError): string {

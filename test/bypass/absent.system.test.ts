@@ -139,7 +139,7 @@ describe("mode on", () => {
     await succeed(node, { verb: "STATUS", config });
     const answer = await succeed(node, { verb: "ADD", config });
     expect(answer.stderr).toMatch(
-      /warn: .*bypass: on is wished, but the kernel module podwire_bypass cannot be loaded/,
+      /warn: .*bypass: wished, but the kernel module podwire_bypass cannot be loaded/,
     );
     // It is tried once.
     await node.addPod("pod2");

@@ -86,6 +86,29 @@ describe("rules about tunnels", () => {
   });
 });
 
+test("without arguments, whatever is forwarded is asked about", async () => {
+  const rules = [
+    ["iptables-nft", "-A", "FORWARD", "-j", "DROP"],
+    ["ip6tables-nft", "-A", "FORWARD", "-j", "DROP"],
+    ["iptables-legacy", "-A", "FORWARD", "-s", "203.0.113.0/24", "-j", "DROP"],
+  ] as const;
+  expect(await check([])).toEqual([]);
+  for (const [program, ...args] of rules) await node.run(program, ...args);
+  expect(await check([])).toHaveLength(rules.length);
+});
+
+test("what comments say is no part of their rules", async () => {
+  const comments = [
+    "was -j ACCEPT before",
+    "not only -s 203.0.113.1/32 any more",
+    "-j",
+    'said " -j ACCEPT once',
+  ];
+  for (const comment of comments)
+    await node.run("iptables-legacy", "-A", "FORWARD", "-m", "comment", "--comment", comment, "-j", "DROP");
+  expect(await check(pods)).toHaveLength(comments.length);
+});
+
 describe("zones of conntrack are in the way", () => {
   test.each([
     [

@@ -44,6 +44,11 @@ describe("hooks that are no rules", () => {
     expect(hookObstacles(listing("ingress device eth0", line), pods)).toEqual([]);
   });
 
+  test("are in the way of any pods where nobody says which", () => {
+    const line = "-0000000128 nf_hook_run_bpf";
+    expect(hookObstacles(listing("forward", line), podsTraffic([]))).toHaveLength(1);
+  });
+
   test("are none where the kernel cannot tell", () => {
     expect(hookObstacles("", pods)).toEqual([]);
   });

@@ -34,6 +34,25 @@ describe("rules by iptables-legacy", () => {
       ["iptables -t filter -A MINE -j DROP"],
     ],
     ["for the host itself", listing("-A INPUT -j DROP"), []],
+    ...[
+      '-A FORWARD -m comment --comment "was -j ACCEPT before" -j DROP',
+      '-A FORWARD -m comment --comment "not only -s 203.0.113.1/32 any more" -j DROP',
+      '-A FORWARD -m comment --comment "said \\" -j ACCEPT" -j DROP',
+      '-A FORWARD -m comment --comment "one\n-A FORWARD -j ACCEPT" -j DROP',
+      "-A FORWARD -m comment --comment -j -j DROP",
+      '-A FORWARD -m string --string "-s 203.0.113.1" --algo bm --to 65535 -j DROP',
+      '-A FORWARD -j LOG --log-prefix "a -s 203.0.113.1/32 -j ACCEPT"',
+    ].map((line): [string, string, string[]] => [line, listing(line), [`iptables -t filter ${line}`]]),
+    [
+      "with a comment, for another network",
+      listing('-A FORWARD -s 172.17.0.0/16 -m comment --comment "-s 10.244.0.0/16" -j DROP'),
+      [],
+    ],
+    [
+      "with a comment, behind a jump",
+      listing("-N MINE", '-A FORWARD -m comment --comment "our own" -g MINE', "-A MINE -j DROP"),
+      ["iptables -t filter -A MINE -j DROP"],
+    ],
   ])("%s", (_, text, expected) => {
     expect(legacyObstacles("iptables", "filter", text, podsTraffic(pods))).toEqual(expected);
   });
@@ -44,6 +63,11 @@ describe("rules by iptables-legacy", () => {
       "iptables -t mangle PREROUTING drops by default",
       "iptables -t mangle POSTROUTING drops by default",
     ]);
+  });
+
+  test("about one network, where nobody says which pods it is about", () => {
+    const line = "-A FORWARD -s 172.17.0.0/16 -j DROP";
+    expect(legacyObstacles("iptables", "filter", line, podsTraffic([]))).toHaveLength(1);
   });
 
   test("of another family", () => {

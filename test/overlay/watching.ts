@@ -13,8 +13,11 @@ export interface Watching {
   stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
 
-export async function watch(node: Pick<TestNode, "pid">): Promise<Watching> {
-  const words = ["nsenter", "-t", String(node.pid), "-m", "-n", "--", executable, "apply", "--watch"];
+export async function watch(
+  node: Pick<TestNode, "pid">,
+  command: readonly string[] = [executable, "apply", "--watch"],
+): Promise<Watching> {
+  const words = ["nsenter", "-t", String(node.pid), "-m", "-n", "--", ...command];
   const child = spawn("setpriv", ["--pdeathsig", "KILL", ...words], { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) {

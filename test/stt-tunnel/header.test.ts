@@ -5,16 +5,9 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findProgram } from "../../src/linux/programs.ts";
+import { lacks } from "../fixture/lacking.ts";
 
 const source = path.join(import.meta.dirname, "../../stt-tunnel");
-
-/** Warns of what is missing, so that a test that did not run is no test that passed. */
-function lacks(...programs: string[]): boolean {
-  const missing = programs.filter((program) => findProgram(program, process.env["PATH"]) === undefined);
-  if (missing.length > 0) console.warn(`SKIPPED, NOT TESTED: STT in userspace: no ${missing.join(", no ")}`);
-  return missing.length > 0;
-}
 
 let out: string;
 beforeAll(() => {
@@ -28,7 +21,7 @@ const make = (target: string, ...variables: string[]) => {
   return { status, stdout, stderr };
 };
 
-describe.skipIf(lacks("make", "gcc"))("parser and tables", () => {
+describe.skipIf(lacks("STT in userspace", "make", "gcc"))("parser and tables", () => {
   test("take and refuse what they should, case by case", () => {
     const { status, stdout, stderr } = make("test");
     expect(stderr).toBe("");
@@ -39,7 +32,7 @@ describe.skipIf(lacks("make", "gcc"))("parser and tables", () => {
 });
 
 function cannotFuzz(): boolean {
-  if (lacks("make", "clang")) return true;
+  if (lacks("STT in userspace", "make", "clang")) return true;
   const name = "libclang_rt.fuzzer-x86_64.a";
   const { stdout } = spawnSync("clang", [`--print-file-name=${name}`], { encoding: "utf8" });
   if (fs.existsSync(stdout.trim())) return false;

@@ -62,7 +62,8 @@ export const bypassCommands: readonly Command[] = [
   {
     name: "bypass check",
     summary: "list what on this node speaks against bypassing this traffic",
-    about: "Changes nothing. Exits with 1 if there is anything.",
+    about:
+      "Changes nothing. Exits with 1 if there is anything. Without words about traffic, it is about whatever the node forwards.",
     options: { ...traffic, json },
     load: async () => (await import("./set.ts")).check,
   },

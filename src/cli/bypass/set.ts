@@ -80,6 +80,7 @@ async function exclude(prefixes: readonly string[], terminal: Terminal): Promise
   if (record !== undefined && record.networks.length > 0 && record.byHand === undefined) {
     const outcome = await applyBypass(record.networks, record.overlay, commandKernel());
     if (outcome !== undefined) terminal.print(`${printable(describeBypass(outcome))}\n`);
+    if (outcome?.fault !== undefined) return 1;
   } else if (isLoaded(bypassModule)) {
     const state = await readBypass(commandHost());
     await writeBypass(commandHost(), { ...state, excluded: prefixes }, state.generation);

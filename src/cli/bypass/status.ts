@@ -1,7 +1,13 @@
 // `podwire bypass status`: whether it works, what it is set to and by whom, and what became of how many packets.
-import { type BypassCounter, type BypassState, readBypass, readCounters } from "../../bypass/control.ts";
+import {
+  type BypassCounter,
+  type BypassState,
+  isKilled,
+  readBypass,
+  readCounters,
+} from "../../bypass/control.ts";
 import { answer, bypassedPackets } from "../../bypass/summary.ts";
-import { bypassModule, isLoaded, readText } from "../../kernel-module/module.ts";
+import { bypassModule, isLoaded } from "../../kernel-module/module.ts";
 import { describeAbsence, moduleState } from "../../kernel-module/state.ts";
 import { type BypassRecord, readBypassRecord } from "../../node/bypass-record.ts";
 import type { Run, Words } from "../command.ts";
@@ -68,7 +74,14 @@ async function tellAbsence(words: Words, terminal: Terminal): Promise<number> {
 }
 
 function printLook({ state, counters }: Look, wishes: Wishes, words: Words, terminal: Terminal): void {
-  const found = { loaded: true, ...state, ...wishes, bypassed: bypassedPackets(counters), counters };
+  const found = {
+    loaded: true,
+    disabled: isKilled(),
+    ...state,
+    ...wishes,
+    bypassed: bypassedPackets(counters),
+    counters,
+  };
   // A line for each look, so that readers know where one ends.
   if (words.flag("watch")) terminal.print(`${JSON.stringify(found)}\n`);
   else printJson(found, terminal);
@@ -77,7 +90,7 @@ function printLook({ state, counters }: Look, wishes: Wishes, words: Words, term
 function printTable(look: Look, before: Look | undefined, wishes: Wishes, terminal: Terminal): void {
   const { state, counters } = look;
   const { mode, lease, left, pods, excluded, tunnels, peers } = state;
-  if (readText(`/sys/module/${bypassModule.name}/parameters/disabled`) === "Y")
+  if (isKilled())
     terminal.print("not working: the module's parameter `disabled` is on, for all namespaces\n");
   else terminal.print(`${answer(state, bypassedPackets(counters))}\n`);
   const until = lease === 0 ? "" : `, for ${left} s more`;
@@ -91,7 +104,7 @@ function printTable(look: Look, before: Look | undefined, wishes: Wishes, termin
   terminal.print(renderTable(heading, rows, terminal.paint));
 }
 
-function explain({ networks, obstacles, tunnelObstacles, byHand }: Wishes): string[] {
+function explain({ networks, obstacles, tunnelObstacles, fault, byHand }: Wishes): string[] {
   const names = networks.map(({ network, mode }) => `${network} (${mode})`).join(", ");
   if (byHand === "forced") return ["set by hand, in spite of:", ...obstacles.map((text) => `  ${text}`)];
   if (byHand !== undefined) {
@@ -99,6 +112,7 @@ function explain({ networks, obstacles, tunnelObstacles, byHand }: Wishes): stri
     return [`${byHand === "off" ? "switched off" : "set"} by hand${back}`];
   }
   if (names === "") return [];
+  if (fault !== undefined) return [`network ${names} wishes it, but ${fault}`];
   if (obstacles.length === 0) {
     const but = tunnelObstacles.map((text) => `  no tunnels, because of ${text}`);
     return [`by the configuration of network ${names}`, ...but];

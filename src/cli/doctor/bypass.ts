@@ -1,4 +1,5 @@
 // The bypass of netfilter: whether it is as networks wish, and what keeps it from it.
+import { isKilled } from "../../bypass/control.ts";
 import { toCniError } from "../../cni/error.ts";
 import { loadNodeDefaults } from "../../config/load.ts";
 import { hostOf } from "../../kernel-module/host.ts";
@@ -26,7 +27,20 @@ export async function checkBypass(node: Node): Promise<Finding[]> {
   const wishing = node.networks.flatMap((network) => wishingNetwork(network) ?? []);
   if (wishing.length === 0) return [];
   if (!isLoaded(bypassModule)) return [await absent(node, wishing)];
-  return [await judged(node, wishing)];
+  return [...killed(), await judged(node, wishing)];
+}
+
+function killed(): Finding[] {
+  if (!isKilled()) return [];
+  const fix = `echo 0 > /sys/module/${bypassModule.name}/parameters/disabled`;
+  return [
+    warning(
+      check,
+      "the module's parameter `disabled` is on: nothing is bypassed, whatever is set",
+      slower,
+      fix,
+    ),
+  ];
 }
 
 /** With auto that is no fault. */

@@ -1,6 +1,6 @@
 // What people see of podwire_bypass and of their own rules while it works: the kill switch, the trace, and counters of rules.
 import { describe, expect, test } from "vitest";
-import { countedDuring } from "../fixture/bypass.ts";
+import { bypassCounts, countedDuring } from "../fixture/bypass.ts";
 import { both, bypassPods, podLines } from "../fixture/bypass-pods.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunFullLab } from "../fixture/shared-lab.ts";
@@ -36,6 +36,30 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         await node1.sh(`echo 0 > ${parameter}`);
       }
       expect((await countedDuring(node1, talk))["prerouting excluded"]).toBeGreaterThan(3);
+    });
+
+    test("does not say of one mode what another did", async () => {
+      const { node1 } = on.lab;
+      const headline = () => node1.sh("podwire bypass status | head -1");
+      await on.setAll("mode bypass", ...podLines);
+      await talk();
+      expect(await headline()).toMatch(/^working: [0-9]+ packets skipped netfilter/);
+      await on.setAll("mode observe", ...podLines);
+      // Pods in use may send something on their own; it is no answer to what was asked before.
+      const counted = async () => (await bypassCounts(node1))["prerouting pod"] ?? 0;
+      expect(await counted()).toBeLessThan(4);
+      await talk();
+      const observed = await counted();
+      expect(observed).toBeGreaterThan(3);
+      expect(await headline()).toMatch(/^observing: [0-9]+ packets would have skipped netfilter/);
+      // What was counted can be read when it is off, and goes on with the same mode.
+      await on.setAll("mode off");
+      expect(await counted()).toBe(observed);
+      await on.setAll("mode observe", ...podLines);
+      await talk();
+      expect(await counted()).toBeGreaterThan(observed + 3);
+      await on.setAll("mode bypass", ...podLines);
+      expect(await counted()).toBeLessThan(4);
     });
 
     test("traces each verdict with its reason", async () => {
