@@ -112,7 +112,9 @@ export const disturbances: Readonly<Record<string, (lab: Lab) => Promise<unknown
       ip -n short address add 10.8.0.1/32 dev lo
       ip -n short route add 10.8.0.2 encap ip id 1 dst 10.8.0.1 dev pw-stt src 10.8.0.1
       ip netns exec short ping -q -f -w 1 10.8.0.2 > /dev/null || true
-      ip netns delete short`),
+      said=$(ip netns exec short ethtool -S pw-stt)
+      ip netns delete short
+      [[ $said == *"rx_frames: "[1-9]* ]] || { echo "nothing came back to its sender: $said"; exit 1; }`),
 };
 
 async function reopen(lab: Lab): Promise<void> {
