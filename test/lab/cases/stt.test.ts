@@ -99,6 +99,18 @@ describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s",
       expect(Number(changes["rx_bytes"]) / Number(changes["rx_frames"])).toBeGreaterThan(4_000);
     });
 
+    test("segments are counted as they are on the wire, at both ends", async () => {
+      const headers = underlay === 4 ? 40 : 60;
+      // The tunnel's header, the frame's and those of ICMP; a byte more and there would be three.
+      const size = 2 * (1500 - headers) - 18 - 14 - 28;
+      for (const node of lab.nodes) await node.sh("ip link set pw-stt mtu 9000");
+      const changes = await counted(lab.node1, () =>
+        ping(endOf(lab.node1), endOf(lab.node2), { size, count: 3 }),
+      );
+      for (const node of lab.nodes) await node.sh("ip link set pw-stt mtu 1408");
+      expect(changes).toMatchObject({ tx_frames: 3, tx_segments: 6, rx_frames: 3, rx_segments: 6 });
+    });
+
     test("without any offload of the interfaces all arrives, put together from segments", async () => {
       await setOffloads(lab, "off");
       const changes = await counted(lab.node2, async () => {
