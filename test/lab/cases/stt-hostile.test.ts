@@ -6,6 +6,7 @@ import { cut, packetOf, type Segment, sttFlags, sttFrame } from "../../stt-tunne
 import { isFull, testedKernels, watchedMemory } from "../fixture/kernels.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
+import type { LabNode } from "../machine/node.ts";
 import { tunnelForSegments } from "../stt/delivery.ts";
 import {
   broken,
@@ -76,12 +77,20 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
 
   test("a frame that stays incomplete is forgotten", async () => {
     await lab.node1.sh("sleep 2");
+    const before = await received(lab.node2);
     const changes = await counted(lab.node2, async () => {
       const { delivered } = await deliver((send) => send(pieces(large()).slice(0, -1)));
       expect(delivered).toEqual([]);
       await lab.node1.sh("sleep 2");
     });
     expect(changes).toMatchObject({ reassembly_started: 1, reassembly_timed_out: 1 });
+    expect(await received(lab.node2)).toEqual({ ...before, dropped: before.dropped + 1 });
+  });
+
+  test("the link's own counters know of frames that could not be put together", async () => {
+    const before = await received(lab.node2);
+    await deliver((send) => send(overlapping()));
+    expect(await received(lab.node2)).toEqual({ ...before, errors: before.errors + 1 });
   });
 
   test("who is not on the list of peers reaches nobody, and who is does", async () => {
@@ -191,3 +200,10 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
     expect(before - lowest).toBeLessThan(64 * 1024);
   }, 900_000);
 });
+
+/** What `ip -s link` says was lost. */
+async function received(node: LabNode): Promise<{ errors: number; dropped: number }> {
+  const [link] = JSON.parse(await node.sh("ip -json -s link show pw-stt"));
+  const { errors, dropped } = link.stats64.rx;
+  return { errors, dropped };
+}
