@@ -57,4 +57,5 @@ module_exit(stt_exit_module);
 
 MODULE_DESCRIPTION("STT, the stateless transport tunnel");
 MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");
 MODULE_ALIAS_RTNL_LINK("stt");

@@ -36,7 +36,10 @@ describe.skipIf(cannotRunFullLab("an overlay of type stt")).each(testedKernels)(
   test("what ADD made is what apply declares, the list of peers by the kernel's own sum", async () => {
     const { changes } = JSON.parse(await lab.node1.sh("podwire apply --json"));
     expect(changes).toEqual([]);
-    const { links } = JSON.parse(await lab.node1.sh("podwire stt status --json"));
+    const { links, version } = JSON.parse(await lab.node1.sh("podwire stt status --json"));
+    // Nor is there a word of another podwire's module.
+    expect(await lab.node1.sh("podwire stt status | head -1")).toMatch(/^pw-stt up/);
+    expect(version).toMatch(/^\d/);
     expect(links).toEqual([
       expect.objectContaining({
         name: "pw-stt",
