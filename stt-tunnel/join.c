@@ -92,7 +92,7 @@ int stt_make_segmentable(struct sk_buff *skb)
 	while (*link) {
 		struct sk_buff *member = *link;
 		struct sk_buff *next = member->next;
-		struct sk_buff *bare = NULL;
+		struct sk_buff *bare;
 		int truesize = member->truesize;
 
 		if (skb_headlen(member)) {

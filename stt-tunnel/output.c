@@ -69,7 +69,8 @@ static int stt_find_route6(struct stt_tunnel *tunnel, struct sk_buff *skb,
 	};
 	struct dst_entry *dst = NULL;
 
-	if (!IS_ENABLED(CONFIG_IPV6))
+	/* Whoever started the kernel may have switched it off (ipv6.disable=1). */
+	if (!ipv6_mod_enabled())
 		return -EAFNOSUPPORT;
 	if (ipv6_addr_any(&flow.daddr) || ipv6_addr_is_multicast(&flow.daddr))
 		return -ENETUNREACH;

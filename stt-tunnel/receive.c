@@ -46,6 +46,7 @@ static bool stt_parse_tcp(const struct tcphdr *tcp, u32 length,
 	       stt_parse_segment(ntohl(tcp->seq), length, segment);
 }
 
+/* The data is what follows the TCP header. */
 static u32 stt_segments_in(const struct sk_buff *skb)
 {
 	if (!skb_is_gso(skb))
@@ -86,8 +87,8 @@ void stt_receive(struct stt_tunnel *tunnel, struct sk_buff *skb,
 	tcp = tcp_hdr(skb);
 	key.sport = tcp->source;
 	key.packet_id = tcp->ack_seq;
-	this_cpu_add(tunnel->counters->rx_segments, stt_segments_in(skb));
 	__skb_pull(skb, STT_TCP_SIZE);
+	this_cpu_add(tunnel->counters->rx_segments, stt_segments_in(skb));
 	if (skb->len < segment.total) {
 		ce = INET_ECN_is_ce(tos);
 		skb = stt_reassemble(tunnel, skb, &key, &segment, &ce);

@@ -10,6 +10,7 @@
 #include <linux/netfilter_ipv6.h>
 #include <linux/tcp.h>
 #include <net/addrconf.h>
+#include <net/dst_metadata.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/route.h>
@@ -37,6 +38,9 @@ static struct stt_tunnel *stt_find_tunnel(struct net *net, struct sk_buff *skb,
 /* As routing would have it, which looks at where the sender is, too (rp_filter). */
 static bool stt_is_local4(struct sk_buff *skb)
 {
+	/* What the host sends itself is routed already, and would not be again. */
+	if (skb_valid_dst(skb))
+		return skb_rtable(skb)->rt_type == RTN_LOCAL;
 	if (stt_is_routed_in(skb, ip_hdr(skb)) &&
 	    skb_rtable(skb)->rt_type == RTN_LOCAL)
 		return true;

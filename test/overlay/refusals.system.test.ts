@@ -244,6 +244,16 @@ test("directRouting needs no tunnel on the link, and has it for others", async (
   expect(await node.run("ip", "route", "get", two.ipv4)).toMatch(/via 192\.0\.2\.2 dev eth0/);
 });
 
+test("STATUS says that the node cannot take pods while the module of its overlay is not there", async () => {
+  const status = (overlay: object) =>
+    cni(node, {
+      verb: "STATUS",
+      config: { cniVersion: "1.1.0", name: "podnet", ...entryFor(node, overlay) },
+    });
+  expectFailure(await status({ type: "stt", peers: [n2] }), 50, /podwire_stt/, /podwire stt load/);
+  expect(await status({ type: "vxlan", peers: [n2] })).toMatchObject({ exitCode: 0 });
+});
+
 test("an overlay whose module is not there leaves the one before it as it was, its filter too", async () => {
   declare(node, { type: "vxlan", peers: [n2] });
   expect((await node.podwire("apply")).exitCode).toBe(0);

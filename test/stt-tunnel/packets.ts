@@ -112,6 +112,7 @@ export function tcpFrame(path: Path, content: Buffer, completeness?: Completenes
 export interface IpPacket {
   readonly family: 4 | 6;
   readonly trafficClass: number;
+  readonly hopLimit: number;
   readonly protocol: number;
   readonly source: Buffer;
   readonly target: Buffer;
@@ -130,6 +131,7 @@ export function readIpFrame(frame: Buffer): IpPacket {
     return {
       family: 6,
       trafficClass: (ip.readUInt16BE(0) >> 4) & 0xff,
+      hopLimit: ip[7] as number,
       protocol: ip[6] as number,
       source: ip.subarray(8, 24),
       target: ip.subarray(24, 40),
@@ -144,6 +146,7 @@ export function readIpFrame(frame: Buffer): IpPacket {
   return {
     family: 4,
     trafficClass: ip[1] as number,
+    hopLimit: ip[8] as number,
     protocol: ip[9] as number,
     source: ip.subarray(12, 16),
     target: ip.subarray(16, 20),

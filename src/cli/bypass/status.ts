@@ -8,10 +8,10 @@ import {
 } from "../../bypass/control.ts";
 import { answer, bypassedPackets } from "../../bypass/summary.ts";
 import { bypassModule, isLoaded } from "../../kernel-module/module.ts";
-import { describeAbsence, moduleState } from "../../kernel-module/state.ts";
 import { type BypassRecord, readBypassRecord } from "../../node/bypass-record.ts";
 import type { Run, Words } from "../command.ts";
 import { commandHost } from "../command-host.ts";
+import { tellAbsence, tellOtherVersion } from "../kernel-module/told.ts";
 import { type Cell, printable, renderTable } from "../table.ts";
 import { printJson, type Terminal } from "../terminal.ts";
 
@@ -26,7 +26,7 @@ interface Look {
 }
 
 export const status: Run = async (words, terminal) => {
-  if (!isLoaded(bypassModule)) return tellAbsence(words, terminal);
+  if (!isLoaded(bypassModule)) return tellBypassAbsence(words, terminal);
   let before: Look | undefined;
   for (;;) {
     // Each look has its own deadline.
@@ -62,15 +62,11 @@ function wishesOf(record: BypassRecord | undefined): Wishes {
   };
 }
 
-async function tellAbsence(words: Words, terminal: Terminal): Promise<number> {
-  const found = await moduleState(bypassModule, commandHost());
+async function tellBypassAbsence(words: Words, terminal: Terminal): Promise<number> {
   const wishes = wishesOf(readBypassRecord());
-  if (words.flag("json")) printJson({ ...found, ...wishes }, terminal);
-  else {
-    terminal.print(`${describeAbsence(bypassModule, found)}\n`);
-    if (wishes.fault !== undefined) terminal.print(`${printable(wishes.fault)}\n`);
-  }
-  return 1;
+  const status = await tellAbsence(bypassModule, words, terminal, wishes);
+  if (wishes.fault !== undefined && !words.flag("json")) terminal.print(`${printable(wishes.fault)}\n`);
+  return status;
 }
 
 function printLook({ state, counters }: Look, wishes: Wishes, words: Words, terminal: Terminal): void {
@@ -98,6 +94,7 @@ function printTable(look: Look, before: Look | undefined, wishes: Wishes, termin
     `mode ${mode}${until}: ${pods.length} pod prefixes, ${excluded.length} excluded, ` +
       `${tunnels.length} tunnels to ${peers.length} peer prefixes\n`,
   );
+  tellOtherVersion(bypassModule, terminal);
   for (const line of explain(wishes)) terminal.print(`${printable(line)}\n`);
   const rows = counters.map((counter) => row(counter, look, before));
   const heading = ["HOOK", "REASON", "PACKETS", "BYTES", ...(before === undefined ? [] : ["PACKETS/S"])];

@@ -9,6 +9,7 @@ import type { Plan, Route } from "../../plan/plan.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, unchecked } from "./finding.ts";
 import { directShot, type Shot, type Ways, waysByTunnel } from "./shots.ts";
+import { judgeStt } from "./stt-path.ts";
 import { driverOf, remotes, tunnelOf, wrappingLink } from "./wrapping.ts";
 
 /** Of a search for the largest size that passes. */
@@ -40,17 +41,19 @@ export async function probe(wanted: string, declared: DeclaredOverlay, desired: 
   return [await judge(check, ways, target, declared, desired)];
 }
 
+const breaks = "pods do not reach those of that node";
+const small = 200;
+
 async function judge(
   check: string,
-  { byHand: shot, byDevice }: Ways,
+  ways: Ways,
   target: Ip,
   { config }: DeclaredOverlay,
-  { underlay, plan, device }: Desired,
+  { underlay, plan, device, mtu }: Desired,
 ): Promise<Finding> {
   const port = describePort(plan);
-  const breaks = "pods do not reach those of that node";
-  const small = 200;
-  if (!(await shot(small))) {
+  const first = ways.byHand ?? ways.byDevice;
+  if (!(await first(small))) {
     const isAlive = config.type !== "host-gw" && (await directShot(target)(small));
     const found = isAlive
       ? `blocked: the peer answers, but not on ${port}`
@@ -60,14 +63,20 @@ async function judge(
       : "see that the peer is up and reachable, and that no firewall is between";
     return fault(check, found, breaks, fix);
   }
-  if (byDevice !== undefined && !(await byDevice())) {
-    return spoilt(check, port, wrappingLink(plan, device ?? ""), breaks);
+  if (ways.byHand === undefined) {
+    // First, for what tries the path teaches the kernel how large its own packets may be.
+    const isLargestAnswered = await ways.byDevice(mtu);
+    const direct = directShot(target);
+    const path = (await direct(small)) ? await largestWhole(direct, target, underlay.mtu) : undefined;
+    return judgeStt(check, { port, mtu, isLargestAnswered, path, underlay });
   }
-  const known = await pathMtu(target);
-  if ((known ?? underlay.mtu) >= underlay.mtu && (await shot(underlay.mtu))) {
+  const { byHand, byDevice } = ways;
+  if (byDevice !== undefined && !(await byDevice(small))) {
+    return spoilt(check, port, wrappingLink(plan, device ?? ""));
+  }
+  const largest = await largestWhole(byHand, target, underlay.mtu);
+  if (largest >= underlay.mtu)
     return fine(check, `fine: packets of ${underlay.mtu} bytes are answered on ${port}`);
-  }
-  const largest = (await pathMtu(target)) ?? (await largestAnswered(shot, small, underlay.mtu));
   return fault(
     check,
     `MTU too small: of the ${underlay.mtu} bytes of ${underlay.link} only about ${largest} arrive`,
@@ -77,7 +86,7 @@ async function judge(
 }
 
 /** The only difference is who makes the packet's header and its checksums. */
-function spoilt(check: string, port: string, device: string, breaks: string): Finding {
+function spoilt(check: string, port: string, device: string): Finding {
   return fault(
     check,
     `wrong checksums: packets made by hand are answered on ${port}, those of ${device} are not`,
@@ -93,7 +102,14 @@ function describePort(plan: Plan): string {
   return `${driverOf(tunnel) === "stt" ? "TCP" : "UDP"} port ${tunnel.port}`;
 }
 
-async function largestAnswered(shot: Shot, passes: number, fails: number): Promise<number> {
+/** The largest packet that arrives, at most `most`; a small one does. */
+async function largestWhole(shot: Shot, target: Ip, most: number): Promise<number> {
+  const known = await pathMtu(target);
+  if ((known ?? most) >= most && (await shot(most))) return most;
+  return (await pathMtu(target)) ?? (await search(shot, small, most));
+}
+
+async function search(shot: Shot, passes: number, fails: number): Promise<number> {
   let [low, high] = [passes, fails];
   for (let step = 0; step < steps; step++) {
     const middle = Math.floor((low + high) / 2);

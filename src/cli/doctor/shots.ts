@@ -4,20 +4,19 @@ import { formatIp, type Ip, parseIp } from "../../address/ip.ts";
 import type { OverlayConfig } from "../../config/overlay.ts";
 import type { Desired } from "../../node/overlay.ts";
 import { tunnelMac } from "../../overlay/mac.ts";
-import { overlays } from "../../overlay/registry.ts";
 import { defaultVni } from "../../overlay/tunnel.ts";
 import type { Route } from "../../plan/plan.ts";
 import { leastPayload, tunnelPayload } from "./frames.ts";
 import { driverOf, tunnelOf } from "./wrapping.ts";
 
-/** Sends a packet with so many bytes of outer IP packet and tells whether it was answered. */
+/** Sends an IP packet of so many bytes and tells whether it was answered. */
 export type Shot = (size: number) => Promise<boolean>;
 
-export interface Ways {
-  readonly byHand: Shot;
-  /** The kernel wraps a small packet and leaves checksums to whom it leaves them always; absent without a tunnel. */
-  readonly byDevice?: () => Promise<boolean>;
-}
+export type Ways =
+  /** The first are whole or not at all, by their size on the underlay. */
+  | { readonly byHand: Shot; readonly byDevice?: Shot }
+  /** Nobody makes such a tunnel's packets by a socket. */
+  | { readonly byHand?: undefined; readonly byDevice: Shot };
 
 /** traceroute's: nobody listens there. */
 const closedPort = 33434;
@@ -30,18 +29,14 @@ function ipHeader({ family }: Ip): number {
 
 /** Without a tunnel, from one socket to the peer itself. */
 export function directShot(target: Ip): Shot {
-  return (size) =>
-    withSocket(target, undefined, async (socket) => {
-      const payload = Buffer.alloc(size - ipHeader(target) - 8);
-      return answered(socket, () => socket.send(payload));
-    });
+  return (size) => withSocket(target, undefined, (socket) => emptyShot(socket, target, size));
 }
 
 /** The answer comes to a socket that has the addresses of the inner packet. */
 export function waysByTunnel(
   { gateway = "" }: Route,
   target: Ip,
-  { plan, underlay, mtu }: Desired,
+  { plan, underlay }: Desired,
   { vni = defaultVni }: OverlayConfig,
 ): Ways | undefined {
   const tunnel = tunnelOf(plan);
@@ -52,7 +47,8 @@ export function waysByTunnel(
   const from = own.find(({ family }) => family === inner?.family);
   if (tunnel === undefined || inner === undefined || from === undefined) return undefined;
   const driver = driverOf(tunnel);
-  if (driver === "stt") return { byHand: deviceShot(mtu, inner, from, target) };
+  const byDevice = deviceShot(inner, from);
+  if (driver === "stt") return { byDevice };
   const byHand: Shot = (size) =>
     withSocket(inner, from, async (listener) => {
       const room = Math.max(size - ipHeader(target) - 8, leastPayload(inner.family));
@@ -75,24 +71,20 @@ export function waysByTunnel(
         sender.close();
       }
     });
-  return {
-    byHand,
-    byDevice: () =>
-      withSocket(inner, from, (socket) =>
-        answered(socket, () => socket.send(Buffer.alloc(leastPayload(inner.family)))),
-      ),
-  };
+  return { byHand, byDevice };
 }
 
-/** Nobody makes a segment of STT by a socket. The device's is no larger than the path either, and so never fragmented. */
-function deviceShot(mtu: number, inner: Ip, from: Ip, target: Ip): Shot {
-  const overhead = overlays["stt"]?.overhead(target.family) ?? 0;
-  return (size) =>
-    withSocket(inner, from, async (socket) => {
-      const packet = Math.min(size - overhead, mtu);
-      const payload = Buffer.alloc(Math.max(packet - ipHeader(inner) - 8, 0));
-      return answered(socket, () => socket.send(payload));
-    });
+/**
+ * The kernel wraps a packet of that size, and leaves checksums to whom it leaves them always. What goes into the tunnel whole may be
+ * fragmented on the way.
+ */
+function deviceShot(inner: Ip, from: Ip): Shot {
+  return (size) => withSocket(inner, from, (socket) => emptyShot(socket, inner, size));
+}
+
+function emptyShot(socket: Socket, target: Ip, size: number): Promise<boolean> {
+  const payload = Buffer.alloc(size - ipHeader(target) - 8);
+  return answered(socket, () => socket.send(payload));
 }
 
 function newSocket({ family }: Ip): Socket {

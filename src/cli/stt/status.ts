@@ -1,11 +1,12 @@
 // `podwire stt status`: the links of the module podwire_stt with their settings and counters, summed up over all processors.
-import { isLoaded, sttModule } from "../../kernel-module/module.ts";
+import { isLoaded, loadedVersion, sttModule } from "../../kernel-module/module.ts";
 import { ipAsk } from "../../linux/ip.ts";
 import type { ObservedLink } from "../../plan/observe.ts";
 import { readStts, type SttState } from "../../plan/stt.ts";
 import { readSttCounters } from "../../stt/control.ts";
 import type { Run } from "../command.ts";
 import { commandKernel } from "../command-kernel.ts";
+import { tellAbsence, tellOtherVersion } from "../kernel-module/told.ts";
 import { renderTable } from "../table.ts";
 import { printJson, type Terminal } from "../terminal.ts";
 
@@ -18,15 +19,15 @@ interface Report extends SttState {
 }
 
 export const status: Run = async (words, terminal) => {
-  if (!isLoaded(sttModule)) {
-    if (words.flag("json")) printJson({ loaded: false }, terminal);
-    else terminal.print("the module is not loaded: podwire stt load\n");
-    return 1;
-  }
+  if (!isLoaded(sttModule)) return tellAbsence(sttModule, words, terminal);
   const links = await reports();
-  if (words.flag("json")) printJson({ loaded: true, links }, terminal);
-  else if (links.length === 0) terminal.print("loaded; there is no link of kind stt\n");
-  else for (const link of links) print(link, terminal);
+  if (words.flag("json")) {
+    printJson({ loaded: true, version: loadedVersion(sttModule), links }, terminal);
+    return 0;
+  }
+  tellOtherVersion(sttModule, terminal);
+  if (links.length === 0) terminal.print("loaded; there is no link of kind stt\n");
+  for (const link of links) print(link, terminal);
   return 0;
 };
 

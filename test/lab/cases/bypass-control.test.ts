@@ -1,7 +1,7 @@
 // podwire_bypass as podwire controls it: built by podwire, loaded, set by networks' configurations and by hand. For a release.
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type BuiltModule, buildByPodwire } from "../fixture/built-module.ts";
+import { type BuiltModule, bring, buildByPodwire } from "../fixture/built-module.ts";
 import { both } from "../fixture/bypass-pods.ts";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
 import { overlayNetwork } from "../fixture/overlay.ts";
@@ -30,13 +30,6 @@ async function grown(node: LabNode, use: () => Promise<unknown>): Promise<Record
   await use();
   const after = [...(await counts())].map(([key, count]) => [key, count - (before.get(key) ?? 0)] as const);
   return Object.fromEntries(after.filter(([, count]) => count > 0));
-}
-
-/** Where podwire looks for what it built. */
-async function bring(node: LabNode, { file, content }: BuiltModule): Promise<void> {
-  await node.sh(`mkdir -p "${path.dirname(file)}"`);
-  await node.write(`${file}.base64`, content.toString("base64"));
-  await node.sh(`base64 -d "${file}.base64" > "${file}"; rm "${file}.base64"`);
 }
 
 describe.skipIf(cannotRunFullLab("the control of podwire_bypass")).each(testedKernels)(

@@ -7,22 +7,39 @@ import { conflistFor, type Pod, pod } from "../fixture/pod.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
 import type { LabNode } from "../machine/node.ts";
+import { loadModule } from "../stt/tunnel.ts";
 
 /** The second subnet is a VLAN on the same wire, so that its MTU can be another one. */
 const farLink = "eth0.20";
 const far = { address: "198.51.100.2", address6: "2001:db8:20::2" };
 
 interface Case {
-  readonly type: "vxlan" | "geneve";
+  readonly type: "vxlan" | "geneve" | "stt";
   readonly family: 4 | 6;
   readonly overhead: number;
+  /** What the probe says of a path of 1500 bytes, and of one that takes 1400. */
+  readonly fine: RegExp;
+  readonly narrow: RegExp;
 }
 
+const words = {
+  fine: /^fine: packets of 1500 bytes are answered/,
+  narrow: /^MTU too small: of the 1500 bytes of eth0 only about 1400 arrive$/,
+};
+
 const cases: readonly Case[] = [
-  { type: "geneve", family: 4, overhead: 50 },
-  { type: "vxlan", family: 4, overhead: 50 },
-  { type: "vxlan", family: 6, overhead: 70 },
-  { type: "geneve", family: 6, overhead: 70 },
+  { type: "geneve", family: 4, overhead: 50, ...words },
+  { type: "vxlan", family: 4, overhead: 50, ...words },
+  { type: "vxlan", family: 6, overhead: 70, ...words },
+  { type: "geneve", family: 6, overhead: 70, ...words },
+  {
+    type: "stt",
+    family: 4,
+    overhead: 72,
+    fine: /^fine: pods' packets of 1428 bytes are answered on TCP port 7471, and the path takes 1500 bytes whole$/,
+    // The segments are cut up by the router, and arrive.
+    narrow: /^MTU too small: of the 1500 bytes of eth0 only about 1400 arrive whole$/,
+  },
 ];
 
 describe.skipIf(cannotRunFullLab("routed overlays")).each(testedKernels)(
@@ -30,6 +47,7 @@ describe.skipIf(cannotRunFullLab("routed overlays")).each(testedKernels)(
   (kernel) => {
     const lab = sharedLab({ nodes: 3, kernel });
     beforeAll(async () => {
+      await loadModule(lab);
       const { node1, node2 } = lab;
       const router = lab.nodes[2] as LabNode;
       const vlan = "ip link add link eth0 name eth0.20 type vlan id 20; ip link set eth0.20 up";
@@ -43,10 +61,10 @@ describe.skipIf(cannotRunFullLab("routed overlays")).each(testedKernels)(
       await node1.sh(
         "ip route add 198.51.100.0/24 via 192.0.2.3; ip route add 2001:db8:20::/64 via 2001:db8::3",
       );
-    }, 300_000);
+    }, 900_000);
 
     describe.each(cases)("by $type over IPv$family", (asked) => {
-      const { type, family, overhead } = asked;
+      const { type, family, overhead, fine, narrow } = asked;
       let pods: readonly [Pod, Pod, Pod];
       const peers = (): LabPeer[] =>
         peersOf(lab.nodes, family).map((peer) =>
@@ -120,9 +138,9 @@ describe.skipIf(cannotRunFullLab("routed overlays")).each(testedKernels)(
           );
           return found.map(({ found }) => found).join();
         };
-        expect(await probe()).toMatch(/^fine: packets of 1500 bytes are answered/);
+        expect(await probe()).toMatch(fine);
         await lab.nodes[2]?.sh(`ip link set ${farLink} mtu 1400`);
-        expect(await probe()).toMatch(/^MTU too small: of the 1500 bytes of eth0 only about 1400 arrive/);
+        expect(await probe()).toMatch(narrow);
         await transfer(one, other, 10);
         await transfer(other, one, 10);
         await transfer(one, other, 10, 6);
@@ -130,8 +148,8 @@ describe.skipIf(cannotRunFullLab("routed overlays")).each(testedKernels)(
         await lab.nodes[2]?.sh(`ip link set ${farLink} mtu 1500`);
         await forgetPaths();
         await lab.nodes[2]?.sh(`nft "add table inet between; add chain inet between forward { type filter hook forward priority 0; }
-        add rule inet between forward udp dport { 4789, 6081 } drop"`);
-        expect(await probe()).toMatch(/^blocked: the peer answers, but not on UDP port/);
+        add rule inet between forward udp dport { 4789, 6081 } drop; add rule inet between forward tcp dport 7471 drop"`);
+        expect(await probe()).toMatch(/^blocked: the peer answers, but not on (UDP|TCP) port/);
         await lab.nodes[2]?.sh("nft delete table inet between");
         expect(await probe()).toMatch(/^fine/);
       });

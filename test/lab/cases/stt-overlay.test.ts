@@ -1,13 +1,17 @@
 // An overlay of type stt that is kept while others harm it, between pods of two nodes: what comes back, who is refused, and what is
 // said where the module or its port is not to be had.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tcpFrame } from "../../stt-tunnel/packets.ts";
+import { cut, packetOf, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { install, type LabOverlay, overlayNetwork, withdraw } from "../fixture/overlay.ts";
 import { type Pod, pod } from "../fixture/pod.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
 import type { LabNode } from "../machine/node.ts";
+import { content, inside } from "../stt/frames.ts";
 import { counted, loadModule, moduleFile } from "../stt/tunnel.ts";
+import { capture, pathBetween, send } from "../stt/wire.ts";
 
 const stt: LabOverlay = { type: "stt" };
 
@@ -36,7 +40,10 @@ describe.skipIf(cannotRunFullLab("an overlay of type stt")).each(testedKernels)(
   test("what ADD made is what apply declares, the list of peers by the kernel's own sum", async () => {
     const { changes } = JSON.parse(await lab.node1.sh("podwire apply --json"));
     expect(changes).toEqual([]);
-    const { links } = JSON.parse(await lab.node1.sh("podwire stt status --json"));
+    const { links, version } = JSON.parse(await lab.node1.sh("podwire stt status --json"));
+    // Nor is there a word of another podwire's module.
+    expect(await lab.node1.sh("podwire stt status | head -1")).toMatch(/^pw-stt up/);
+    expect(version).toMatch(/^\d/);
     expect(links).toEqual([
       expect.objectContaining({
         name: "pw-stt",
@@ -62,6 +69,21 @@ describe.skipIf(cannotRunFullLab("an overlay of type stt")).each(testedKernels)(
     await reach();
     await transfer(one, other, 8);
     await transfer(other, one, 8, 6);
+  });
+
+  test("a frame of 60 KB reaches the pod whole, as what is still to be segmented", async () => {
+    const { partial, ipv4, tcp } = sttFlags;
+    const inner = { ...inside, source: one.address, target: other.address };
+    const frame = tcpFrame(inner, content(60_000), "partial");
+    const outer = pathBetween(lab.node1, lab.node2, 4);
+    const segments = cut(sttFrame(frame, { flags: partial | ipv4 | tcp, l4Offset: 34, mss: 1300 }), 1400);
+    const inPod = await capture({ ...lab.node2, sh: other.sh }, "eth0", "tcp dst port 4001", () =>
+      send(
+        lab.node1,
+        segments.map((segment) => packetOf(outer, segment, { packetId: 9 })),
+      ),
+    );
+    expect(inPod.map(({ length }) => length)).toEqual([frame.length]);
   });
 
   describe("kept by apply --watch", () => {

@@ -159,6 +159,23 @@ describe.skipIf(cannotRunFullLab("segments of STT")).each(testedKernels)("STT on
     expect(delivered).toEqual([frame]);
   });
 
+  test("over IPv6 it arrives where connection tracking puts it together, and only there", async () => {
+    const arrives = async () => {
+      const frame = udpFrame(inside, content(4000));
+      const cutByIp = (send: Send) => send(one(frame)).flatMap((packet) => fragments(packet, 1400));
+      const { delivered } = await deliver(cutByIp, 6);
+      return delivered.some((each) => each.equals(frame));
+    };
+    expect(await arrives()).toBe(false);
+    await lab.node2.sh(`nft 'add table inet track; add chain inet track c { type filter hook prerouting priority 0; }
+      add rule inet track c ct state invalid counter'`);
+    try {
+      expect(await arrives()).toBe(true);
+    } finally {
+      await lab.node2.sh("nft delete table inet track");
+    }
+  });
+
   test("congestion that any segment met is marked inside", async () => {
     const frame = udpFrame(inside, content(4000));
     // ECT(0); the IP header's checksum is that of the changed byte.

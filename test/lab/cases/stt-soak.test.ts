@@ -1,14 +1,16 @@
 // Hours of it: traffic of all kinds between two nodes while links, modules, MTUs and namespaces come and go, in an
-// order that chance chose; at the end nothing is left of it. PODWIRE_SOAK_MINUTES says how long, for each kernel.
+// order that chance chose; at the end nothing is left of it. PODWIRE_SOAK_MINUTES says how long for each kernel, and
+// PODWIRE_SOAK_SEED makes chance choose as it did before.
 import { beforeAll, describe, expect, test } from "vitest";
 import { testedKernels, watchedMemory } from "../fixture/kernels.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import type { LabNode } from "../machine/node.ts";
 import { closeTunnel, loadModule, openTunnel } from "../stt/tunnel.ts";
-import { disturbances, recovers, underTraffic } from "../stt/unrest.ts";
+import { disturbances, manyDisturbances, recovers, underTraffic } from "../stt/unrest.ts";
 
-/** An hour on all four kernels together. */
-const minutes = Number(process.env["PODWIRE_SOAK_MINUTES"] ?? 15);
+/** An hour on all kernels together. */
+const minutes = Number(process.env["PODWIRE_SOAK_MINUTES"] ?? 60 / testedKernels.length);
+const seed = Number(process.env["PODWIRE_SOAK_SEED"] ?? Date.now() % 1_000_000);
 
 describe.skipIf(cannotRunFullLab("hours of STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
   const lab = sharedLab({ kernel, processors: 2, kernelArguments: watchedMemory });
@@ -17,7 +19,9 @@ describe.skipIf(cannotRunFullLab("hours of STT")).each(testedKernels)("STT on ke
   test(
     `bears ${minutes} minutes of everything, and leaves nothing`,
     async () => {
-      const kinds = Object.entries(disturbances);
+      console.log(`kernel ${kernel}: PODWIRE_SOAK_SEED=${seed}`);
+      const all = Object.keys(disturbances);
+      const next = manyDisturbances(seed);
       const held: number[][] = [];
       const happened = new Map<string, number>();
       const end = Date.now() + minutes * 60_000;
@@ -26,11 +30,11 @@ describe.skipIf(cannotRunFullLab("hours of STT")).each(testedKernels)("STT on ke
         await underTraffic(lab, async () => {
           const partEnd = end - (minutes * 60_000 * (parts - 1 - part)) / parts;
           do {
-            const [name, disturb] = kinds[Math.floor(Math.random() * kinds.length)] as (typeof kinds)[number];
+            const [name, disturb] = next.next().value;
             await disturb(lab);
             happened.set(name, (happened.get(name) ?? 0) + 1);
             await lab.node1.sh("sleep 1");
-          } while (Date.now() < partEnd);
+          } while (Date.now() < partEnd || (part === parts - 1 && happened.size < all.length));
         });
         await recovers(lab);
         await closeTunnel(lab);
@@ -40,6 +44,7 @@ describe.skipIf(cannotRunFullLab("hours of STT")).each(testedKernels)("STT on ke
       console.log(
         `kernel ${kernel}: ${JSON.stringify(Object.fromEntries(happened))}; kB held: ${JSON.stringify(held)}`,
       );
+      expect([...happened.keys()].sort()).toEqual(all.sort());
       // The first part fills what the kernel keeps for itself.
       const [first = []] = held;
       for (const [node, kilobytes] of (held.at(-1) ?? []).entries())

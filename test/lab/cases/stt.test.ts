@@ -1,10 +1,11 @@
 // The STT module between two nodes of each kernel: what a link needs, who reaches whom, and what goes over the wire.
+import ipaddr from "ipaddr.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dissectSegment, joinSegments, sttFlags, type WholeFrame } from "../../stt-tunnel/wire.ts";
 import { headersIn, headersOf, lacksWireshark, readByWireshark } from "../../stt-tunnel/wireshark.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
-import { ping, transfer } from "../fixture/traffic.ts";
+import { ping, transfer, withServer } from "../fixture/traffic.ts";
 import type { LabNode } from "../machine/node.ts";
 import {
   closeTunnel,
@@ -38,9 +39,12 @@ describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s",
       });
       const [link] = JSON.parse(await lab.node1.sh("ip -json link show pw-stt"));
       expect(link).toMatchObject({ mtu: 1408, address: "ee:70:77:73:74:74" });
-      const features = await lab.node1.sh("ethtool -k pw-stt");
-      expect(features).toMatch(/^tcp-segmentation-offload: on$/m);
-      expect(features).toMatch(/^tx-udp-segmentation: off/m);
+    });
+
+    test("offers exactly the offloads that the header can express", async () => {
+      const features = (await lab.node1.sh("ethtool -k pw-stt")).matchAll(/^\s*([\w-]+): on/gm);
+      const isOn = [...features].map(([, name = ""]) => name);
+      expect(isOn.filter((name) => !noOffloads.has(name)).sort()).toEqual([...offloads].sort());
     });
 
     test("keeps its port from programs, and gives it back", async () => {
@@ -99,6 +103,18 @@ describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s",
       expect(Number(changes["rx_bytes"]) / Number(changes["rx_frames"])).toBeGreaterThan(4_000);
     });
 
+    test("segments are counted as they are on the wire, at both ends", async () => {
+      const headers = underlay === 4 ? 40 : 60;
+      // The tunnel's header, the frame's and those of ICMP; a byte more and there would be three.
+      const size = 2 * (1500 - headers) - 18 - 14 - 28;
+      for (const node of lab.nodes) await node.sh("ip link set pw-stt mtu 9000");
+      const changes = await counted(lab.node1, () =>
+        ping(endOf(lab.node1), endOf(lab.node2), { size, count: 3 }),
+      );
+      for (const node of lab.nodes) await node.sh("ip link set pw-stt mtu 1408");
+      expect(changes).toMatchObject({ tx_frames: 3, tx_segments: 6, rx_frames: 3, rx_segments: 6 });
+    });
+
     test("without any offload of the interfaces all arrives, put together from segments", async () => {
       await setOffloads(lab, "off");
       const changes = await counted(lab.node2, async () => {
@@ -121,6 +137,8 @@ describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s",
         expect(new Set(large.map(({ flags }) => flags))).toEqual(new Set([partial | isIpv4 | tcp]));
         expect(new Set(large.map(({ contextId }) => contextId))).toEqual(new Set([100n]));
         expect(Math.max(...large.map(({ ethernet }) => ethernet.length))).toBeGreaterThan(8_000);
+        // Nothing but the card cuts it up.
+        expect(large.filter(({ segments }) => segments.length !== 1)).toEqual([]);
         const target = family === 4 ? other.address : `[${other.address6}]`;
         const datagram = await wire(() => one.sh(`echo hi | socat - UDP${family}-SENDTO:${target}:4000`));
         expect(datagram.map(({ flags, mss }) => [flags, mss])).toContainEqual([partial | isIpv4, 0]);
@@ -142,17 +160,105 @@ describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s",
       expect(frames.map(({ vlanTci, contextId }) => [vlanTci, contextId])).toContainEqual([0x1005, 7n]);
     });
 
-    test("every congestion mark and traffic class of a packet is outside too", async () => {
-      const classes = await framesOnWire(lab.node1, underlay, () =>
-        lab.node1.sh(
-          `ping -c 1 -Q 0xb9 ${endOf(lab.node2).address}; ping -c 1 -Q 0x02 ${endOf(lab.node2).address}`,
-        ),
+    test("what the header cannot express is done before: TCP behind an extension header of IPv6", async () => {
+      const [one, other] = [endOf(lab.node1), endOf(lab.node2)];
+      const bytes = 200_000;
+      const listen = "socat -u TCP6-LISTEN:5301,reuseaddr CREATE:/tmp/extended";
+      const frames = await withServer(other, listen, 5301, () =>
+        framesOnWire(lab.node1, underlay, () => one.sh(behindOptions(other.address6, 5301, bytes))),
       );
-      const outer = classes.flatMap(({ segments }) => segments.map((segment) => segment.outer.trafficClass));
-      expect(outer).toEqual(expect.arrayContaining([0x01, 0x02]));
+      const extended = frames.filter(
+        ({ ethernet }) => ethernet.readUInt16BE(12) === 0x86dd && ethernet[20] === destinationOptions,
+      );
+      expect(extended.length).toBeGreaterThan(bytes / 1500);
+      expect(new Set(extended.map(({ flags, mss }) => `${flags} ${mss}`))).toEqual(new Set(["0 0"]));
+      expect(await other.sh(`tr -d x < /tmp/extended | wc -c; stat -c %s /tmp/extended`)).toBe(
+        `0\n${bytes}\n`,
+      );
+    });
+
+    test.each([
+      ["no congestion mark", 0xb8, 0],
+      ["ECT(1)", 0xb9, 1],
+      ["ECT(0)", 0x02, 2],
+      // RFC 3168: outside a packet has yet to meet congestion.
+      ["CE", 0x03, 2],
+    ])("of a packet with %s only that is outside too", async (_, inner, outer) => {
+      const frames = await framesOnWire(lab.node1, underlay, () =>
+        lab.node1.sh(`ping -c 1 -Q ${inner} ${endOf(lab.node2).address}`),
+      );
+      const classes = frames.map(({ ethernet, segments }) => [
+        ethernet[15],
+        segments[0]?.outer.trafficClass,
+        segments[0]?.outer.hopLimit,
+      ]);
+      expect(classes).toContainEqual([inner, outer, 64]);
+    });
+
+    test("a route may say the traffic class and hop limit outside", async () => {
+      const to = underlay === 4 ? lab.node2.address : lab.node2.address6;
+      const says = underlay === 4 ? "tos 0x28 ttl 7" : "tc 0x28 hoplimit 7";
+      const encapsulation = `encap ${underlay === 4 ? "ip" : "ip6"} id 7 dst ${to} ${says} dev pw-stt`;
+      const frames = await framesOnWire(lab.node1, underlay, () =>
+        lab.node1.sh(`ip route add 10.10.0.0/16 ${encapsulation}
+          ping -c 1 -W 1 -Q 0x02 10.10.0.1 || true; ip route delete 10.10.0.0/16`),
+      );
+      const outer = frames.flatMap(({ segments }) => segments.map((segment) => segment.outer));
+      expect(outer.map(({ trafficClass, hopLimit }) => [trafficClass, hopLimit])).toContainEqual([0x2a, 7]);
+    });
+
+    test("a route of the underlay that changes is followed, whatever was remembered of it", async () => {
+      const { node1, node2 } = lab;
+      const [own, second, to] =
+        underlay === 4
+          ? [node1.address, "192.0.2.101", `${node2.address}/32`]
+          : [node1.address6, "2001:db8::101", `${node2.address6}/128`];
+      const sources = async () => {
+        const isSent = underlay === 4 ? "tcp dst port 7471" : "ip6[6] == 6 and ip6[42:2] == 7471";
+        const sent = await capture(node1, "eth0", `dst host ${to.split("/")[0]} and ${isSent}`, () =>
+          node1.sh(`ping -c 1 -W 1 ${endOf(node2).address} || true`),
+        );
+        return sent.map((each) => ipaddr.fromByteArray([...dissectSegment(each).outer.source]).toString());
+      };
+      await node1.sh(`ip address add ${second}/${underlay === 4 ? 24 : "64 nodad"} dev eth0`);
+      try {
+        await node1.sh(`ip route add ${to} dev eth0 src ${own}`);
+        expect(await sources()).toEqual([own]);
+        await node1.sh(`ip route replace ${to} dev eth0 src ${second}`);
+        expect(await sources()).toEqual([second]);
+        await node1.sh(`ip route delete ${to}; ip route add unreachable ${to}`);
+        const changes = await counted(node1, async () => expect(await sources()).toEqual([]));
+        expect(changes).toMatchObject({ tx_no_route: 1 });
+        await node1.sh(`ip route delete unreachable ${to}`);
+        expect(await sources()).toHaveLength(1);
+      } finally {
+        await node1.sh(`ip route delete ${to} 2> /dev/null || true
+          ip address delete ${second}/${underlay === 4 ? 24 : 64} dev eth0`);
+      }
     });
   });
 });
+
+const destinationOptions = 60;
+
+/** Sends so many x by TCP, with a header of destination options that says nothing. */
+const behindOptions = (address: string, port: number, bytes: number) =>
+  `perl -MSocket=:all -e 'socket S, PF_INET6, SOCK_STREAM, 0 or die; setsockopt S, 41, 59, pack "C8", 0, 0, 1, 4 or die;
+    connect S, pack_sockaddr_in6(${port}, inet_pton(AF_INET6, "${address}")) or die; print S "x" x ${bytes}; close S or die'`;
+
+/** By ethtool's names, with those of its groups. */
+const offloads = [
+  ...["scatter-gather", "tx-scatter-gather", "highdma", "tx-gso-robust"],
+  ...["rx-checksumming", "tx-checksumming", "tx-checksum-ipv4", "tx-checksum-ipv6"],
+  ...["tcp-segmentation-offload", "tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-tcp-ecn-segmentation"],
+  // A tag goes in the header.
+  ...["tx-vlan-offload", "rx-vlan-offload"],
+  // The kernel's own, which every device has.
+  ...["generic-segmentation-offload", "generic-receive-offload"],
+];
+
+/** How a link is locked and where it may go is among the features up to Linux 6.1. */
+const noOffloads = new Set(["tx-lockless", "netns-local"]);
 
 /** Frames that the node sends while `act` runs, each checked against the format, and by Wireshark. */
 async function framesOnWire(

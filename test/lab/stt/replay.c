@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * replay INTERFACE COUNT [SEED]: sends Ethernet frames from stdin, each behind
- * its length in two bytes, COUNT of them in all, over and over. With a seed
- * some bytes of each are changed first, and mostly the checksum of its TCP is
- * made right again, so that changes are seen by more than a checksum.
+ * replay [-s SEED] [-r RATE] INTERFACE COUNT: sends Ethernet frames from stdin,
+ * each behind its length in two bytes, COUNT of them in all, over and over, at
+ * most RATE a second. With a seed some bytes of each are changed first, and
+ * mostly the checksum of its TCP is made right again, so that changes are seen
+ * by more than a checksum.
  */
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -97,15 +98,25 @@ static size_t mutate(uint8_t *frame, size_t length)
 int main(int argc, char **argv)
 {
 	struct sockaddr_ll to = { .sll_family = AF_PACKET };
-	unsigned long count = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
-	int is_mutating = argc > 3, known = 0, out;
+	int is_mutating = 0, known = 0, option, out;
+	unsigned long count, rate = 0;
 	uint8_t prefix[2], frame[SIZE];
 
-	if (argc < 3) {
-		fprintf(stderr, "usage: replay INTERFACE COUNT [SEED] < frames\n");
+	while ((option = getopt(argc, argv, "s:r:")) != -1) {
+		if (option == 's') {
+			is_mutating = 1;
+			state = strtoull(optarg, NULL, 10);
+		} else if (option == 'r') {
+			rate = strtoul(optarg, NULL, 10);
+		} else {
+			return 2;
+		}
+	}
+	if (argc - optind != 2) {
+		fprintf(stderr, "usage: replay [-s SEED] [-r RATE] INTERFACE COUNT < frames\n");
 		return 2;
 	}
-	state = is_mutating ? strtoull(argv[3], NULL, 10) : 0;
+	count = strtoul(argv[optind + 1], NULL, 10);
 	while (known < FRAMES && fread(prefix, 2, 1, stdin) == 1) {
 		frames[known].length = (uint16_t)(prefix[0] << 8 | prefix[1]);
 		if (frames[known].length > SIZE || fread(frames[known].bytes, frames[known].length, 1, stdin) != 1) {
@@ -115,9 +126,9 @@ int main(int argc, char **argv)
 		known++;
 	}
 	out = socket(AF_PACKET, SOCK_RAW, 0);
-	to.sll_ifindex = (int)if_nametoindex(argv[1]);
+	to.sll_ifindex = (int)if_nametoindex(argv[optind]);
 	if (out < 0 || !to.sll_ifindex || !known) {
-		fprintf(stderr, "no socket, no %s or no frames: %s\n", argv[1], strerror(errno));
+		fprintf(stderr, "no socket, no %s or no frames: %s\n", argv[optind], strerror(errno));
 		return 1;
 	}
 	for (unsigned long sent = 0; sent < count; sent++) {
@@ -134,6 +145,8 @@ int main(int argc, char **argv)
 			}
 			usleep(100);
 		}
+		if (rate)
+			usleep((useconds_t)(1000000 / rate));
 	}
 	printf("%lu\n", count);
 	return 0;

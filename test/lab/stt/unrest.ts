@@ -1,4 +1,5 @@
 // What may happen to a tunnel while pods talk: traffic of many kinds, and what takes the ground away from under it.
+import { randomNumbers } from "../../ipam/random.ts";
 import { ping, transfer, withServer } from "../fixture/traffic.ts";
 import type { Lab } from "../lab.ts";
 import type { LabNode } from "../machine/node.ts";
@@ -11,27 +12,88 @@ const segmented = (address: string) =>
   `perl -MSocket -e 'socket S, PF_INET, SOCK_DGRAM, 0; setsockopt S, 17, 103, pack "i", 1200 or die;
     for (1 .. 50) { send S, "x" x 30000, 0, sockaddr_in(4000, inet_aton("${address}")); select undef, undef, undef, 0.02 }'`;
 
-/** By name; each runs over and over. */
-const traffic: Readonly<Record<string, (to: End) => string>> = {
-  "ICMP, small": ({ address }) => `ping -q -f -s 1000 ${address}`,
-  "ICMP over IPv6, in fragments": ({ address6 }) => `ping -q -i 0.02 -s 30000 ${address6}`,
-  "UDP, large": ({ address }) => `head -c 60000 /dev/zero | socat -u -b 30000 - UDP4-SENDTO:${address}:4000`,
-  "UDP over IPv6, small": ({ address6 }) =>
-    `head -c 60000 /dev/zero | socat -u -b 1000 - UDP6-SENDTO:[${address6}]:4000`,
-  "UDP, segmented": ({ address }) => segmented(address),
-  TCP: ({ address }) => `iperf3 -c ${address} -p 5201 -t 15 -P 2`,
-  "TCP over IPv6": ({ address6 }) => `iperf3 -c ${address6} -p 5202 -t 15`,
+interface Traffic {
+  /** Runs over and over. */
+  readonly send: (to: End) => string;
+  /** How nftables knows it where it arrives. */
+  readonly arrives: string;
+}
+
+const traffic: Readonly<Record<string, Traffic>> = {
+  "ICMP, small": {
+    send: ({ address }) => `ping -q -f -s 1000 ${address}`,
+    arrives: "icmp type echo-request",
+  },
+  "ICMP over IPv6, in fragments": {
+    send: ({ address6 }) => `ping -q -i 0.02 -s 30000 ${address6}`,
+    arrives: "exthdr frag exists",
+  },
+  "UDP, large": {
+    send: ({ address }) => `head -c 60000 /dev/zero | socat -u -b 30000 - UDP4-SENDTO:${address}:4000`,
+    arrives: "udp dport 4000 udp length 30008",
+  },
+  "UDP over IPv6, small": {
+    send: ({ address6 }) => `head -c 60000 /dev/zero | socat -u -b 1000 - UDP6-SENDTO:[${address6}]:4000`,
+    arrives: "udp dport 4000 udp length 1008",
+  },
+  "UDP, segmented": {
+    send: ({ address }) => segmented(address),
+    arrives: "udp dport 4000 udp length 1208",
+  },
+  TCP: { send: ({ address }) => `iperf3 -c ${address} -p 5201 -t 15 -P 2`, arrives: "tcp dport 5201" },
+  "TCP over IPv6": {
+    send: ({ address6 }) => `iperf3 -c ${address6} -p 5202 -t 15`,
+    arrives: "tcp dport 5202",
+  },
 };
 
-/** All kinds of traffic both ways, whatever becomes of it, while `act` runs. */
+const kinds = Object.keys(traffic);
+
+/** One counter for each kind. The rules know the link by its name, so they outlive it. */
+const countingRules = `table inet arrived {
+  ${kinds.map((_, index) => `counter kind${index} {}`).join("\n")}
+  chain input {
+    type filter hook input priority 0
+    ${Object.values(traffic)
+      .map(({ arrives }, index) => `iifname pw-stt ${arrives} counter name kind${index}`)
+      .join("\n")}
+  }
+}`;
+
+/** Packets of each kind that arrived on the node. */
+async function arrivals(node: LabNode): Promise<number[]> {
+  const listed = await node.sh("nft list counters table inet arrived");
+  return kinds.map((_, index) =>
+    Number(new RegExp(`kind${index} \\{\\s*packets ([0-9]+)`).exec(listed)?.[1]),
+  );
+}
+
+const patienceSeconds = 180;
+
+/** Throws unless all kinds of traffic arrive at both ends, from now on and by themselves. */
+async function everythingArrives({ node1, node2 }: Lab): Promise<void> {
+  for (const node of [node1, node2]) {
+    const before = await arrivals(node);
+    let missing = kinds;
+    for (let second = 0; missing.length > 0; second++) {
+      if (second === patienceSeconds)
+        throw new Error(`nothing arrives on ${node.name} of ${missing.join(", ")}`);
+      await node.sh("sleep 1");
+      const now = await arrivals(node);
+      missing = kinds.filter((_, index) => !((now[index] ?? 0) > (before[index] ?? 0)));
+    }
+  }
+}
+
+/** All kinds of traffic both ways, whatever becomes of it, while `act` runs; all of it arrives before and after. */
 export async function underTraffic(lab: Lab, act: () => Promise<unknown>): Promise<void> {
   const ends = [endOf(lab.node1), endOf(lab.node2)] as const;
   const start = async (from: LabNode, to: End): Promise<string[]> => {
     const pids: string[] = [];
-    for (const command of Object.values(traffic)) {
+    for (const { send } of Object.values(traffic)) {
       const pid = await from.sh(
         "setsid bash -c 'while :; do timeout 20 bash -c \"$COMMAND\"; sleep 0.1; done' > /dev/null 2>&1 < /dev/null & echo $!",
-        { env: { COMMAND: command(to) } },
+        { env: { COMMAND: send(to) } },
       );
       pids.push(pid.trim());
     }
@@ -44,15 +106,20 @@ export async function underTraffic(lab: Lab, act: () => Promise<unknown>): Promi
   };
   const ports = ends.flatMap((end) => [5201, 5202].map((port) => [end, port] as const));
   await serve(ports, async () => {
+    for (const node of lab.nodes) await node.sh("nft -f -", { input: countingRules });
     const started = [
       [lab.node1, await start(lab.node1, ends[1])],
       [lab.node2, await start(lab.node2, ends[0])],
     ] as const;
     try {
+      await everythingArrives(lab);
       await act();
+      await everythingArrives(lab);
     } finally {
-      for (const [node, pids] of started)
+      for (const [node, pids] of started) {
         for (const pid of pids) await node.sh(`kill -- -${pid} 2> /dev/null || true`);
+        await node.sh("nft delete table inet arrived");
+      }
     }
   });
 }
@@ -112,10 +179,23 @@ export const disturbances: Readonly<Record<string, (lab: Lab) => Promise<unknown
       ip -n short address add 10.8.0.1/32 dev lo
       ip -n short route add 10.8.0.2 encap ip id 1 dst 10.8.0.1 dev pw-stt src 10.8.0.1
       ip netns exec short ping -q -f -w 1 10.8.0.2 > /dev/null || true
-      ip netns delete short`),
+      said=$(ip netns exec short ethtool -S pw-stt)
+      ip netns delete short
+      [[ $said == *"rx_frames: "[1-9]* ]] || { echo "nothing came back to its sender: $said"; exit 1; }`),
 };
 
 async function reopen(lab: Lab): Promise<void> {
   await closeTunnel(lab);
   await openTunnel(lab);
+}
+
+/** All disturbances in an order that the seed chooses, then in another one, and so on: each happens as often as any. */
+export function* manyDisturbances(
+  seed: number,
+): Generator<readonly [string, (lab: Lab) => Promise<unknown>]> {
+  const draw = randomNumbers(seed);
+  for (;;) {
+    const left = Object.entries(disturbances);
+    while (left.length > 0) yield* left.splice(draw(left.length), 1);
+  }
 }

@@ -80,30 +80,79 @@ export interface Sending {
 
 /** Sends Ethernet frames out of the node's interface, past its own kernel. */
 export async function send(node: LabNode, frames: readonly Buffer[], sending: Sending = {}): Promise<void> {
+  const { count = frames.length, seed, netns } = sending;
+  const inside = netns === undefined ? "" : `ip netns exec ${netns} `;
+  const changing = seed === undefined ? "" : `-s ${seed}`;
+  const script = `set -o pipefail; base64 -d | ${inside}replay ${changing} eth0 ${count}`;
+  const { exitCode, stderr } = await node.attempt("bash", ["-c", script], {
+    input: forReplay(frames),
+    timeoutSeconds: 600,
+  });
+  if (exitCode !== 0) throw new Error(`sending from ${node.name}: ${stderr}`);
+}
+
+/** Sends them over and over while `act` runs, at most `rate` a second. */
+export async function sendMeanwhile(
+  node: LabNode,
+  frames: readonly Buffer[],
+  rate: number,
+  act: () => Promise<unknown>,
+): Promise<void> {
+  const start = `base64 -d > /tmp/replayed
+    setsid replay -r ${rate} eth0 1000000000 < /tmp/replayed > /tmp/replay.log 2>&1 & echo $!`;
+  const pid = (await node.sh(start, { input: forReplay(frames) })).trim();
+  try {
+    await act();
+  } finally {
+    // Throws if it has ended.
+    await node.sh(`kill ${pid} || { cat /tmp/replay.log; exit 1; }`);
+  }
+}
+
+function forReplay(frames: readonly Buffer[]): string {
   const records = frames.flatMap((frame) => {
     const length = Buffer.alloc(2);
     length.writeUInt16BE(frame.length);
     return [length, frame];
   });
-  const { count = frames.length, seed = "", netns } = sending;
-  const inside = netns === undefined ? "" : `ip netns exec ${netns} `;
-  const input = Buffer.concat(records).toString("base64");
-  const script = `set -o pipefail; base64 -d | ${inside}replay eth0 ${count} ${seed}`;
-  const { exitCode, stderr } = await node.attempt("bash", ["-c", script], { input, timeoutSeconds: 600 });
-  if (exitCode !== 0) throw new Error(`sending from ${node.name}: ${stderr}`);
+  return Buffer.concat(records).toString("base64");
 }
 
-/** Cuts an IPv4 packet into fragments of `size` bytes, a multiple of eight. */
+/** Cuts an IP packet into fragments of `size` bytes, a multiple of eight. */
 export function fragments(frame: Buffer, size: number): Buffer[] {
-  const [ethernet, ip, payload] = [frame.subarray(0, 14), frame.subarray(14, 34), frame.subarray(34)];
+  const headerSize = frame.readUInt16BE(12) === 0x86dd ? 40 : 20;
+  const [ethernet, ip, payload] = [
+    frame.subarray(0, 14),
+    frame.subarray(14, 14 + headerSize),
+    frame.subarray(14 + headerSize),
+  ];
   return Array.from({ length: Math.ceil(payload.length / size) }, (_, index) => {
     const part = payload.subarray(index * size, (index + 1) * size);
-    const header = Buffer.from(ip);
-    const isLast = (index + 1) * size >= payload.length;
-    header.writeUInt16BE(20 + part.length, 2);
-    header.writeUInt16BE((isLast ? 0 : 0x2000) | ((index * size) / 8), 6);
-    header.writeUInt16BE(0, 10);
-    header.writeUInt16BE(checksum(header), 10);
+    const hasMore = (index + 1) * size < payload.length;
+    const header =
+      headerSize === 40
+        ? fragmentHeader6(ip, part, index * size, hasMore)
+        : fragmentHeader4(ip, part, index * size, hasMore);
     return Buffer.concat([ethernet, header, part]);
   });
+}
+
+function fragmentHeader4(ip: Buffer, part: Buffer, offset: number, hasMore: boolean): Buffer {
+  const header = Buffer.from(ip);
+  header.writeUInt16BE(20 + part.length, 2);
+  header.writeUInt16BE((hasMore ? 0x2000 : 0) | (offset / 8), 6);
+  header.writeUInt16BE(0, 10);
+  header.writeUInt16BE(checksum(header), 10);
+  return header;
+}
+
+function fragmentHeader6(ip: Buffer, part: Buffer, offset: number, hasMore: boolean): Buffer {
+  const header = Buffer.from(ip);
+  const fragment = Buffer.alloc(8);
+  fragment.writeUInt8(header.readUInt8(6), 0);
+  fragment.writeUInt16BE(offset | (hasMore ? 1 : 0), 2);
+  fragment.writeUInt32BE(1, 4);
+  header.writeUInt8(44, 6);
+  header.writeUInt16BE(fragment.length + part.length, 4);
+  return Buffer.concat([header, fragment]);
 }
