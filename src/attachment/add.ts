@@ -26,7 +26,8 @@ import { ensureOverlay } from "./overlay.ts";
 import { requireHearing } from "./ovs-hearing.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
-import { outlastLinkRemovals, releaseSharedLinks } from "./shared-links.ts";
+import { releaseShared } from "./shared-flows.ts";
+import { outlastLinkRemovals } from "./shared-links.ts";
 import { rememberNewSwitch, repairSwitches } from "./switch-stamp.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
@@ -117,7 +118,7 @@ async function wire(
   const undoKernel = undoKernelOf(call, kernel.pod);
   let planned: Plan = [];
   const undo: (() => Promise<void>)[] = [
-    () => releaseSharedLinks(planned, undoKernel),
+    () => releaseShared(planned, undoKernel),
     async () => removeRecord(claimed),
   ];
   const { settings } = surroundings;

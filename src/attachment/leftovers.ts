@@ -2,7 +2,7 @@
 import { toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { hostLinkPattern, parseLinkAlias } from "../datapath/names.ts";
-import { podCookie } from "../datapath/ovs.ts";
+import { podCookie, sharedTrunk } from "../datapath/ovs.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type BridgeName, changeFlows, isSameBridge, listFlows, ovsRows } from "../linux/ovs.ts";
@@ -14,8 +14,10 @@ import {
   ownerKey,
   parseFlow,
   removingFlowsLine,
+  trunkVlanOf,
 } from "../plan/ovs-lines.ts";
-import { recordedPlans } from "./record.ts";
+import { readRecord, recordedPlans } from "./record.ts";
+import { releaseTrunk } from "./shared-flows.ts";
 
 /** Attachments of all networks that have a port in Open vSwitch, by what their ports say of themselves. */
 export async function portAttachments(database: string, kernel: Kernel): Promise<AttachmentName[]> {
@@ -68,7 +70,8 @@ async function removeStrayFlowsOf(
   // Read after the flows were: an ADD writes its record before it makes them.
   const plans = recordedPlans();
   if (plans === undefined) return;
-  const known = [...listed, ...(await portAttachments(at.database, kernel))].map(podCookie);
+  const names = [...listed, ...(await portAttachments(at.database, kernel))];
+  const known = names.map(podCookie);
   const planned = plans
     .flat()
     .filter((object) => object.kind === "ovs-flows")
@@ -76,8 +79,15 @@ async function removeStrayFlowsOf(
   // The base flows are there for as long as any pod is; the overlay's are no attachment's.
   const shared = [...(known.length > 0 ? [ownCookies.base] : []), ownCookies.overlay];
   const needed = new Set([...known, ...planned, ...shared].map(BigInt));
-  const stray = new Set(present.map(({ cookie }) => cookie).filter((cookie) => !needed.has(BigInt(cookie))));
-  if (stray.size > 0) await changeFlows(at, [...stray].map(removingFlowsLine), kernel);
+  const unneeded = new Set(
+    present.map(({ cookie }) => cookie).filter((cookie) => !needed.has(BigInt(cookie))),
+  );
+  const trunks = [...unneeded].flatMap((cookie) => trunkVlanOf(cookie) ?? []);
+  const stray = [...unneeded].filter((cookie) => trunkVlanOf(cookie) === undefined);
+  if (stray.length > 0) await changeFlows(at, stray.map(removingFlowsLine), kernel);
+  // Of an attachment without a record nobody knows its trunk.
+  if (names.some((name) => readRecord(name) === undefined)) return;
+  for (const vlan of trunks) await releaseTrunk(sharedTrunk(at, vlan), kernel);
 }
 
 /** Attachments of all networks that have a link on the host, by the links' aliases. */

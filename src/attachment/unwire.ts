@@ -17,7 +17,8 @@ import { hasNetns } from "./liveness.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
 import { abandon, type Claim, claimsOn, seize } from "./ownership.ts";
 import { type AttachmentRecord, removeRecordFile } from "./record.ts";
-import { releaseSharedLinks, releaseUnusedLinks } from "./shared-links.ts";
+import { releaseShared } from "./shared-flows.ts";
+import { releaseUnusedLinks } from "./shared-links.ts";
 
 export interface RemovalPolicy {
   /** Told of a live process that is adding or removing the attachment: waits, throws, or answers "leave". */
@@ -57,7 +58,7 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
   }
   removeRecordFile(file, name);
   if (claim.stored === "torn") return releaseUnusedLinks(kernelOf(call), presentDatabase(call));
-  await releaseSharedLinks(claim.stored.plan, kernelOf(call));
+  await releaseShared(claim.stored.plan, kernelOf(call));
 }
 
 /** By what the attachment's name, the IPAM and prevResult can tell. */

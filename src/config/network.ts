@@ -91,7 +91,11 @@ const nodeKeys = {
         ),
       antiSpoofing: z
         .optional(z.boolean())
-        .check(z.describe("whether pods may send from their own MAC and addresses alone; default true")),
+        .check(
+          z.describe(
+            "whether pods may send from their own MAC and addresses alone (tagged: from no address of another pod); default true",
+          ),
+        ),
       vlan: z
         .optional(vlan)
         .check(

@@ -3,7 +3,7 @@
 //
 // ARP is answered by flow. A neighbour solicitation cannot be turned into an advertisement by the kernel's datapath (it
 // cannot change the type of an option), so it goes to the one that has the address, and to nobody else.
-import { admission, delivery, toDelivery, toHost, untagged } from "../plan/ovs-tables.ts";
+import { admission, delivery, toDelivery, toHost, toTrunk, trunk, untagged } from "../plan/ovs-tables.ts";
 import type { OvsFlow } from "../plan/plan.ts";
 import { gatewayMac } from "./host-side.ts";
 import { gateways } from "./routing.ts";
@@ -31,8 +31,16 @@ export function baseFlows(localMac: string): OvsFlow[] {
   ];
 }
 
+/**
+ * What comes in a trunk's VLAN by no port of a pod: from the host, or an uplink. On a bridge of others that is theirs to
+ * decide, which is why they are no flows of a single pod.
+ */
+export function trunkFlows(vlan: number): OvsFlow[] {
+  return [admission(170, `dl_vlan=${vlan}`, "NORMAL")];
+}
+
 export function podFlows(pod: PodPort): OvsFlow[] {
-  return [...admissionFlows(pod), ...hostsQuestions(pod), ...deliveryFlows(pod)];
+  return [...admissionFlows(pod), ...trunkAdmission(pod), ...hostsQuestions(pod), ...deliveryFlows(pod)];
 }
 
 function admissionFlows(pod: PodPort): OvsFlow[] {
@@ -48,13 +56,35 @@ function admissionFlows(pod: PodPort): OvsFlow[] {
     ...ipv4.map((ip) => admission(310, `arp,${from},arp_tpa=${ip}`, "drop")),
     ...(ipv4.length === 0 ? [] : [admission(300, `arp,${from},arp_op=1${asked}`, arpReply(gatewayMac))]),
     ...discoveryFlows(pod, admit, `${tag}${toHost(pod.localMac)}`),
-    ...pod.trunk.map((vlan) => admission(250, `${from},dl_vlan=${vlan},dl_src=${pod.mac}`, "NORMAL")),
     ...(pod.antiSpoofing
       ? pod.ips.map((ip) =>
           admission(200, `${family(ip)},${untagged},dl_src=${pod.mac},${source(ip)}`, admit),
         )
       : ["ip", "ipv6"].map((each) => admission(200, `${each},${from},${untagged}`, admit))),
     admission(190, from, "drop"),
+  ];
+}
+
+/**
+ * Which addresses a pod has in the VLANs of its trunk is not known here, so that only what it certainly does not have can be
+ * kept from it: another MAC, and the addresses of all pods of the bridge, by which the host would know it.
+ */
+function trunkAdmission({ port, mac, ips, trunk: vlans, antiSpoofing }: PodPort): OvsFlow[] {
+  return [
+    ...vlans.flatMap((vlan) => {
+      const from = `in_port=${port},dl_vlan=${vlan}`;
+      return antiSpoofing
+        ? [admission(250, `${from},dl_src=${mac}`, toTrunk), trunk(1, from, "NORMAL")]
+        : [admission(250, from, "NORMAL")];
+    }),
+    ...ips.flatMap((ip) =>
+      ip.includes(":")
+        ? [
+            trunk(10, `ipv6,ipv6_src=${ip}`, "drop"),
+            trunk(10, `icmp6,icmp_type=136,icmp_code=0,nd_target=${ip}`, "drop"),
+          ]
+        : [trunk(10, `ip,nw_src=${ip}`, "drop"), trunk(10, `arp,arp_spa=${ip}`, "drop")],
+    ),
   ];
 }
 

@@ -3,11 +3,11 @@
 // the host's stack, and all else goes to the host by the bridge's local port. Nothing is flooded, learnt or tracked.
 import { formatIp, hostPrefix, type Prefix } from "../address/ip.ts";
 import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
-import type { BridgeName, Link, OvsFlows, OvsPort, Plan, PlanObject, Route } from "../plan/plan.ts";
+import type { BridgeName, Link, OvsFlow, OvsFlows, OvsPort, Plan, PlanObject, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, OvsSettings, Wired, Wiring } from "./datapath.ts";
 import { checkMtu, forwarding, gatewayAddresses, gatewayMac, hostSysctl, masquerade } from "./host-side.ts";
 import { cookieOf, derivedMac, hostLinkName, hostVlanName, linkAlias } from "./names.ts";
-import { baseFlows, podFlows } from "./ovs-flows.ts";
+import { baseFlows, podFlows, trunkFlows } from "./ovs-flows.ts";
 import { routedPodObjects } from "./pod-side.ts";
 import { gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
 import { vethPair } from "./veth-pair.ts";
@@ -109,7 +109,7 @@ function bridgeObjects(
   addresses: readonly Prefix[],
   answersAll: boolean,
 ): PlanObject[] {
-  const { at, datapathType, localMac, portType, vlan, trunk, ingress, labels } = settings;
+  const { at, datapathType, isForeign, localMac, portType, vlan, trunk, ingress, labels } = settings;
   const ips = addresses.map(({ ip }) => formatIp(ip));
   const port: OvsPort = {
     kind: "ovs-port",
@@ -127,22 +127,24 @@ function bridgeObjects(
       ip: ips.join(","),
     },
   };
-  const base: OvsFlows = {
-    kind: "ovs-flows",
-    where: "host",
-    ...at,
-    cookie: ownCookies.base,
-    shared: true,
-    flows: baseFlows(localMac),
-  };
   const { antiSpoofing } = settings;
   const flows = podFlows({ port: port.name, mac, localMac, ips, vlan, trunk, antiSpoofing, answersAll });
   return [
     { kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac },
     port,
-    base,
+    sharedFlows(at, ownCookies.base, baseFlows(localMac)),
+    ...(isForeign ? [] : trunk.map((vlan) => sharedTrunk(at, vlan))),
     { kind: "ovs-flows", where: "host", ...at, cookie: podCookie(wiring), flows },
   ];
+}
+
+/** What the pods of a bridge of podwire's need whose trunk has the VLAN. */
+export function sharedTrunk(at: BridgeName, vlan: number): OvsFlows {
+  return sharedFlows(at, ownCookies.trunk(vlan), trunkFlows(vlan));
+}
+
+function sharedFlows({ database, bridge }: BridgeName, cookie: string, flows: readonly OvsFlow[]): OvsFlows {
+  return { kind: "ovs-flows", where: "host", database, bridge, cookie, shared: true, flows };
 }
 
 export function podCookie(name: AttachmentName): string {

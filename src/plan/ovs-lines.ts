@@ -15,7 +15,15 @@ export const ownCookies = {
   /** What all pods of a bridge need. */
   base: "0x7077000000000000",
   overlay: "0x7077000000000001",
+  /** What the pods of a bridge need that have the VLAN in their trunk. */
+  trunk: (vlan: number) => `0x707700000001${vlan.toString(16).padStart(4, "0")}`,
 };
+
+/** The VLAN of a cookie that is a trunk's. */
+export function trunkVlanOf(cookie: string): number | undefined {
+  const vlan = /^0x707700000001([0-9a-f]{4})$/.exec(cookie)?.[1];
+  return vlan === undefined ? undefined : Number.parseInt(vlan, 16);
+}
 
 export function isOvsObject(object: PlanObject): object is OvsObject {
   return object.kind === "ovs-bridge" || object.kind === "ovs-port" || object.kind === "ovs-flows";

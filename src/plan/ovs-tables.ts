@@ -1,12 +1,13 @@
-// The tables of a bridge in which podwire has flows: what may come in by which port, where packets go, and whether one is too
-// large for the way to another node.
+// The tables of a bridge in which podwire has flows: what may come in by which port, where packets go, whether one is too
+// large for the way to another node, and what a pod may say in the VLANs of its trunk.
 import type { OvsFlow } from "./plan.ts";
 
 /** On a bridge that others use too, admission is their first table as well; the others are ours alone. */
-const tables = { admission: 0, delivery: 71, size: 72 };
+const tables = { admission: 0, delivery: 71, size: 72, trunk: 73 };
 
 export const toDelivery = `resubmit(,${tables.delivery})`;
 export const toSize = `resubmit(,${tables.size})`;
+export const toTrunk = `resubmit(,${tables.trunk})`;
 export const untagged = "vlan_tci=0x0000/0x1fff";
 
 export function admission(priority: number, match: string, actions: string): OvsFlow {
@@ -19,6 +20,10 @@ export function delivery(priority: number, match: string, actions: string): OvsF
 
 export function size(priority: number, match: string, actions: string): OvsFlow {
   return { table: tables.size, priority, match, actions };
+}
+
+export function trunk(priority: number, match: string, actions: string): OvsFlow {
+  return { table: tables.trunk, priority, match, actions };
 }
 
 /** To the host itself, by the bridge's local port. */

@@ -1,6 +1,6 @@
 // The flows that a pod's port has: what may come in by it, and how it is reached.
 import { expect, test } from "vitest";
-import { baseFlows, podFlows } from "../../src/datapath/ovs-flows.ts";
+import { baseFlows, podFlows, trunkFlows } from "../../src/datapath/ovs-flows.ts";
 
 const pod = {
   port: "pw1",
@@ -29,6 +29,8 @@ test("a pod may send from its own MAC and address alone, and gets what is for it
     "0 300 arp,in_port=pw1,arp_op=1,arp_tpa=169.254.1.1 answer",
     `0 200 ip,in_port=pw1,${untagged},dl_src=${pod.mac},nw_src=10.1.0.7 resubmit(,71)`,
     "0 190 in_port=pw1 drop",
+    "73 10 ip,nw_src=10.1.0.7 drop",
+    "73 10 arp,arp_spa=10.1.0.7 drop",
     `0 300 arp,in_port=LOCAL,${untagged},arp_tpa=10.1.0.7,arp_op=1 answer`,
     `0 180 ${untagged},dl_dst=${pod.mac} output:pw1`,
     `71 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
@@ -48,6 +50,8 @@ test("neighbour discovery goes to the one that has the address, and a pod speaks
     "0 290 icmp6,in_port=pw1,icmp_type=136 drop",
     `0 200 ipv6,in_port=pw1,${untagged},dl_src=${pod.mac},ipv6_src=fd00::7 resubmit(,71)`,
     "0 190 in_port=pw1 drop",
+    "73 10 ipv6,ipv6_src=fd00::7 drop",
+    "73 10 icmp6,icmp_type=136,icmp_code=0,nd_target=fd00::7 drop",
     `0 300 icmp6,in_port=LOCAL,${untagged},icmp_type=135,icmp_code=0,nd_target=fd00::7 output:pw1`,
     `0 180 ${untagged},dl_dst=${pod.mac} output:pw1`,
     `71 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
@@ -75,12 +79,25 @@ test("in a VLAN what a pod sends is tagged, and only what has the tag is deliver
   for (const delivery of deliveries) expect(delivery).toMatch(/dl_vlan=100,.* pop_vlan,/);
 });
 
-test("tagged frames of a trunk are switched, from the pod's own MAC", () => {
+test("tagged frames of a trunk are switched, from the pod's own MAC and no address of a pod of the bridge", () => {
   const flows = lines(podFlows({ ...pod, trunk: [200, 300] }));
-  expect(flows.filter((line) => line.endsWith("NORMAL"))).toEqual([
-    `0 250 in_port=pw1,dl_vlan=200,dl_src=${pod.mac} NORMAL`,
-    `0 250 in_port=pw1,dl_vlan=300,dl_src=${pod.mac} NORMAL`,
+  expect(flows.filter((line) => /dl_vlan|^73/.test(line))).toEqual([
+    `0 250 in_port=pw1,dl_vlan=200,dl_src=${pod.mac} resubmit(,73)`,
+    "73 1 in_port=pw1,dl_vlan=200 NORMAL",
+    `0 250 in_port=pw1,dl_vlan=300,dl_src=${pod.mac} resubmit(,73)`,
+    "73 1 in_port=pw1,dl_vlan=300 NORMAL",
+    "73 10 ip,nw_src=10.1.0.7 drop",
+    "73 10 arp,arp_spa=10.1.0.7 drop",
   ]);
+});
+
+test("without anti-spoofing tagged frames of a trunk are switched from any source", () => {
+  const flows = lines(podFlows({ ...pod, trunk: [200], antiSpoofing: false }));
+  expect(flows).toContain("0 250 in_port=pw1,dl_vlan=200 NORMAL");
+});
+
+test("tagged frames of a trunk that come from the host or an uplink are switched", () => {
+  expect(lines(trunkFlows(200))).toEqual(["0 170 dl_vlan=200 NORMAL"]);
 });
 
 test("a pod with routes straight onto its link is told that the host has every address", () => {

@@ -123,6 +123,17 @@ describe("the plan of a pod", () => {
     expect(ips).toEqual([{ address: "10.244.1.7/32", gateway: "169.254.1.1", interface: 1 }]);
   });
 
+  test("with a trunk: what comes in its VLANs from elsewhere is shared with others that have them", () => {
+    const shared = (settings: Partial<OvsSettings>) =>
+      ovs
+        .wire(onSwitch({ trunk: [10, 4094], ...settings }))
+        .plan.filter((object) => object.kind === "ovs-flows" && object.shared)
+        .map((object) => (object.kind === "ovs-flows" ? object.cookie : undefined));
+    const base = "0x7077000000000000";
+    expect(shared({})).toEqual([base, "0x707700000001000a", "0x7077000000010ffe"]);
+    expect(shared({ isForeign: true })).toEqual([base]);
+  });
+
   test("by an internal port: Open vSwitch makes the link, which moves to the pod", () => {
     const { plan, interfaces } = ovs.wire(onSwitch({ portType: "internal", datapathType: "netdev" }));
     const type = { kind: "ovs", bridge: at };

@@ -54,6 +54,11 @@ describe.skipIf(!hasOpenVswitch)("podwire's own bridge", () => {
     );
     await own.del("pod1");
     expect(await own.ports()).toEqual(["theirs"]);
+    expect((await own.gc([])).stdout).toBe("");
+    expect(await own.ports()).toEqual(["theirs"]);
+    await own.ovs.run("ovs-vsctl", "del-port", "podwire0", "theirs");
+    expect((await own.gc([])).stdout).toBe("");
+    await own.expectNothingLeft();
   });
 });
 

@@ -1,7 +1,7 @@
 // The versions of Open vSwitch that are promised besides the machine's own, each with its daemons and its programs, on
 // this machine's kernel: what each prints of a flow must be what podwire wrote, and what it does must be what pods need.
 import { beforeAll, describe, expect, test } from "vitest";
-import { baseFlows, podFlows } from "../../../src/datapath/ovs-flows.ts";
+import { baseFlows, podFlows, trunkFlows } from "../../../src/datapath/ovs-flows.ts";
 import { flowKey, flowLines, parseFlow } from "../../../src/plan/ovs-lines.ts";
 import type { OvsFlow } from "../../../src/plan/plan.ts";
 import { ask, serve } from "../../chain/traffic.ts";
@@ -136,7 +136,7 @@ function everyFlow(vlan: number, flag: boolean): OvsFlow[] {
     antiSpoofing: flag,
     answersAll: flag,
   };
-  return [...baseFlows(mac), ...podFlows(pod)];
+  return [...baseFlows(mac), ...trunkFlows(100), ...podFlows(pod)];
 }
 
 function subnets(number: number): object {
