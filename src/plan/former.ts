@@ -3,6 +3,7 @@
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { linkChanges, newDevices, objectChanges, type Scope } from "./changes.ts";
+import type { OvsMemory } from "./former-ovs.ts";
 import { peerRouteProtocol } from "./ip-lines.ts";
 import type { ObservedLink, ObservedRoute } from "./observe.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
@@ -14,14 +15,22 @@ import { destinationOf } from "./verify.ts";
 /** Also of what ran out of time. */
 const timeoutMs = 10_000;
 
+/** What there was, and what was to be instead. */
+export interface Former {
+  readonly before: ObservedHost;
+  readonly ovs: OvsMemory;
+  readonly failed: Plan;
+}
+
 export async function putBack(
-  before: ObservedHost,
+  { before, ovs, failed }: Former,
   scope: Scope,
   { searchPath }: Pick<Kernel, "searchPath">,
 ): Promise<void> {
   const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
   await putSetsBack(before, scope, kernel);
-  const plan = formerPlan(before, scope);
+  const links = await putOvsBack({ before, ovs, failed }, scope, kernel);
+  const plan = [...links, ...formerPlan(before, scope)];
   for (const changes of [newDevices, linkChanges, objectChanges]) {
     const host = await observeHost(kernel);
     // Open vSwitch's are its own to take away.
@@ -29,6 +38,17 @@ export async function putBack(
     const lines = changes(plan, host, { ...scope, devices }).map(({ line }) => line);
     if (lines.length > 0) await ipApply("host", lines, kernel, true);
   }
+}
+
+/** The kernel's new devices go first: they have the names or the port. What is not of Open vSwitch comes back in any case. */
+async function putOvsBack({ before, ovs, failed }: Former, scope: Scope, kernel: Kernel): Promise<Link[]> {
+  const now = await observeHost(kernel);
+  const lines = scope.devices
+    .filter((name) => now.link("host", name) !== undefined && !isOfSwitch(now.link("host", name)))
+    .filter((name) => isOfSwitch(before.link("host", name)))
+    .map((name) => `link delete dev ${name}`);
+  if (lines.length > 0) await ipApply("host", lines, kernel, true);
+  return ovs.putBack(failed, kernel).catch(() => []);
 }
 
 async function putSetsBack({ peerSets, link }: ObservedHost, scope: Scope, kernel: Kernel): Promise<void> {

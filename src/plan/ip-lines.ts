@@ -166,7 +166,8 @@ function viaWords(dst: string, gateway: string): string {
 function encapWords({ id, local, remote, checksum, tos, ttl }: Encap): string {
   const isIpv6 = remote.includes(":");
   const words = [`encap ${isIpv6 ? "ip6" : "ip"} id ${id} src ${local} dst ${remote}`];
-  if (tos !== undefined) words.push(`${isIpv6 ? "tc" : "tos"} ${tos}`);
+  // iproute2 reads it as hexadecimal, and writes it as decimal.
+  if (tos !== undefined) words.push(`${isIpv6 ? "tc" : "tos"} 0x${tos.toString(16)}`);
   if (ttl !== undefined) words.push(`${isIpv6 ? "hoplimit" : "ttl"} ${ttl}`);
   if (checksum) words.push("csum");
   return words.join(" ");

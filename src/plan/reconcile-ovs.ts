@@ -5,6 +5,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { changeFlows, isPresent, isSameBridge, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
 import { idOf, membersOf } from "../linux/ovs-rows.ts";
 import type { Done, Scope } from "./changes.ts";
+import type { OvsMemory } from "./former-ovs.ts";
 import type { ObservedHost } from "./observe-host.ts";
 import { applyOvs } from "./ovs.ts";
 import {
@@ -17,22 +18,24 @@ import {
 import { describeObject, type Plan } from "./plan.ts";
 import { isAsPlanned } from "./verify.ts";
 
-/** Returns what was done, after which the host is another one. */
+/** Returns what was done, after which the host is another one. What there was is remembered before. */
 export async function reconcileOvs(
   plan: Plan,
   scope: Scope,
   host: ObservedHost,
+  memory: OvsMemory,
   kernel: Kernel,
 ): Promise<Done[]> {
   const wanted = plan.filter(isOvsObject);
   const stale: Done[] = [];
   for (const database of scope.databases.filter((each) => isPresent(each, kernel))) {
-    stale.push(...(await removeStale(database, wanted, scope, host, kernel)));
+    stale.push(...(await removeStale(database, wanted, scope, host, memory, kernel)));
   }
   const faulty = wanted.filter((object) => !isAsPlanned(object, host));
   if (faulty.length === 0) return stale;
+  await memory.remember();
   const devices = await removeDevices(wanted, scope, host, kernel);
-  await make(faulty, host, kernel);
+  await applyOvs(faulty, kernel, "any");
   return [
     ...stale,
     ...devices,
@@ -46,6 +49,7 @@ async function removeStale(
   wanted: readonly OvsObject[],
   { devices, ports }: Scope,
   host: ObservedHost,
+  memory: OvsMemory,
   kernel: Kernel,
 ): Promise<Done[]> {
   const names = [...ports, ...devices];
@@ -68,6 +72,7 @@ async function removeStale(
       (name) => !kept.some((object) => object.kind === "ovs-port" && object.name === name),
     );
     if (stale.length === 0) continue;
+    await memory.remember();
     if (kept.length === 0) {
       await changeFlows({ database, bridge }, [removingFlowsLine(ownCookies.overlay)], kernel);
       done.push({ what: `flows of the overlay on bridge ${bridge}`, verb: "removed" });
@@ -101,24 +106,4 @@ async function removeDevices(
     true,
   );
   return found.map((name) => ({ what: `link ${name} on the host`, verb: "removed" }));
-}
-
-/** What did not exist before goes again when it cannot be made whole. */
-async function make(faulty: readonly OvsObject[], host: ObservedHost, kernel: Kernel): Promise<void> {
-  try {
-    await applyOvs(faulty, kernel, "any");
-  } catch (error) {
-    const ports = faulty.filter((object) => object.kind === "ovs-port");
-    const made = ports.filter((port) => host.ovs.port(port, port.name) === undefined);
-    const [first] = made;
-    if (first !== undefined && !(error instanceof OvsDownError)) {
-      await ovsTransact(
-        first.database,
-        made.map(({ name }) => removingPortWords(name)),
-        kernel,
-        false,
-      );
-    }
-    throw error;
-  }
 }

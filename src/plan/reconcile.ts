@@ -9,6 +9,7 @@ import { type Change, type Done, linkChanges, newDevices, objectChanges, type Sc
 import { overlayUnusable } from "./fault.ts";
 import { describeForeign, type ForeignRoute, foreignRoutes, strayRoutes } from "./foreign-routes.ts";
 import { putBack } from "./former.ts";
+import { type OvsMemory, ovsMemory } from "./former-ovs.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
 import { removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
 import { describeObject, type Plan, type SttSettings } from "./plan.ts";
@@ -33,16 +34,23 @@ export async function reconcile(plan: Plan, scope: Scope, kernel: Kernel): Promi
   const host = await observeHost(kernel, plan);
   refuseLosses(plan, host, scope);
   await refuseTakenPort(plan, scope, host, kernel);
+  const ovs = ovsMemory(scope, kernel);
   try {
-    return await change(plan, scope, host, kernel);
+    return await change(plan, scope, host, ovs, kernel);
   } catch (error) {
     // Why it failed counts, not what of it could not be taken back either.
-    await putBack(host, scope, kernel).catch(() => {});
+    await putBack({ before: host, ovs, failed: plan }, scope, kernel).catch(() => {});
     throw error;
   }
 }
 
-async function change(plan: Plan, scope: Scope, before: ObservedHost, kernel: Kernel): Promise<Reconciled> {
+async function change(
+  plan: Plan,
+  scope: Scope,
+  before: ObservedHost,
+  ovs: OvsMemory,
+  kernel: Kernel,
+): Promise<Reconciled> {
   // Devices first: to make one fails where its module is missing. One that is up takes packets: the filter before that.
   const devices = [
     ...(await changeSttOf(plan, before, kernel)),
@@ -50,7 +58,7 @@ async function change(plan: Plan, scope: Scope, before: ObservedHost, kernel: Ke
   ];
   const host = devices.length === 0 ? before : await observeHost(kernel, plan);
   const sets = await changePeerSets(plan, host, kernel);
-  const bridges = await reconcileOvs(plan, scope, host, kernel);
+  const bridges = await reconcileOvs(plan, scope, host, ovs, kernel);
   const since = bridges.length === 0 ? host : await observeHost(kernel);
   const { done, ...rest } = await reconcileObjects(plan, scope, since, kernel);
   const isNew = new Set(devices.map(({ what }) => what));

@@ -74,6 +74,14 @@ describe("what is made", () => {
     expect(makingLines(route(attributes))).toEqual([line]);
   });
 
+  test.each([
+    ["192.0.2.1", "192.0.2.2", "encap ip id 7 src 192.0.2.1 dst 192.0.2.2 tos 0xb8 ttl 9"],
+    ["2001:db8::1", "2001:db8::2", "encap ip6 id 7 src 2001:db8::1 dst 2001:db8::2 tc 0xb8 hoplimit 9"],
+  ])("a tunnel's tos in hexadecimal, as which iproute2 reads it: from %s", (local, remote, words) => {
+    const encap = { id: 7, local, remote, checksum: false, tos: 184, ttl: 9 };
+    expect(makingLines(route({ encap })).join()).toContain(words);
+  });
+
   test("a neighbour, for ever, also over one that the kernel has learnt", () => {
     const mac = "ee:70:77:00:00:01";
     expect(makingLines({ kind: "neighbour", where: "pod", link: "eth0", address: "fe80::1", mac })).toEqual([
