@@ -9,7 +9,10 @@ const suiteName = "bookworm";
 const metapackage = "linux-source";
 const scripts = ["checkpatch.pl", "spelling.txt", "const_structs.checkpatch"];
 
-/** Returns what checkpatch finds in the C files of a directory, not of those below it, a line each; none if all is well. */
+/**
+ * Returns what checkpatch finds in the C files of a module's directory, a line each; none if all is well. Its tests and its control
+ * program run in userspace, and are no kernel code.
+ */
 export async function checkpatch(source: string): Promise<string[]> {
   const directory = await obtain({
     name: "checkpatch",
@@ -18,8 +21,8 @@ export async function checkpatch(source: string): Promise<string[]> {
     build: fetchScripts,
   });
   const files = fs
-    .readdirSync(source)
-    .filter((file) => /\.[ch]$/.test(file) && !file.endsWith(".mod.c"))
+    .readdirSync(source, { recursive: true, encoding: "utf8" })
+    .filter((file) => /\.[ch]$/.test(file) && !/^(tests?|ctl)\/|\.mod\.c$/.test(file))
     .map((file) => path.join(source, file));
   const options = [
     // No tree of the kernel is there.
