@@ -10,8 +10,8 @@ const metapackage = "linux-source";
 const scripts = ["checkpatch.pl", "spelling.txt", "const_structs.checkpatch"];
 
 /**
- * Returns what checkpatch finds in the C files of a module's directory, a line each; none if all is well. Its tests run in userspace,
- * with what they need to stand in for a kernel, and are no kernel code.
+ * Returns what checkpatch finds in the C files of a module's directory, a line each; none if all is well. Its tests and its control
+ * program run in userspace, and are no kernel code.
  */
 export async function checkpatch(source: string): Promise<string[]> {
   const directory = await obtain({
@@ -22,7 +22,7 @@ export async function checkpatch(source: string): Promise<string[]> {
   });
   const files = fs
     .readdirSync(source, { recursive: true, encoding: "utf8" })
-    .filter((file) => /\.[ch]$/.test(file) && !/^tests?\/|\.mod\.c$/.test(file))
+    .filter((file) => /\.[ch]$/.test(file) && !/^(tests?|ctl)\/|\.mod\.c$/.test(file))
     .map((file) => path.join(source, file));
   const options = [
     // No tree of the kernel is there.
