@@ -60,7 +60,7 @@ test.each([
 });
 
 test("--watch follows", async () => {
-  const watchings = await Promise.all(nodes.map(watch));
+  const watchings = await Promise.all(nodes.map((node) => watch(node)));
   const said = () => watchings.map((watching) => watching.said()).join("");
   try {
     for (const [settings, link] of [
