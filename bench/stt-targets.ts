@@ -1,7 +1,6 @@
-// What STT is to reach, held against what was measured. Ratios are medians of the rounds' own, for in a round all ways
-// are measured shortly after each other.
+// What STT is to reach, held against what was measured.
 import type { Figure, Report } from "../test/lab/measure/plan.ts";
-import { median } from "../test/lab/measure/statistics.ts";
+import { ratioOf } from "./ratio.ts";
 import type { Results } from "./section-report.ts";
 import { type Cell, format } from "./table.ts";
 
@@ -48,12 +47,4 @@ function rowsOf({ runs, reference }: Report, modes: readonly string[]): Cell[][]
         target === undefined ? "" : isMet,
       ];
     });
-}
-
-/** How much more of it there is than by the other way; of CPU, how much less. */
-function ratioOf(figure: Figure, figures: readonly Figure[], variant: string): number {
-  const other = figures.find((each) => each.variant === variant && each.measurement === figure.measurement);
-  const ratios = figure.samples.map((sample, round) => sample / (other?.samples[round] ?? Number.NaN));
-  const ratio = median(ratios);
-  return figure.unit.includes("instructions") ? 1 / ratio : ratio;
 }

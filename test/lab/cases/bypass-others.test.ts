@@ -1,11 +1,11 @@
 // podwire_bypass beside others that steer packets: whatever they do, they do the same with the module off and on.
 import { describe, expect, test } from "vitest";
-import { both, bypassPods, namespaceOf, sameOffAndOn } from "../fixture/bypass-pods.ts";
+import { both, bypassPods, namespaceOf, podLines, sameOffAndOn } from "../fixture/bypass-pods.ts";
 import { ipvlanNetwork } from "../fixture/ipvlan.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { pod } from "../fixture/pod.ts";
 import { cannotRunFullLab } from "../fixture/shared-lab.ts";
-import { answerAs } from "../fixture/talk.ts";
+import { answerAs, ask } from "../fixture/talk.ts";
 
 describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
   "podwire_bypass on kernel %s, beside",
@@ -78,13 +78,30 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       await on.lab.node1.sh("iptables -F FORWARD");
     });
 
-    test("a flowtable of nft", async () => {
-      await on.lab.node1.sh(`links=$(ls /proc/sys/net/ipv4/conf | grep '^pw' | paste -sd ,)
+    test("a flowtable of nft, which takes over what is not bypassed", async () => {
+      const { node1 } = on.lab;
+      await node1.sh(`links=$(ls /proc/sys/net/ipv4/conf | grep '^pw' | paste -sd ,)
         nft "table ip fast { flowtable f { hook ingress priority 0; devices = { eth0, $links }; }
           chain forward { type filter hook forward priority 0; ct state established flow add @f; }; }"`);
-      const { seen } = await sameOffAndOn(on, on.one, [...both(on.away.address), ...both(on.beside.address)]);
-      expect(seen.filter((answer) => answer.includes("sees"))).toHaveLength(4);
-      await on.lab.node1.sh("nft delete table ip fast");
+      try {
+        const questions = [...both(on.away.address), ...both(on.beside.address)];
+        const offloaded = async () =>
+          Number(await node1.sh("conntrack -L -p udp 2> /dev/null | grep -c '\\[OFFLOAD\\]' || true"));
+        await on.setAll("mode off");
+        await node1.sh("conntrack -F 2> /dev/null || true");
+        await ask(on.one, questions);
+        expect(await offloaded()).toBeGreaterThan(0);
+        const { seen, counts } = await sameOffAndOn(on, on.one, questions);
+        expect(seen.filter((answer) => answer.includes("sees"))).toHaveLength(4);
+        expect(counts["prerouting pod"]).toBeGreaterThan(3);
+        // What conntrack does not know the flowtable does not either.
+        await node1.sh("conntrack -F 2> /dev/null || true");
+        await on.setAll("mode bypass", ...podLines);
+        await ask(on.one, questions);
+        expect(await offloaded()).toBe(0);
+      } finally {
+        await node1.sh("nft delete table ip fast");
+      }
     });
 
     test("a bridge whose packets br_netfilter shows to all hooks", async () => {

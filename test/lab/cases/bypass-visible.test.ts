@@ -6,6 +6,11 @@ import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunFullLab } from "../fixture/shared-lab.ts";
 import { ask } from "../fixture/talk.ts";
 
+/** A line of `podwire bypass status --watch --json`, as far as it is looked at. */
+interface Look {
+  readonly bypassed: { readonly pods: number };
+}
+
 describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
   "podwire_bypass on kernel %s",
   (kernel) => {
@@ -60,6 +65,32 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       expect(await counted()).toBeGreaterThan(observed + 3);
       await on.setAll("mode bypass", ...podLines);
       expect(await counted()).toBeLessThan(4);
+    });
+
+    test("shows what goes on each second, as lines of JSON or as tables with rates", async () => {
+      const { node1 } = on.lab;
+      await on.setAll("mode bypass", ...podLines);
+      // The clock of a loaded machine is not its own; so as long as it takes for two looks and something between.
+      const watched = (flags: string, looks: number, mark: string) =>
+        node1.sh(`timeout 120 podwire bypass status --watch ${flags} > /tmp/watched & pid=$!
+          for attempt in $(seq 600); do [ $(grep -c '${mark}' /tmp/watched) -ge ${looks} ] && break; sleep 0.2; done
+          kill $pid; cat /tmp/watched`);
+      const [lines] = await Promise.all([watched("--json", 3, '"bypassed"'), talk()]);
+      const looks = lines
+        .trim()
+        .split("\n")
+        .slice(0, 3)
+        .map((line) => JSON.parse(line) as Look);
+      expect(looks).toHaveLength(3);
+      for (const look of looks) expect(look).toMatchObject({ loaded: true, disabled: false, mode: "bypass" });
+      const pods = looks.map(({ bypassed }) => bypassed.pods);
+      expect(pods).toEqual(pods.toSorted((a, b) => a - b));
+      await talk();
+      const [table = "", again = ""] = (await watched("", 2, "^HOOK")).split("\n\n");
+      for (const text of [table, again]) expect(text).toMatch(/^working: [0-9]+ packets skipped netfilter/);
+      expect(table).toMatch(/^HOOK +REASON +PACKETS +BYTES$/m);
+      expect(again).toMatch(/^HOOK +REASON +PACKETS +BYTES +PACKETS\/S$/m);
+      expect(again).toMatch(/^prerouting +pod( +[0-9]+){3}$/m);
     });
 
     test("traces each verdict with its reason", async () => {
