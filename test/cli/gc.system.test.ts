@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cni, network, succeed } from "../fixture/calls.ts";
-import { executable, startNode, type TestNode } from "../fixture/node.ts";
+import { executable, replaceNetns, startNode, type TestNode } from "../fixture/node.ts";
 import { attachmentStates, hostLinkOf, recordOf } from "./attached.ts";
 import { cannotMakeNodes } from "./root.ts";
 
@@ -54,8 +54,7 @@ describe.skipIf(cannotMakeNodes("podwire gc"))("podwire gc", () => {
 
   test("removes an attachment whose netns was replaced by another of the same path", async () => {
     await addPod("pod1");
-    await node.run("ip", "netns", "delete", "pod1");
-    await node.addPod("pod1");
+    await node.run("sh", "-e", "-c", replaceNetns("pod1"));
     expect((await gc()).actions).toEqual({ pod1: "removed" });
     await succeed(node, { verb: "ADD", config });
   });

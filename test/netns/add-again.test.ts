@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { cni, succeed } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
 import { machineState, masqueradedAddresses, storedFiles } from "../fixture/machine-state.ts";
-import { outsideAddress } from "../fixture/node.ts";
+import { outsideAddress, replaceNetns } from "../fixture/node.ts";
 import { onePod, othernet, podnet, recordFile } from "../fixture/one-pod.ts";
 import { shape } from "../fixture/shape/shape.ts";
 
@@ -30,7 +30,7 @@ describe("ADD", () => {
   });
 
   test.each([
-    ["the netns vanished", "ip netns del pod1; ip netns add pod1; ip -n pod1 link set lo up"],
+    ["the netns vanished", replaceNetns("pod1")],
     [
       "the machine rebooted",
       `sed -i 's/"bootId": "[^"]*"/"bootId": "before"/' ${recordFile}; ip -n pod1 link del eth0`,

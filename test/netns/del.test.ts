@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { cni, dualStackIpam, network, succeed } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
 import { machineState, storedFiles, withoutForwarding } from "../fixture/machine-state.ts";
-import { hostAddress } from "../fixture/node.ts";
+import { hostAddress, replaceNetns } from "../fixture/node.ts";
 import { onePod, podnet, recordFile } from "../fixture/one-pod.ts";
 import { shape } from "../fixture/shape/shape.ts";
 
@@ -31,7 +31,7 @@ describe("DEL", () => {
     ["with an empty CNI_NETNS", { netns: "" }, "true"],
     ["with a netns that is gone", {}, "ip netns del pod1"],
     ["with a netns path that is something else now", {}, "ip netns del pod1; echo > /run/netns/pod1"],
-    ["with a netns path that is another pod's now", {}, "ip netns del pod1; ip netns add pod1"],
+    ["with a netns path that is another pod's now", {}, replaceNetns("pod1")],
     ["with the host's netns", { netns: "/proc/self/ns/net" }, "true"],
     ["without the record of it", {}, "rm -rf /var/lib/podwire/podnet"],
     ["with a truncated record", {}, `truncate -s 300 ${recordFile}`],
