@@ -83,7 +83,7 @@ export async function applyBypass(
     }
   }
   const why = fault === undefined ? {} : { fault };
-  writeBypassRecord({ ...recordOf(networks, overlay), obstacles: [], ...why });
+  writeBypassRecord({ ...recordOf(networks, overlay), obstacles: [], ...ownSetting(), ...why });
   return { isChanged: false, obstacles: [], tunnelObstacles: [], ...why };
 }
 
@@ -121,6 +121,12 @@ function recordOf(
   overlay: OverlayPart,
 ): Omit<BypassRecord, "obstacles"> {
   return { module: presentModule(), networks, overlay, lease: 0, judgedAt: machineSeconds() };
+}
+
+/** What a module that refuses still has, if it is podwire's to take back. */
+function ownSetting(): Pick<BypassRecord, "generation"> {
+  const { module, generation } = readBypassRecord() ?? {};
+  return module === presentModule() && generation !== undefined ? { generation } : {};
 }
 
 /** Returns why it could not be loaded. */

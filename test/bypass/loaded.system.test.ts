@@ -93,6 +93,19 @@ describe("mode on is reported by STATUS and status", () => {
   });
 });
 
+test("a module that refused a change is switched off all the same when nobody wishes it any more", async () => {
+  const config = network({ bypass: { mode: "auto" } });
+  await add("pod1", config);
+  module.refuse("Cannot allocate memory");
+  await add("pod2", network({ bypass: { mode: "auto", pods: ["10.250.0.0/16"] } }));
+  expect(module.configuration()).toContain("mode bypass");
+  module.refuse(undefined);
+  const valid = { "cni.dev/valid-attachments": [{ containerID: "pod1", ifname: "eth0" }] };
+  const left = { ...network({ bypass: { mode: "off" } }), ...valid };
+  await succeed(node, { verb: "GC", config: left, plugin: module.podwire });
+  expect(module.configuration()).toContain("mode off");
+});
+
 test("the kill switch is in status, in its JSON and in doctor", async () => {
   const config = network({ bypass: { mode: "auto" } });
   await add("pod1", config);
