@@ -152,14 +152,19 @@ interface FoundRoute {
   readonly via?: unknown;
 }
 
+/** Answers to all of many peers at once would be most of the memory that podwire takes. */
+const askedAtOnce = 1000;
+
 async function askWays(addresses: readonly Ip[], kernel: Kernel): Promise<void> {
-  if (addresses.length === 0) return;
-  const questions = addresses.map((ip) => `route get ${formatIp(ip)}`);
-  const answers = await ipAsk("host", questions, kernel);
-  for (const [index, ip] of addresses.entries()) {
-    const route = answers[index]?.[0] as FoundRoute | undefined;
-    const isDirect = route?.gateway === undefined && route?.via === undefined;
-    ways.set(ip, { hasRoute: route !== undefined, directLink: isDirect ? route?.dev : undefined });
+  for (let first = 0; first < addresses.length; first += askedAtOnce) {
+    const asked = addresses.slice(first, first + askedAtOnce);
+    const questions = asked.map((ip) => `route get ${formatIp(ip)}`);
+    const answers = await ipAsk("host", questions, kernel);
+    for (const [index, ip] of asked.entries()) {
+      const route = answers[index]?.[0] as FoundRoute | undefined;
+      const isDirect = route?.gateway === undefined && route?.via === undefined;
+      ways.set(ip, { hasRoute: route !== undefined, directLink: isDirect ? route?.dev : undefined });
+    }
   }
 }
 
