@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Asks the routes, as the kernel itself will in a moment; but by what a flow has, not by tos or mark. */
+/* Asks the routes as the kernel will in a moment; but by what a flow has, not by tos or mark. */
 #include <linux/if_vlan.h>
 #include <linux/netfilter_bridge.h>
 #include <net/ip6_route.h>
