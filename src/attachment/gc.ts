@@ -4,20 +4,12 @@ import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import type { AttachmentKey } from "../ipam/ipam.ts";
 import { ipamOf } from "../ipam/registry.ts";
-import { findProgram } from "../linux/programs.ts";
-import {
-  hasStaleDirect,
-  readMasquerades,
-  removeMasquerade,
-  removeNetworkMasquerade,
-  replaceDirect,
-} from "../plan/masquerade.ts";
-import type { Masquerade } from "../plan/plan.ts";
 import { sweepBypass } from "./bypass.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftovers.ts";
+import { sweepMasquerade } from "./masquerade-sweep.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
-import { listRecords, readRecord, type StoredRecord } from "./record.ts";
+import { listRecords, readRecord } from "./record.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
 import { repairSwitches } from "./switch-stamp.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
@@ -100,38 +92,6 @@ function keeping(kept: readonly AttachmentKey[], call: Call): Call {
   const list = kept.map(({ containerID, ifname }) => ({ containerID, ifname }));
   const rawConfig = { ...call.rawConfig, "cni.dev/valid-attachments": list, "cni.dev/attachments": list };
   return { ...call, rawConfig };
-}
-
-/** Takes out addresses of no attachment, and all of a network without attachments. */
-async function sweepMasquerade(network: string, kept: readonly AttachmentKey[], call: Call): Promise<void> {
-  const kernel = kernelOf(call);
-  if (findProgram("nft", kernel.searchPath) === undefined) return;
-  const state = (await readMasquerades(kernel))(network);
-  // Read after the kernel was: an ADD writes its record before it adds its addresses.
-  const names = listRecords(network);
-  if (names.length === 0 && kept.length === 0) return removeNetworkMasquerade(network, kernel);
-  const records = [...names, ...kept.map((key) => ({ network, ...key }))].map(readRecord);
-  // Of an attachment without a readable record the addresses are not known: all may be its own.
-  if (records.some((record) => record === undefined || record === "torn")) return;
-  const sources = new Set(masqueradesOf(records).flatMap((object) => object.sources));
-  const stale = [...state.sources].filter((source) => !sources.has(source));
-  if (stale.length > 0) await removeMasquerade(network, stale, kernel);
-  const direct = directOf(records);
-  if (!hasStaleDirect(state, direct)) return;
-  // Twice: an ADD may have brought a prefix since the records were read.
-  await replaceDirect(network, direct, kernel);
-  const since = directOf(listRecords(network).map(readRecord));
-  if (since.some((prefix) => !direct.includes(prefix))) await replaceDirect(network, since, kernel);
-}
-
-function directOf(records: readonly StoredRecord[]): string[] {
-  return [...new Set(masqueradesOf(records).flatMap((object) => object.direct))];
-}
-
-function masqueradesOf(records: readonly StoredRecord[]): Masquerade[] {
-  return records
-    .flatMap((record) => (record === undefined || record === "torn" ? [] : record.plan))
-    .filter((object) => object.kind === "masquerade");
 }
 
 function incomplete(faults: readonly string[]): CniError {

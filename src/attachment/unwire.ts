@@ -64,12 +64,17 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
 /** By what the attachment's name, the IPAM and prevResult can tell. */
 export async function unwireUnrecorded(name: AttachmentName, call: Call): Promise<void> {
   const release = requestFor(name, call);
-  const held = await ipamOf(release.config.ipam.type).held(release);
-  const addresses = [...new Set([...held, ...reportedAddresses(call)])];
+  const addresses = [...new Set([...(await heldAddresses(name, call)), ...reportedAddresses(call)])];
   const traces = Object.values(datapaths).flatMap((datapath) => datapath.traces(name, bridgeOf(call.config)));
   const plan = [...traces, ...masqueradeOf(name.network, addresses, call)];
   const { netns } = call.environment;
   await takeApart(plan, release, call, netns === "" ? undefined : openIfThere(netns));
+}
+
+/** What the IPAM has given to the attachment; none if it cannot tell. */
+export async function heldAddresses(name: AttachmentName, call: Call): Promise<string[]> {
+  const request = requestFor(name, call);
+  return ipamOf(request.config.ipam.type).held(request);
 }
 
 async function unwire(name: AttachmentName, record: AttachmentRecord, call: Call): Promise<void> {

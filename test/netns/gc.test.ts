@@ -57,6 +57,14 @@ describe("GC", () => {
     await pod.node.runIn("pod1", "ping", "-c", "1", "-W", "2", outsideAddress);
   });
 
+  test("keeps what is valid without its record, and nothing of pods that left neither record nor link", async () => {
+    await addThree();
+    await pod.node.run("sh", "-c", "rm -r /var/lib/podwire/podnet; ip netns del pod2; ip netns del pod3");
+    await expect.poll(async () => (await shape.hostEnds(pod.node)).length).toBe(shape.hostEndsOf(1));
+    await succeed(pod.node, { verb: "GC", config: { ...podnet, "cni.dev/valid-attachments": valid } });
+    expect(await masqueradedAddresses(pod.node)).toEqual(["10.244.1.2", "fd00:10:244:1::2"]);
+  });
+
   test("removes torn records, and leases without links", async () => {
     const kept = await addThree();
     await pod.node.run("sh", "-c", "truncate -s 9 /var/lib/podwire/podnet/pod2:eth0.json; ip netns del pod3");

@@ -1,0 +1,66 @@
+// Takes addresses of no attachment out of a network's masquerading, for GC.
+import type { AttachmentKey } from "../ipam/ipam.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { findProgram } from "../linux/programs.ts";
+import {
+  hasStaleDirect,
+  type MasqueradeState,
+  readMasquerades,
+  removeMasquerade,
+  removeNetworkMasquerade,
+  replaceDirect,
+} from "../plan/masquerade.ts";
+import type { Masquerade } from "../plan/plan.ts";
+import { type Call, kernelOf } from "./call.ts";
+import { listRecords, readRecord, type StoredRecord } from "./record.ts";
+import { heldAddresses } from "./unwire.ts";
+
+/** And all of a network without attachments. */
+export async function sweepMasquerade(
+  network: string,
+  kept: readonly AttachmentKey[],
+  call: Call,
+): Promise<void> {
+  const kernel = kernelOf(call);
+  if (findProgram("nft", kernel.searchPath) === undefined) return;
+  const state = (await readMasquerades(kernel))(network);
+  // Read after the kernel was: an ADD writes its record before it adds its addresses.
+  const names = listRecords(network);
+  if (names.length === 0 && kept.length === 0) return removeNetworkMasquerade(network, kernel);
+  const all = [...names, ...kept.map((key) => ({ network, ...key }))];
+  const stored = all.map((name) => ({ name, record: readRecord(name) }));
+  const unknown = stored.filter(({ record }) => record === undefined || record === "torn");
+  const held = await Promise.all(unknown.map(({ name }) => heldAddresses(name, call)));
+  // Of one whose IPAM cannot tell either, all may be its own.
+  if (held.some((addresses) => addresses.length === 0)) return;
+  const records = stored.map(({ record }) => record);
+  const sources = new Set([...masqueradesOf(records).flatMap((object) => object.sources), ...held.flat()]);
+  const stale = [...state.sources].filter((source) => !sources.has(source));
+  if (stale.length > 0) await removeMasquerade(network, stale, kernel);
+  // To which prefixes it goes without masquerading, its record alone could tell.
+  if (unknown.length === 0) await sweepDirect(network, records, state, kernel);
+}
+
+async function sweepDirect(
+  network: string,
+  records: readonly StoredRecord[],
+  state: MasqueradeState,
+  kernel: Kernel,
+): Promise<void> {
+  const direct = directOf(records);
+  if (!hasStaleDirect(state, direct)) return;
+  // Twice: an ADD may have brought a prefix since the records were read.
+  await replaceDirect(network, direct, kernel);
+  const since = directOf(listRecords(network).map(readRecord));
+  if (since.some((prefix) => !direct.includes(prefix))) await replaceDirect(network, since, kernel);
+}
+
+function directOf(records: readonly StoredRecord[]): string[] {
+  return [...new Set(masqueradesOf(records).flatMap((object) => object.direct))];
+}
+
+function masqueradesOf(records: readonly StoredRecord[]): Masquerade[] {
+  return records
+    .flatMap((record) => (record === undefined || record === "torn" ? [] : record.plan))
+    .filter((object) => object.kind === "masquerade");
+}
