@@ -17,7 +17,7 @@ import {
   trunkVlanOf,
 } from "../plan/ovs-lines.ts";
 import { readRecord, recordedPlans } from "./record.ts";
-import { releaseTrunk } from "./shared-flows.ts";
+import { releaseTrunks } from "./shared-flows.ts";
 
 /** Attachments of all networks that have a port in Open vSwitch, by what their ports say of themselves. */
 export async function portAttachments(database: string, kernel: Kernel): Promise<AttachmentName[]> {
@@ -87,7 +87,10 @@ async function removeStrayFlowsOf(
   if (stray.length > 0) await changeFlows(at, stray.map(removingFlowsLine), kernel);
   // Of an attachment without a record nobody knows its trunk.
   if (names.some((name) => readRecord(name) === undefined)) return;
-  for (const vlan of trunks) await releaseTrunk(sharedTrunk(at, vlan), kernel);
+  await releaseTrunks(
+    trunks.map((vlan) => sharedTrunk(at, vlan)),
+    kernel,
+  );
 }
 
 /** Attachments of all networks that have a link on the host, by the links' aliases. */

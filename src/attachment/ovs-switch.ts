@@ -68,6 +68,8 @@ export async function requireMakeable(
   { at, datapathType, isNew }: OvsSettings,
   kernel: Kernel,
 ): Promise<void> {
+  const isThere = hostLinkExists(at.bridge);
+  if (isThere && !isNew) return;
   const what = `bridge ${at.bridge} (datapath_type ${datapathType})`;
   if (datapathType === "system" && !(await hasSwitchModule(kernel))) {
     throw ovsRefused(
@@ -75,7 +77,7 @@ export async function requireMakeable(
         'or set ovs.datapathType to "netdev"',
     );
   }
-  if (!isNew || !hostLinkExists(at.bridge)) return;
+  if (!isThere || !isNew) return;
   const [links] = await ipAsk("host", [`link show dev ${at.bridge}`], kernel);
   const { linkinfo } = (links?.[0] ?? {}) as { linkinfo?: { info_kind?: string } };
   // One of Open vSwitch's comes and goes a moment after the database has said so.

@@ -8,29 +8,38 @@ import { releaseSharedLinks } from "./shared-links.ts";
 
 /** Of the plan of an attachment whose record is gone: removes what it shared with others and nobody needs any more. */
 export async function releaseShared(plan: Plan, kernel: Kernel): Promise<void> {
-  try {
-    for (const flows of plan.filter((object) => object.kind === "ovs-flows")) {
-      if (trunkVlanOf(flows.cookie) !== undefined) await releaseTrunk(flows, kernel);
-    }
-  } catch {
-    // A bridge that cannot be asked may be gone, and GC says so if it is not.
-  }
+  const trunks = plan
+    .filter((object) => object.kind === "ovs-flows")
+    .filter(({ cookie }) => trunkVlanOf(cookie) !== undefined);
+  // A bridge that cannot be asked may be gone, and GC says so if it is not.
+  await releaseTrunks(trunks, kernel).catch(() => {});
   await releaseSharedLinks(plan, kernel);
 }
 
-export async function releaseTrunk(flows: OvsFlows, kernel: Kernel): Promise<void> {
-  if (isRecorded(flows) || !isPresent(flows.database, kernel)) return;
-  await changeFlows(flows, [removingFlowsLine(flows.cookie)], kernel);
-  // Twice: an ADD may have made them since the records were read.
-  if (isRecorded(flows)) await changeFlows(flows, flowLines(flows), kernel);
+/** All of one bridge. */
+export async function releaseTrunks(trunks: readonly OvsFlows[], kernel: Kernel): Promise<void> {
+  const [at] = trunks;
+  if (at === undefined || !isPresent(at.database, kernel)) return;
+  const unneeded = withoutRecord(trunks);
+  if (unneeded.length === 0) return;
+  await changeFlows(
+    at,
+    unneeded.map(({ cookie }) => removingFlowsLine(cookie)),
+    kernel,
+  );
+  // Twice: an ADD may have made some since the records were read.
+  const free = new Set(withoutRecord(unneeded));
+  const needed = unneeded.filter((flows) => !free.has(flows));
+  if (needed.length > 0) await changeFlows(at, needed.flatMap(flowLines), kernel);
 }
 
-function isRecorded({ cookie, ...at }: OvsFlows): boolean {
-  const plans = recordedPlans();
-  return (
-    plans === undefined ||
-    plans
-      .flat()
-      .some((object) => object.kind === "ovs-flows" && object.cookie === cookie && isSameBridge(object, at))
+/** Those that no attachment of the node has. */
+function withoutRecord(trunks: readonly OvsFlows[]): readonly OvsFlows[] {
+  const recorded = recordedPlans()
+    ?.flat()
+    .filter((object) => object.kind === "ovs-flows");
+  if (recorded === undefined) return [];
+  return trunks.filter(
+    (flows) => !recorded.some((object) => object.cookie === flows.cookie && isSameBridge(object, flows)),
   );
 }

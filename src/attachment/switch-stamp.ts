@@ -100,7 +100,8 @@ function fileOf({ bridge }: BridgeName): string {
 /** undefined also of one that another podwire wrote. */
 function readStamp(file: string): Stamp | undefined {
   try {
-    return JSON.parse(fs.readFileSync(file, "utf8")) as Stamp;
+    const stamp = JSON.parse(fs.readFileSync(file, "utf8")) as Stamp | null;
+    return typeof stamp?.database === "string" && typeof stamp.bridge === "string" ? stamp : undefined;
   } catch {
     return undefined;
   }

@@ -203,7 +203,11 @@ export function warningsOf({ peers, warnings }: Desired, strays: Applied["strays
   const nodes = new Map(peers.flatMap(({ node, prefixes }) => prefixes.map(({ text }) => [text, node])));
   return [
     ...warnings,
-    ...strays.map((stray) => describeStray(stray, nodes.get(stray.wanted.dst) ?? "unknown")),
+    // They may be of a peer that is none any more.
+    ...strays.flatMap((stray) => {
+      const node = nodes.get(stray.wanted.dst);
+      return node === undefined ? [] : describeStray(stray, node);
+    }),
   ];
 }
 

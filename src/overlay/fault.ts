@@ -12,7 +12,8 @@ export function badOverlay(details: string): CniError {
 
 /** Throws for a key that this type could only pass over in silence. */
 export function refuseKeys(config: OverlayConfig, keys: readonly (keyof OverlayConfig)[]): void {
-  const key = keys.find((name) => config[name] !== undefined);
+  // What is not to be is not missed.
+  const key = keys.find((name) => config[name] !== undefined && config[name] !== false);
   if (key === undefined) return;
   throw badOverlay(
     `overlay.${key} = ${JSON.stringify(config[key])}: ${config.type} has no such setting; remove it`,

@@ -127,7 +127,7 @@ async function removeOthers(
       (object) => object.kind === "ovs-port" && object.database === database && object.name === name,
     );
   const others = [...ports, ...devices].filter((name) => !isFormer(name));
-  if (others.length > 0) await ovsTransact(database, others.map(removingPortWords), kernel);
+  if (others.length > 0) await ovsTransact(database, others.map(removingPortWords), kernel, false);
   const flows = failed.filter(isOvsObject).filter(({ kind }) => kind === "ovs-flows");
   for (const at of flows.filter((object) => object.database === database)) {
     if (former.some((object) => isSameBridge(object, at))) continue;

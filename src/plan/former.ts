@@ -27,9 +27,11 @@ export async function putBack(
   scope: Scope,
   { searchPath }: Pick<Kernel, "searchPath">,
 ): Promise<void> {
-  const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
-  await putSetsBack(before, scope, kernel);
-  const links = await putOvsBack({ before, ovs, failed }, scope, kernel);
+  const inTime = (): Kernel => ({ searchPath, deadline: AbortSignal.timeout(timeoutMs) });
+  await putSetsBack(before, scope, inTime());
+  const links = await putOvsBack({ before, ovs, failed }, scope, inTime());
+  // An Open vSwitch that does not answer takes all of its own time.
+  const kernel = inTime();
   const plan = [...links, ...formerPlan(before, scope)];
   for (const changes of [newDevices, linkChanges, objectChanges]) {
     const host = await observeHost(kernel);

@@ -311,12 +311,12 @@ describe("host-gw", () => {
   test.each([
     { vni: 7 },
     { port: 8472 },
-    { directRouting: false },
     { udpcsum: true },
     { sourcePorts: "1024-2048" },
     { tos: 8 },
     { ttl: 3 },
-    { peerFilter: false },
+    { directRouting: true },
+    { peerFilter: true },
   ])("refuses %j, which could only be passed over", (config) => {
     const [key = ""] = Object.keys(config);
     expect(() => planOf({ type: "host-gw", ...config })).toThrow(

@@ -41,7 +41,7 @@ describe.skipIf(cannotRunFullLab("the control of podwire_stt")).each(testedKerne
           `podwire stt load, which takes ${built.file}`,
         );
         await node.run("podwire", "stt", "load");
-        expect(await node.sh("podwire stt status")).toBe("loaded; there is no link of kind stt\n");
+        expect(await node.sh("podwire stt status")).toBe("loaded; there is no link of kind stt");
       }
       await openTunnel(lab);
       await ping(endOf(lab.node1), endOf(lab.node2), { family: 6 });
