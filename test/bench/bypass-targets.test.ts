@@ -3,24 +3,7 @@ import { describe, expect, test } from "vitest";
 import { kinds } from "../../bench/bypass-sections.ts";
 import { targetsOf } from "../../bench/bypass-targets.ts";
 import type { Report } from "../lab/measure/plan.ts";
-import { figuresOf } from "../lab/measure/statistics.ts";
-
-type Ways = Readonly<Record<string, readonly number[]>>;
-
-function report(name: string, unit: string, samples: Ways): Report {
-  const ways = Object.entries(samples).map(([way, own]) => [{ name: way }, own] as const);
-  const figures = figuresOf({ name, unit }, new Map(ways));
-  const run = {
-    timing: "instructions",
-    kernel: "6.1.0",
-    accelerator: "tcg",
-    podwire: "",
-    started: "",
-    loadAverage: { start: 0, end: 0 },
-    figures,
-  } as const;
-  return { name: "", reference: Object.keys(samples)[0] ?? "", rounds: 3, runs: [run] };
-}
+import { reportOf } from "./report.ts";
 
 /** Without the section and the measurement. */
 function rowsOf(section: string, made: Report): (readonly string[])[] {
@@ -42,7 +25,7 @@ describe("with 5000 Services", () => {
     [95, "yes"],
     [94.9, "NO"],
   ])("a rate of %d of 100 while bypassed", (rate, met) => {
-    const made = report("udp_bw", "kB/s sent", { ...nothing, "rules, bypass": [rate] });
+    const made = reportOf("udp_bw", "kB/s sent", { ...nothing, "rules, bypass": [rate] });
     expect(rowsOf("veth/iptables-legacy-5000", made)).toEqual([
       ["rules, bypass", "no rules, no conntrack", (rate / 100).toFixed(3), "at least 0.95, better 0.98", met],
     ]);
@@ -52,15 +35,15 @@ describe("with 5000 Services", () => {
     [99.5, "yes"],
     [99.4, "NO"],
   ])("a rate of %d of 100 while it is off", (rate, met) => {
-    const made = report("udp_bw", "kB/s sent", { rules: [100], "rules, off": [rate] });
+    const made = reportOf("udp_bw", "kB/s sent", { rules: [100], "rules, off": [rate] });
     expect(rowsOf("vxlan/nft-5000", made)).toEqual([
       ["rules, off", "rules", (rate / 100).toFixed(3), "at least 0.995", met],
     ]);
   });
 
   test("CPU is not what they are about, nor fewer Services, nor guests without pods' forwarding", () => {
-    const rate = report("udp_bw", "kB/s sent", { ...nothing, "rules, bypass": [95] });
-    const cpu = report("CPU to send 100k datagrams", "million instructions", {
+    const rate = reportOf("udp_bw", "kB/s sent", { ...nothing, "rules, bypass": [95] });
+    const cpu = reportOf("CPU to send 100k datagrams", "million instructions", {
       ...nothing,
       "rules, bypass": [95],
     });
@@ -79,7 +62,7 @@ describe("beside a flowtable", () => {
     ["CPU to ask by 1k connections", "million instructions", 80, "1.250", "more than 1", "yes"],
     ["CPU to ask by 1k connections", "million instructions", 100, "1.000", "more than 1", "NO"],
   ])("%s, %s: %d to its 100", (name, unit, own, ratio, target, met) => {
-    const made = report(name, unit, { "rules, flowtable": [100], "rules, bypass": [own] });
+    const made = reportOf(name, unit, { "rules, flowtable": [100], "rules, bypass": [own] });
     expect(rowsOf("veth/alternatives", made)).toEqual([
       ["rules, bypass", "rules, flowtable", ratio, target, met],
     ]);
@@ -88,7 +71,7 @@ describe("beside a flowtable", () => {
 
 test("a state that was not measured has no row", () => {
   expect(targetsOf({})).toBe("");
-  const made = report("udp_bw", "kB/s sent", { rules: [100], "rules, bypass": [95] });
+  const made = reportOf("udp_bw", "kB/s sent", { rules: [100], "rules, bypass": [95] });
   expect(targetsOf({ "veth/nft-5000": made })).toBe("");
 });
 

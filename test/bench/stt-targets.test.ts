@@ -2,22 +2,7 @@
 import { expect, test } from "vitest";
 import { targetsOf } from "../../bench/stt-targets.ts";
 import type { Report } from "../lab/measure/plan.ts";
-import { figuresOf } from "../lab/measure/statistics.ts";
-
-function report(unit: string, samples: Readonly<Record<string, readonly number[]>>): Report {
-  const ways = Object.entries(samples).map(([name, own]) => [{ name }, own] as const);
-  const figures = figuresOf({ name: "measured", unit }, new Map(ways));
-  const run = {
-    timing: "instructions",
-    kernel: "6.1.0",
-    accelerator: "tcg",
-    podwire: "",
-    started: "",
-    loadAverage: { start: 0, end: 0 },
-    figures,
-  } as const;
-  return { name: "tunnels/bulk", reference: "host", rounds: 3, runs: [run] };
-}
+import { reportOf } from "./report.ts";
 
 const cellsOf = (made: Report) =>
   targetsOf({ "tunnels/bulk": made }, ["stt, none"])
@@ -31,22 +16,40 @@ test.each([
   [{ host: [1000], geneve: [500], "stt, none": [850] }, ["stt, none", "1.70", "0.85", "yes"]],
   [{ host: [1000], geneve: [100], "stt, none": [590] }, ["stt, none", "5.90", "0.59", "NO"]],
 ])("throughput of %o", (samples, [way, geneve, host, met]) => {
-  expect(cellsOf(report("Mbit/s", samples))).toEqual([way, geneve, host, "6 x geneve or 0.85 x host", met]);
+  expect(cellsOf(reportOf("measured", "Mbit/s", samples))).toEqual([
+    way,
+    geneve,
+    host,
+    "6 x geneve or 0.85 x host",
+    met,
+  ]);
 });
 
 test("a rate of messages below Geneve's is too low", () => {
   const samples = { host: [40], geneve: [20], "stt, none": [19] };
-  expect(cellsOf(report("kB/s sent", samples))).toEqual(["stt, none", "0.95", "0.47", "1 x geneve", "NO"]);
+  expect(cellsOf(reportOf("measured", "kB/s sent", samples))).toEqual([
+    "stt, none",
+    "0.95",
+    "0.47",
+    "1 x geneve",
+    "NO",
+  ]);
 });
 
 test("CPU counts by its inverse: half of it is twice as good", () => {
   const samples = { host: [50], geneve: [400], "stt, none": [200] };
-  expect(cellsOf(report("million instructions", samples))).toEqual(["stt, none", "2.00", "0.25", "", ""]);
+  expect(cellsOf(reportOf("measured", "million instructions", samples))).toEqual([
+    "stt, none",
+    "2.00",
+    "0.25",
+    "",
+    "",
+  ]);
 });
 
 test("ratios are the median of the rounds', not those of medians", () => {
   const samples = { host: [1, 1, 1], geneve: [100, 1, 10], "stt, none": [600, 7, 90] };
-  expect(cellsOf(report("Mbit/s", samples))?.[1]).toBe("7.00");
+  expect(cellsOf(reportOf("measured", "Mbit/s", samples))?.[1]).toBe("7.00");
 });
 
 test("nothing measured is no table", () => {
