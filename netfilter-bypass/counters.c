@@ -43,7 +43,7 @@ static struct bypass_count total(const struct bypass_namespace *bypass,
 	return sum;
 }
 
-/* Since the mode began that counted last. */
+/* Since another mode that counts was set; off counts nothing and changes nothing. */
 struct bypass_count bypass_sum(const struct bypass_namespace *bypass,
 			       unsigned int hook, unsigned int reason)
 {
