@@ -77,7 +77,7 @@ export async function requireMakeable(
         'or set ovs.datapathType to "netdev"',
     );
   }
-  if (!isThere || !isNew) return;
+  if (!isThere) return;
   const [links] = await ipAsk("host", [`link show dev ${at.bridge}`], kernel);
   const { linkinfo } = (links?.[0] ?? {}) as { linkinfo?: { info_kind?: string } };
   // One of Open vSwitch's comes and goes a moment after the database has said so.
