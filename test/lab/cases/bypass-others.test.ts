@@ -78,6 +78,25 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       await on.lab.node1.sh("iptables -F FORWARD");
     });
 
+    test("zones of conntrack, of a pod that is excluded", async () => {
+      const { node1 } = on.lab;
+      const zone = (verb: "A" | "D") =>
+        node1.sh(`for end in -s -d; do
+          iptables -t raw -${verb} PREROUTING $end ${on.one.address} -j CT --zone 5
+        done`);
+      await zone("A");
+      try {
+        const questions = [...both(on.beside.address), ...both(on.away.address)];
+        const { seen, counts } = await sameOffAndOn(on, on.one, questions, `exclude ${on.one.address}/32`);
+        expect(seen.filter((answer) => answer.includes(`sees ${on.one.address}`))).toHaveLength(4);
+        expect(counts["prerouting excluded"]).toBeGreaterThan(0);
+        const inZone = await node1.sh("conntrack -L --zone 5 2> /dev/null | wc -l");
+        expect(Number(inZone)).toBeGreaterThan(0);
+      } finally {
+        await zone("D");
+      }
+    });
+
     test("a flowtable of nft, which takes over what is not bypassed", async () => {
       const { node1 } = on.lab;
       await node1.sh(`links=$(ls /proc/sys/net/ipv4/conf | grep '^pw' | paste -sd ,)
