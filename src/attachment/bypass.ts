@@ -6,7 +6,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { freshBypassRecord, isBypassSettled, isRecorded, presentModule } from "../node/bypass-record.ts";
 import { wantsBypass } from "../node/bypass-wish.ts";
 import { type Call, kernelOf } from "./call.ts";
-import { listRecords } from "./record.ts";
+import { isInUse } from "./record.ts";
 
 export async function ensureBypass(call: Call): Promise<void> {
   if (!wantsBypass(call.config)) return;
@@ -27,7 +27,6 @@ async function refreshBypass(call: Call, module: string): Promise<void> {
     if (isBypassSettled(config, module)) return;
     const before = freshBypassRecord(config, module);
     const { applyNetworkBypass } = await import("../node/network-bypass.ts");
-    const isInUse = (name: string) => listRecords(name).length > 0;
     const outcome = await applyNetworkBypass(config, withinPartOf(call), isInUse);
     if (outcome === undefined) return;
     // The rules were looked at again, and all is as it was.

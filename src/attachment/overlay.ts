@@ -4,7 +4,7 @@ import type { NetworkConfig } from "../config/network.ts";
 import { wants } from "../node/declared.ts";
 import { freshStamp } from "../node/stamp.ts";
 import { type Call, kernelOf } from "./call.ts";
-import { listRecords } from "./record.ts";
+import { isInUse } from "./record.ts";
 
 /** Returns the MTU that pods can have; undefined without an overlay. */
 export async function ensureOverlay(call: Call): Promise<number | undefined> {
@@ -13,7 +13,6 @@ export async function ensureOverlay(call: Call): Promise<number | undefined> {
   const fresh = freshStamp(network);
   if (fresh !== undefined) return fresh.mtu;
   const { applyNetwork } = await import("../node/network-overlay.ts");
-  const isInUse = (name: string) => listRecords(name).length > 0;
   const { mtu } = await applyNetwork(network, kernelOf(call), call.log, isInUse);
   return mtu;
 }

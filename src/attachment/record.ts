@@ -116,6 +116,11 @@ export function listRecords(network: string): AttachmentName[] {
   });
 }
 
+/** Whether a network has pods. */
+export function isInUse(network: string): boolean {
+  return listRecords(network).length > 0;
+}
+
 /** "CONTAINER:IFNAME.json", or ".CONTAINER:IFNAME.json.OWNER.removing" (ownership.ts). */
 const recordEntry = /^\.?([a-zA-Z0-9][^:]*:[^:]+)\.json(?:\.[^.]+\.removing)?$/;
 

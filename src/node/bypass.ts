@@ -10,7 +10,7 @@ import { bypassModule, isLoaded } from "../kernel-module/module.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { replaceBypass } from "../plan/bypass.ts";
 import type { Bypass } from "../plan/plan.ts";
-import { bypassPlan, judgedBypass, type OverlayPart, plannedObstacles } from "./bypass-plan.ts";
+import { bypassPlan, judgedBypass, noOverlay, type OverlayPart, plannedObstacles } from "./bypass-plan.ts";
 import {
   type BypassRecord,
   machineSeconds,
@@ -64,7 +64,7 @@ export async function judgeBypass(
   return judgedBypass(wished, [...planned, ...found.pods], found.tunnels);
 }
 
-/** undefined where no network wishes anything. A module that refuses is an outcome, and recorded for STATUS. */
+/** undefined where no network wishes anything, and none did. A module that refuses is an outcome, and recorded for STATUS. */
 export async function applyBypass(
   networks: readonly WishingNetwork[],
   overlay: OverlayPart,
@@ -110,6 +110,7 @@ async function setAsJudged(
 export function describeBypass({ set, obstacles, tunnelObstacles, fault }: BypassOutcome): string {
   if (fault !== undefined) return `bypass: wished, but ${fault}`;
   if (set === undefined) return "bypass: the module is not loaded, so nothing is bypassed";
+  if (set.mode === "off" && obstacles.length === 0) return "bypass: off, no network wishes it any more";
   if (obstacles.length > 0) return `bypass: off, because ${obstacles.join("; ")}`;
   const tunnels = set.tunnels.length === 0 ? "" : `, and tunnels to ${set.peers.length} peers`;
   const but = tunnelObstacles.length === 0 ? "" : `; no tunnels, because ${tunnelObstacles.join("; ")}`;
@@ -121,6 +122,22 @@ function recordOf(
   overlay: OverlayPart,
 ): Omit<BypassRecord, "obstacles"> {
   return { module: presentModule(), networks, overlay, lease: 0, judgedAt: machineSeconds() };
+}
+
+/**
+ * Where nothing is declared, as with a runtime that keeps its networks elsewhere: what pods' networks wished when they were
+ * added stands, and the rules are looked at again.
+ */
+export async function applyRecordedBypass(
+  kernel: Kernel,
+  isInUse: (network: string) => boolean,
+): Promise<BypassOutcome | undefined> {
+  const { networks = [], overlay = noOverlay } = readBypassRecord() ?? {};
+  return applyBypass(
+    networks.filter(({ wish }) => isInUse(wish.network)),
+    overlay,
+    kernel,
+  );
 }
 
 /** What a module that refuses still has, if it is podwire's to take back. */
@@ -153,16 +170,18 @@ async function releaseBypass(host: Host): Promise<BypassOutcome | undefined> {
     writeBypassRecord({ ...record, networks: [] });
     return undefined;
   }
-  let isChanged = false;
+  let isReleased = false;
   if (record.generation !== undefined && isLoaded(bypassModule)) {
     const { generation, mode } = await readBypass(host);
     if (generation === record.generation && record.module === presentModule()) {
       await writeBypass(host, nothingBypassed, generation);
-      isChanged = mode !== "off";
+      isReleased = mode !== "off";
     }
   }
   removeBypassRecord();
-  return { isChanged, obstacles: [], tunnelObstacles: [] };
+  if (!isReleased) return undefined;
+  const set = { kind: "bypass", where: "host", ...nothingBypassed } as const;
+  return { set, isChanged: true, obstacles: [], tunnelObstacles: [] };
 }
 
 function parsed(texts: readonly string[]): Prefix[] {

@@ -3,6 +3,7 @@
 import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
 import { advertisedLinks, linkMtu } from "../attachment/host-facts.ts";
 import { ovsSettings } from "../attachment/ovs-switch.ts";
+import { isInUse } from "../attachment/record.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
@@ -16,7 +17,7 @@ import { describeStray } from "../plan/foreign-routes.ts";
 import type { BridgeName, Plan } from "../plan/plan.ts";
 import { amend, type Reconciled } from "../plan/reconcile.ts";
 import { bringAbout } from "./bring-about.ts";
-import { applyBypass, type BypassOutcome } from "./bypass.ts";
+import { applyBypass, applyRecordedBypass, type BypassOutcome } from "./bypass.ts";
 import { noOverlay, overlayPart } from "./bypass-plan.ts";
 import { readBypassRecord, type WishingNetwork, wishingNetwork } from "./bypass-record.ts";
 import { type DeclaredOverlay, declaredBy, describeOverlay, refusersAmong } from "./declared.ts";
@@ -175,7 +176,7 @@ export async function applyNode(
   if (isSilent && readBypassRecord() === undefined) return nothingDone;
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
-    if (isSilent) return withBypass(nothingDone, bypass, kernel);
+    if (isSilent) return also(nothingDone, await applyRecordedBypass(kernel, isInUse));
     const desired = declared && (await desiredOverlay(declared, kernel, entries, present !== undefined));
     removeOtherStamps(keys);
     const known = present?.desired;
@@ -226,7 +227,10 @@ async function withBypass(
 ): Promise<Applied> {
   const { desired } = applied;
   const part = desired === undefined ? noOverlay : overlayPart(desired.plan, desired.underlay.local);
-  const bypass = await applyBypass(networks, part, kernel);
+  return also(applied, await applyBypass(networks, part, kernel));
+}
+
+function also(applied: Applied, bypass: BypassOutcome | undefined): Applied {
   return bypass === undefined ? applied : { ...applied, bypass };
 }
 

@@ -166,6 +166,17 @@ describe("mode on", () => {
     await succeed(node, { verb: "DEL", config: bypassing("off") });
   });
 
+  test("stands while there are pods, also where apply finds no network, as with another directory", async () => {
+    const config = bypassing("on");
+    await succeed(node, { verb: "ADD", config });
+    const apply = () => podwire("apply", "--conf-dir", "/run/nothing-there");
+    expect((await apply()).stdout).toContain("bypass: wished, but the kernel module podwire_bypass");
+    expectFailure(await cni(node, { verb: "STATUS", config }), 50, "cannot be loaded");
+    await succeed(node, { verb: "DEL", config });
+    expect((await apply()).stdout).not.toContain("bypass");
+    expect(await node.has("/run/podwire/bypass.json")).toBe(false);
+  });
+
   test("is tried by many ADDs at once, none of which fails", async () => {
     const names = ["a", "b", "c", "d", "e", "f"];
     for (const name of names) await node.addPod(name);

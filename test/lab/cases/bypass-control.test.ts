@@ -247,7 +247,8 @@ describe.skipIf(cannotRunFullLab("the control of podwire_bypass")).each(testedKe
     test("off in the configuration takes back what podwire set", async () => {
       for (const said of await declare("host-gw", { mode: "auto" }))
         expect(said).toContain("bypass: traffic between");
-      for (const said of await declare("host-gw", { mode: "off" })) expect(said).not.toContain("bypass:");
+      for (const said of await declare("host-gw", { mode: "off" }))
+        expect(said).toContain("bypass: off, no network wishes it any more");
       for (const node of lab.nodes) {
         expect(await status(node)).toMatchObject({ mode: "off", pods: [], excluded: [], networks: [] });
         expect(await node.sh("ls /run/podwire/bypass.json 2>&1 || true")).toContain("No such file");
