@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tcpFrame } from "../../stt-tunnel/packets.ts";
 import { cut, packetOf, sttFlags, sttFrame } from "../../stt-tunnel/wire.ts";
+import { writableModules } from "../fixture/built-module.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { install, type LabOverlay, overlayNetwork, withdraw } from "../fixture/overlay.ts";
 import { type Pod, pod } from "../fixture/pod.ts";
@@ -77,7 +78,9 @@ describe.skipIf(cannotRunFullLab("an overlay of type stt")).each(testedKernels)(
     const frame = tcpFrame(inner, content(60_000), "partial");
     const outer = pathBetween(lab.node1, lab.node2, 4);
     const segments = cut(sttFrame(frame, { flags: partial | ipv4 | tcp, l4Offset: 34, mss: 1300 }), 1400);
-    const inPod = await capture({ ...lab.node2, sh: other.sh }, "eth0", "tcp dst port 4001", () =>
+    // The pod answers what it has no connection for.
+    const filter = `tcp and dst host ${other.address}`;
+    const inPod = await capture({ ...lab.node2, sh: other.sh }, "eth0", filter, () =>
       send(
         lab.node1,
         segments.map((segment) => packetOf(outer, segment, { packetId: 9 })),
@@ -175,8 +178,7 @@ describe.skipIf(cannotRunFullLab("an overlay of type stt")).each(testedKernels)(
       await withdraw(lab.node1);
       await declare(lab.node1);
       await lab.node1.sh(`podwire stt unload
-        directory=/usr/lib/modules/$(uname -r); mkdir -p /run/modules/upper /run/modules/work
-        mount -t overlay -o lowerdir=$directory,upperdir=/run/modules/upper,workdir=/run/modules/work overlay $directory
+        ${writableModules}
         mkdir -p $directory/updates; cp ${moduleFile} $directory/updates/; depmod
         podwire apply; podwire stt status
         podwire stt unload; umount $directory`);

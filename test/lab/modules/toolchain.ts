@@ -2,7 +2,13 @@
 // that built it, as a tree of its own suite. The host's compiler is no choice: a kernel's tools need its suite's glibc.
 import { builtKernel } from "../image/built-kernel.ts";
 import { kernel } from "../image/kernel.ts";
-import { debugKernel, type KernelVersion, kernelSuites, userlandSuite } from "../image/recipe.ts";
+import {
+  type DebianKernel,
+  debugKernel,
+  type KernelVersion,
+  kernelSuites,
+  userlandSuite,
+} from "../image/recipe.ts";
 import { rootImage } from "../image/root.ts";
 import { treeWith } from "./tree.ts";
 
@@ -14,12 +20,25 @@ export interface Toolchain {
 }
 
 export async function toolchain(version: KernelVersion): Promise<Toolchain> {
+  if (version !== debugKernel) return toolchainWith("toolchain", version, ["sparse"]);
+  const { release } = await kernel(version, (await rootImage()).busybox);
+  return { tree: (await builtKernel()).tree, release };
+}
+
+/** The same with DKMS. */
+export async function dkmsToolchain(version: DebianKernel): Promise<Toolchain> {
+  return toolchainWith("dkms", version, ["dkms"]);
+}
+
+async function toolchainWith(
+  name: string,
+  version: DebianKernel,
+  more: readonly string[],
+): Promise<Toolchain> {
   const { release, packageVersion } = await kernel(version, (await rootImage()).busybox);
-  if (version === debugKernel) return { tree: (await builtKernel()).tree, release };
-  const suite = kernelSuites[version];
   // The headers bring their compiler along.
-  const packages = [`linux-headers-${release}=${packageVersion}`, "make", "sparse"];
-  return { tree: await treeWith(`toolchain-${version}`, suite, packages), release };
+  const packages = [`linux-headers-${release}=${packageVersion}`, "make", ...more];
+  return { tree: await treeWith(`${name}-${version}`, kernelSuites[version], packages), release };
 }
 
 /** For programs that run in guests, and for tests of a module's code outside of a kernel, with sanitizers. */
