@@ -4,11 +4,11 @@ import { countedDuring, getBypass, setBypass } from "../fixture/bypass.ts";
 import { both, bypassPods, podLines } from "../fixture/bypass-pods.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { withService } from "../fixture/service.ts";
-import { cannotRunFullLab } from "../fixture/shared-lab.ts";
+import { cannotRunLab } from "../fixture/shared-lab.ts";
 import { ask } from "../fixture/talk.ts";
 import { transfer } from "../fixture/traffic.ts";
 
-describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
+describe.skipIf(cannotRunLab("podwire_bypass")).each(testedKernels)(
   "podwire_bypass on kernel %s",
   (kernel) => {
     const on = bypassPods(kernel);
