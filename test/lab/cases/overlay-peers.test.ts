@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startFlow } from "../fixture/counted.ts";
 import { startKeeper } from "../fixture/keeper.ts";
 import { testedKernels } from "../fixture/kernels.ts";
+import { startOpenVswitch } from "../fixture/open-vswitch.ts";
 import {
   filedNetwork,
   install,
@@ -16,6 +17,7 @@ import { type Pod, pod } from "../fixture/pod.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
 import { ping, transfer } from "../fixture/traffic.ts";
 import type { LabNode } from "../machine/node.ts";
+import { loadModule } from "../stt/tunnel.ts";
 
 interface Case extends LabOverlay {
   readonly name: string;
@@ -28,18 +30,27 @@ const cases: readonly Case[] = [
   { name: "host-gw", type: "host-gw" },
   { name: "vxlan with directRouting", type: "vxlan", overlay: { directRouting: true } },
   { name: "host-gw, ipvlan l3s", type: "host-gw", network: { datapath: "ipvlan", ipvlan: { mode: "l3s" } } },
+  { name: "stt", type: "stt" },
+  // Last: its module tracks the connections of the whole guest.
+  { name: "vxlan, ovs", type: "vxlan", network: { datapath: "ovs" } },
+  { name: "geneve, ovs", type: "geneve", network: { datapath: "ovs" } },
 ];
+
+/** Who may send tunnel packets is a set of nftables, or the module's. */
+const newPeers = "changed (nftables sets of peers|port, output and peers)";
 
 describe.skipIf(cannotRunFullLab("peers of overlays")).each(testedKernels)(
   "peers that come and go on kernel %s",
   (kernel) => {
     const lab = sharedLab({ nodes: kernel === "6.1" ? 3 : 2, kernel });
+    beforeAll(() => loadModule(lab), 600_000);
 
     describe.each(cases)("by $name", (overlay) => {
       let pods: readonly Pod[];
       const everybody = () => peersOf(lab.nodes, overlay.underlayFamily);
       const network = (node: LabNode) => filedNetwork(node, overlay);
       beforeAll(async () => {
+        if (overlay.network?.["datapath"] === "ovs") await Promise.all(lab.nodes.map(startOpenVswitch));
         for (const node of lab.nodes) {
           await install(node, network(node));
           await writePeers(node, everybody());
@@ -63,7 +74,7 @@ describe.skipIf(cannotRunFullLab("peers of overlays")).each(testedKernels)(
         const change = async () => {
           for (const list of lists) {
             await writePeers(lab.node1, list);
-            await keeper.says("changed nftables sets", () => writePeers(lab.node2, list));
+            await keeper.says(newPeers, () => writePeers(lab.node2, list));
             await lab.node1.run("podwire", "apply");
             if (third !== undefined && list.length === 2) {
               await expect(ping(one, third, { count: 1 })).rejects.toThrow(/packet loss|unreachable/i);
