@@ -2,7 +2,7 @@
 // the next ADD or `podwire apply` does. Then what changes under it: the link's MTU, the node's address.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stateScript } from "../../overlay/state.ts";
-import { type Keeper, patience, startKeeper } from "../fixture/keeper.ts";
+import { type Keeper, startKeeper, twoSecondsOf } from "../fixture/keeper.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import {
   filedNetwork,
@@ -83,7 +83,7 @@ describe.skipIf(cannotRunFullLab("kept overlays")).each(testedKernels)(
         async (what, harm) => {
           const elapsed = await keeper.repairs(harm);
           console.log(`kernel ${kernel}, ${overlay.type}, ${what}: whole again after ${elapsed} ms`);
-          expect(elapsed).toBeLessThan(2000 * patience[lab.accelerator]);
+          expect(elapsed).toBeLessThan(await twoSecondsOf(lab.node1));
           await reach();
         },
       );
@@ -92,7 +92,7 @@ describe.skipIf(cannotRunFullLab("kept overlays")).each(testedKernels)(
         await lab.node1.sh(`ip link set eth0 down; sleep 0.3; ${linkUp}`);
         const elapsed = await untilReached();
         console.log(`kernel ${kernel}, ${overlay.type}, link down and up: reached again after ${elapsed} ms`);
-        expect(elapsed).toBeLessThan(2000 * patience[lab.accelerator]);
+        expect(elapsed).toBeLessThan(await twoSecondsOf(lab.node1));
         await reach();
       });
 

@@ -3,7 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Conflist } from "../../fixture/conflist.ts";
 import { callOnce } from "../fixture/ipvlan.ts";
-import { patience, startKeeper } from "../fixture/keeper.ts";
+import { startKeeper, twoSecondsOf } from "../fixture/keeper.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { begin, kill, startOpenVswitch } from "../fixture/open-vswitch.ts";
 import { install, type LabOverlay, overlayNetwork, withdraw } from "../fixture/overlay.ts";
@@ -131,9 +131,10 @@ describe.skipIf(cannotRunFullLab("overlays with Open vSwitch")).each(testedKerne
           await node2.sh("ovs-vsctl del-port pw-tunnel");
           await vi.waitFor(() => reach(node2, one), { timeout: 20_000 });
           // Told of by Open vSwitch; what nobody tells of would be seen after half a minute.
+          const timeout = await twoSecondsOf(node2);
           for (const harm of [`del-flows podwire0 ${cookie}`, `mod-flows podwire0 ${cookie},actions=drop`]) {
             await keeper.says("made flows", () => node2.sh(`ovs-ofctl -O OpenFlow13 ${harm}`));
-            await vi.waitFor(() => reach(node2, one), { timeout: 2000 * patience[lab.accelerator] });
+            await vi.waitFor(() => reach(node2, one), { timeout });
           }
         } finally {
           await keeper.stop();

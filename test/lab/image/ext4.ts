@@ -3,9 +3,15 @@ import fs from "node:fs";
 import { run } from "../host/run.ts";
 
 /** Makes `image`, sparse, of `mebibytes`, with the content of `tree`, all of which belongs to root. */
-export async function makeImage(tree: string, image: string, mebibytes: number): Promise<void> {
-  // Writable guests are thrown away or restarted, never repaired: no journal.
-  const features = ["-O", "^has_journal", "-m", "0"];
+export async function makeImage(
+  tree: string,
+  image: string,
+  mebibytes: number,
+  use: "read-only" | "writable" = "read-only",
+): Promise<void> {
+  // A node that loses its power finds its files by the journal, and so must a guest that does.
+  const journal = use === "writable" ? ["-J", "size=32"] : ["-O", "^has_journal"];
+  const features = [...journal, "-m", "0"];
   const mke2fs = ["mke2fs", "-q", "-F", "-t", "ext4", ...features, "-d", tree, image, `${mebibytes}M`];
   await run(mke2fs, { timeoutSeconds: 300 });
 }

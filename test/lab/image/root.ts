@@ -14,7 +14,7 @@ export interface RootImage {
 }
 
 const guestFiles = path.join(import.meta.dirname, "guest");
-const formatVersion = 1;
+const formatVersion = 2;
 
 export async function rootImage(): Promise<RootImage> {
   const files = ["init", "sshd_config"].map((name) => fs.readFileSync(path.join(guestFiles, name), "utf8"));
@@ -46,7 +46,7 @@ async function buildRoot(directory: string): Promise<void> {
   prepareTree(tree);
   fs.copyFileSync(path.join(tree, "bin/busybox"), path.join(directory, "busybox"));
   // Room for what guests write.
-  await makeImage(tree, path.join(directory, "root.ext4"), 4096);
+  await makeImage(tree, path.join(directory, "root.ext4"), 4096, "writable");
   for (const done of [tree, apt, temporary]) fs.rmSync(done, { recursive: true });
 }
 
