@@ -80,7 +80,9 @@ export const overlaySchema = z.strictObject({
         .check(z.refine((value) => value >= 0 && value <= 252 && value % 4 === 0, { error: multipleOf4 })),
     )
     .check(z.describe("of the outer header; default 0. Congestion marks are the inner packet's")),
-  ttl: z.optional(wholeNumber(1, 255)).check(z.describe("of the outer header; default the kernel's")),
+  ttl: z
+    .optional(wholeNumber(1, 255))
+    .check(z.describe("of the outer header; default the host's, and 64 with geneve")),
   peerFilter: z
     .optional(z.boolean())
     .check(z.describe("accept tunnel packets from peers only; default true")),

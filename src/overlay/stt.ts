@@ -39,7 +39,7 @@ function plan(request: OverlayRequest): OverlayPlan {
       tunnelLink(device, "stt", port, mtu),
       ...hostAddresses(request, device),
       ...ofEachPeer(request, device, (peer) =>
-        peer.prefixes.map((podPrefix) => routeTo(peer, podPrefix, device, false, request)),
+        peer.prefixes.map((podPrefix) => routeTo(peer, podPrefix, device, { checksum: false }, request)),
       ),
       ...forwarding(request, device),
     ],

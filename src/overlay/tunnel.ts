@@ -18,6 +18,8 @@ export interface TunnelType {
   readonly driver: OvsTunnel["kind"];
   readonly device: string;
   readonly port: number;
+  /** Where the driver takes a route's ttl of 0 by its word. */
+  readonly ttl?: number;
   /** Keys that the driver has no setting for. */
   readonly without: readonly (keyof OverlayConfig)[];
 }
@@ -63,9 +65,7 @@ function plan(type: TunnelType, request: OverlayRequest): OverlayPlan {
         ? [link]
         : bridgeTunnel(type, bridge, request, { id, port, mtu, peers: tunnelled(request) })),
       ...hostAddresses(request, type.device),
-      ...ofEachPeer(request, type.device, (peer) =>
-        peerObjects(peer, type.device, config.udpcsum !== false, request),
-      ),
+      ...ofEachPeer(request, type.device, (peer) => peerObjects(peer, type, request)),
       ...forwarding(request, type.device),
     ],
     mtu,
@@ -160,22 +160,23 @@ export function hostAddresses(request: OverlayRequest, link: string): Plan {
   ];
 }
 
-function peerObjects(peer: Peer, link: string, checksum: boolean, request: OverlayRequest): Plan {
+function peerObjects(peer: Peer, { device: link, ttl }: TunnelType, request: OverlayRequest): Plan {
+  const outer = { checksum: request.config.udpcsum !== false, ...(ttl === undefined ? {} : { ttl }) };
   const mac = tunnelMac(peer.address);
   return peer.prefixes.flatMap((podPrefix): Plan => {
-    const route = routeTo(peer, podPrefix, link, checksum, request);
+    const route = routeTo(peer, podPrefix, link, outer, request);
     if (route.link !== link || route.gateway === undefined) return [route];
     const neighbour: Neighbour = { kind: "neighbour", where: "host", link, address: route.gateway, mac };
     return [neighbour, route];
   });
 }
 
-/** Through the tunnel, or without it where that is wanted and works. */
+/** Through the tunnel, or without it where that is wanted and works. `outer`: unless the configuration says something else. */
 export function routeTo(
   peer: Peer,
   podPrefix: PodPrefix,
   link: string,
-  checksum: boolean,
+  outer: Pick<Encap, "checksum" | "ttl">,
   { config, underlay, bridge }: OverlayRequest,
 ): Route {
   const direct = directly(peer, podPrefix, config, underlay);
@@ -184,7 +185,7 @@ export function routeTo(
     id: config.vni ?? defaultVni,
     local: formatIp(underlay.local),
     remote: peer.addressText,
-    checksum,
+    ...outer,
     ...(config.tos === undefined ? {} : { tos: config.tos }),
     ...(config.ttl === undefined ? {} : { ttl: config.ttl }),
   };

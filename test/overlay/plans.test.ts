@@ -170,9 +170,11 @@ describe.each(["vxlan", "geneve", "stt"] as const)("%s", (type) => {
 });
 
 describe("geneve", () => {
-  test("differs from vxlan by its device and port", () => {
+  test("differs from vxlan by its device and port, and by routes that say a TTL", () => {
     const [vxlan, geneve] = (["vxlan", "geneve"] as const).map((type) => JSON.stringify(planOf({ type })));
-    expect(geneve).toBe(vxlan?.replaceAll("vxlan", "geneve").replaceAll("4789", "6081"));
+    const withTtl = vxlan?.replaceAll('"checksum":true', '"checksum":true,"ttl":64');
+    expect(geneve).toBe(withTtl?.replaceAll("vxlan", "geneve").replaceAll("4789", "6081"));
+    expect(routesIn(planOf({ type: "geneve", ttl: 3 }))[0]).toMatchObject({ encap: { ttl: 3 } });
   });
 
   test("has no range of source ports", () => {

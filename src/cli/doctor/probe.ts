@@ -105,8 +105,11 @@ function describePort(plan: Plan): string {
 /** The largest packet that arrives, at most `most`; a small one does. */
 async function largestWhole(shot: Shot, target: Ip, most: number): Promise<number> {
   const known = await pathMtu(target);
-  if ((known ?? most) >= most && (await shot(most))) return most;
-  return (await pathMtu(target)) ?? (await search(shot, small, most));
+  const passes = (known ?? most) >= most && (await shot(most));
+  // What was tried again after a router's complaint went out in fragments.
+  const learnt = (await pathMtu(target)) ?? most;
+  if (learnt < most) return learnt;
+  return passes ? most : search(shot, small, most);
 }
 
 async function search(shot: Shot, passes: number, fails: number): Promise<number> {
