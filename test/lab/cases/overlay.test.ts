@@ -49,7 +49,7 @@ const cases: readonly Case[] = [
 const tested = cases.filter(({ quick }) => isFull || quick === true);
 
 describe.skipIf(cannotRunLab("overlays")).each(testedKernels)("overlays on kernel %s", (kernel) => {
-  const lab = sharedLab({ nodes: kernel === "6.1" ? 3 : 2, kernel });
+  const lab = sharedLab({ nodes: 3, kernel });
   beforeAll(() => loadModule(lab), 600_000);
 
   describe.each(tested)("$name", (overlay) => {
