@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define FRAMES 4096
-#define SIZE 2048
+#define SIZE 8192
 
 static struct { uint16_t length; uint8_t bytes[SIZE]; } frames[FRAMES];
 static uint64_t state;
