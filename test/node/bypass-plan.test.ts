@@ -43,7 +43,7 @@ const bridge = {
   localMac: "02:00:00:00:00:01",
 } as const;
 
-function overlayPlan(type: "host-gw" | "vxlan", directRouting = false, isOnBridge = false) {
+function overlayPlan(type: "host-gw" | "vxlan" | "geneve", directRouting = false, isOnBridge = false) {
   const peer = (last: number, onLink: boolean) => {
     const text = `10.244.${last}.0/24`;
     const prefix = { ip: ip(`10.244.${last}.0`), length: 24 };
@@ -135,9 +135,14 @@ describe("the overlay's part", () => {
     expect(overlayPart(overlayPlan(type, direct), ip("192.0.2.1"))).toEqual(expected);
   });
 
-  test.each([false, true])("is the same with Open vSwitch, direct routing %j", (direct) => {
-    expect(overlayPart(overlayPlan("vxlan", direct, true), ip("192.0.2.1"))).toEqual(
-      overlayPart(overlayPlan("vxlan", direct), ip("192.0.2.1")),
+  test.each([
+    ["vxlan", false],
+    ["vxlan", true],
+    ["geneve", false],
+    ["geneve", true],
+  ] as const)("of %s is the same with Open vSwitch, direct routing %j", (type, direct) => {
+    expect(overlayPart(overlayPlan(type, direct, true), ip("192.0.2.1"))).toEqual(
+      overlayPart(overlayPlan(type, direct), ip("192.0.2.1")),
     );
   });
 });
