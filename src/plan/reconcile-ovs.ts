@@ -2,7 +2,15 @@
 // serves one tunnel, be it the kernel's own device or a bridge's port.
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, isPresent, isSameBridge, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
+import {
+  changeFlows,
+  isPresent,
+  isSameBridge,
+  OvsDownError,
+  ovsRows,
+  ovsTransact,
+  requireSwitch,
+} from "../linux/ovs.ts";
 import { idOf, membersOf } from "../linux/ovs-rows.ts";
 import type { Done, Scope } from "./changes.ts";
 import type { OvsMemory } from "./former-ovs.ts";
@@ -99,6 +107,10 @@ async function removeDevices(
   if (!wanted.some(({ kind }) => kind === "ovs-port")) return [];
   const found = devices.filter((name) => (kindOf(name, host) ?? "openvswitch") !== "openvswitch");
   if (found.length === 0) return [];
+  // A tunnel that works is given up for one that can be had only.
+  for (const database of new Set(wanted.map((object) => object.database))) {
+    await requireSwitch(database, kernel);
+  }
   await ipApply(
     "host",
     found.map((name) => `link delete dev ${name}`),

@@ -1,7 +1,7 @@
 // Overlays where pods are ports of Open vSwitch in userspace, which this kernel has: by the host's routes, and no tunnel.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cni } from "../fixture/calls.ts";
-import { hasOpenVswitch, startOpenVswitch } from "../fixture/open-vswitch.ts";
+import { hasOpenVswitch, type OpenVswitch, startOpenVswitch } from "../fixture/open-vswitch.ts";
 import {
   addPod,
   type Cluster,
@@ -19,10 +19,11 @@ describe.skipIf(!hasOpenVswitch)("with Open vSwitch in userspace", () => {
   let cluster: Cluster;
   let node: ClusterNode;
   let other: ClusterNode;
+  let ovs: OpenVswitch;
   beforeEach(async () => {
     cluster = await startCluster(2);
     [node, other] = cluster.nodes as [ClusterNode, ClusterNode];
-    await startOpenVswitch(node);
+    ovs = await startOpenVswitch(node);
   });
   afterEach(async () => cluster.stop());
 
@@ -60,6 +61,23 @@ describe.skipIf(!hasOpenVswitch)("with Open vSwitch in userspace", () => {
     const { exitCode, stderr } = await node.podwire("apply");
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/userspace/) });
     expect(await node.run("ovs-vsctl", "list-ports", "podwire0")).toBe("");
+  });
+
+  test("the kernel's tunnel goes on where ovs-vswitchd, which is to have it, does not run", async () => {
+    const overlay = { type: "vxlan", peers: peers() };
+    const one = await addPod(node, overlay, "one");
+    const two = await addPod(other, overlay, "two");
+    const number = async () => /^[0-9]+/.exec(await node.run("ip", "-o", "link", "show", "pw-vxlan"))?.[0];
+    const before = await number();
+    await ovs.end("ovs-vswitchd", "SIGKILL");
+    declare(node, overlay, { datapath: "ovs" });
+    const { exitCode, stderr } = await node.podwire("apply");
+    expect({ exitCode, stderr }).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/vSwitch is down/),
+    });
+    expect(await number(), "the device was never away").toBe(before);
+    await ping(one, two.ipv4);
   });
 
   test("overlay none leaves no flow of it on a bridge of others, and no word that it was there", async () => {
