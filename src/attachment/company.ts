@@ -7,28 +7,48 @@ import { hostSlavePattern } from "../datapath/names.ts";
 import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import { hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
 import { type Plan, sharedLinks } from "../plan/plan.ts";
+import { allRecords, type StoredRecord, wholeRecords } from "./record.ts";
 import { liveAttachments } from "./repair.ts";
 
 /** Each reason once, with how many pods it is about. */
 export function apartFrom(plan: Plan): string[] {
   if (!isInCompany(plan)) return [];
+  const stored = allRecords();
+  forgetUnseen(stored);
   const counts = new Map<string, number>();
-  for (const record of liveAttachments()) {
+  for (const record of liveAttachments(stored)) {
     const why = whyApart(plan, record.plan);
     if (why !== undefined) counts.set(why, (counts.get(why) ?? 0) + 1);
   }
   return [...counts].map(([why, count]) => `${why} (${count} ${count === 1 ? "pod" : "pods"})`);
 }
 
-/** There once the node has had slaves that leave no trace on the host. */
+/** There while the node may have slaves that leave no trace on the host. */
 const unseenSlaves = path.join(runDirectory, "unseen-slaves");
 
 /** For an ADD, before it makes anything: the host has neither a slave nor a route to pods with another flag than bridge. */
 export function rememberUnseen(plan: Plan): void {
-  const slave = slaveOf(plan);
-  if (slave === undefined || slave.flag === "bridge" || fs.existsSync(unseenSlaves)) return;
+  if (!hasUnseen(plan) || fs.existsSync(unseenSlaves)) return;
   makeDirectory(runDirectory, 0o700);
   replaceFile(unseenSlaves, "");
+}
+
+function hasUnseen(plan: Plan): boolean {
+  const slave = slaveOf(plan);
+  return slave !== undefined && slave.flag !== "bridge";
+}
+
+/** Once they are gone: an ADD that is not in company has no records to read any more. */
+function forgetUnseen(stored: readonly StoredRecord[]): void {
+  if (!fs.existsSync(unseenSlaves) || mayHaveUnseen(stored)) return;
+  fs.rmSync(unseenSlaves, { force: true });
+  // Twice: another ADD may have recorded one since, and have found the file.
+  if (mayHaveUnseen(allRecords())) replaceFile(unseenSlaves, "");
+}
+
+/** A torn record may be of anything. */
+function mayHaveUnseen(stored: readonly StoredRecord[]): boolean {
+  return stored.includes("torn") || wholeRecords(stored).some(({ plan }) => hasUnseen(plan));
 }
 
 /**

@@ -21,8 +21,8 @@ export interface Repair {
 const atOnce = 4;
 
 /** Attachments that are wired, of pods that live. */
-export function liveAttachments(): AttachmentRecord[] {
-  return wholeRecords(allRecords()).filter((record) => record.state === "ready" && hasNetns(record));
+export function liveAttachments(stored = allRecords()): AttachmentRecord[] {
+  return wholeRecords(stored).filter((record) => record.state === "ready" && hasNetns(record));
 }
 
 /** Of the attachments those with something to say. Never throws. */

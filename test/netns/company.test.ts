@@ -5,6 +5,8 @@ import { cni, network, succeed } from "../fixture/calls.ts";
 import { onePod } from "../fixture/one-pod.ts";
 
 const pod = onePod();
+/** That the node may have such pods. */
+const note = "/run/podwire/unseen-slaves";
 
 test.each(["private", "vepa"])("ADD warns beside pods of ipvlan with flag %s", async (flag) => {
   const veth = network({ datapath: "veth" });
@@ -26,4 +28,15 @@ test.each(["private", "vepa"])("ADD warns beside pods of ipvlan with flag %s", a
   await cni(pod.node, { verb: "ADD", config: ipvlan, container: "pod2" });
   const { stderr } = await succeed(pod.node, { verb: "ADD", config: veth, container: "pod3" });
   expect(stderr).toContain(`pods do not reach each other: flag ${flag} keeps ipvlan l3 pods on uplink apart`);
+  // Records cost time: once none of such pods is left, the next ADD is the last one to read them all.
+  for (const [container, config] of [
+    ["pod1", veth],
+    ["pod2", ipvlan],
+  ] as const) {
+    await succeed(pod.node, { verb: "DEL", config, container });
+  }
+  expect(await pod.node.has(note)).toBe(true);
+  await pod.node.addPod("pod4");
+  expect((await succeed(pod.node, { verb: "ADD", config: veth, container: "pod4" })).stderr).toBe("");
+  expect(await pod.node.has(note)).toBe(false);
 });
