@@ -6,16 +6,37 @@ import { toCniError } from "../cni/error.ts";
 import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type BridgeName, isSameBridge, switchIdentity } from "../linux/ovs.ts";
+import { sinceBoot } from "../linux/process.ts";
 import type { Log } from "../log.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { bridgeOf } from "./ovs-switch.ts";
-import { type AttachmentRecord, listDirectory } from "./record.ts";
+import { type AttachmentRecord, listDirectory, recordFile } from "./record.ts";
 import { liveAttachments, repairAttachments } from "./repair.ts";
 
 const prefix = "switch-";
 
 interface Stamp extends BridgeName {
   readonly identity: string;
+  /** Pods that could not be repaired. */
+  readonly unmended?: Unmended;
+}
+
+interface Unmended {
+  /** Files of their records. */
+  readonly pods: readonly string[];
+  /** When that was found first, in seconds since boot; and when they were tried last. */
+  readonly since: number;
+  readonly triedAt: number;
+}
+
+/** What passes by itself is over at the next call; what does not must not cost each one the work of a repair. */
+const longestPause = 60;
+
+/** Pauses are as long as it has been so. */
+function isDue({ unmended }: Stamp): boolean {
+  if (unmended === undefined) return false;
+  const { since, triedAt } = unmended;
+  return sinceBoot() - triedAt >= Math.min(triedAt - since, longestPause);
 }
 
 /**
@@ -36,23 +57,29 @@ export async function repairSwitches(call: Call): Promise<void> {
 }
 
 /** For an ADD that made the bridge: it needs no repair if that has no other pods, of a bridge that somebody took away. */
-export function rememberNewSwitch(at: BridgeName): void {
-  if (podsOf(at).length === 0) rememberSwitch(at);
+export function rememberNewSwitch({ database, bridge }: BridgeName): void {
+  const identity = switchIdentity({ database, bridge });
+  if (identity === undefined || podsOf({ database, bridge }).length > 0) return;
+  writeStamp({ database, bridge, identity });
 }
 
 /**
- * Repairs the bridge's pods if its ovs-vswitchd is another one than the last time that somebody looked. A file says which
- * that was; without it, or if something could not be mended, the next call looks again.
+ * Repairs the bridge's pods if its ovs-vswitchd is another one than the last time that somebody looked; else those that could not be
+ * repaired then, if it is time. A file says which they are; without it the next call looks at all.
  */
 export async function repairAfterRestart(
   at: BridgeName,
   kernel: Kernel,
   log: Pick<Log, "warn">,
 ): Promise<void> {
-  const seen = switchIdentity(at);
-  if (seen === undefined || readStamp(fileOf(at))?.identity === seen) return;
-  const records = podsOf(at);
-  if (records.length === 0) return;
+  const { database, bridge } = at;
+  const identity = switchIdentity(at);
+  const stamp = readStamp(fileOf(at));
+  const known = stamp?.identity === identity ? stamp : undefined;
+  if (identity === undefined || (known !== undefined && !isDue(known))) return;
+  const { pods, since } = known?.unmended ?? {};
+  const records = podsOf(at).filter((record) => pods?.includes(recordFile(record)) ?? true);
+  if (records.length === 0 && known === undefined) return;
   const repairs = await repairAttachments(records, kernel);
   for (const { name, mended, fault } of repairs) {
     const what = fault === undefined ? `made again: ${mended.join(", ")}` : `cannot be repaired: ${fault}`;
@@ -60,8 +87,10 @@ export async function repairAfterRestart(
       `after a restart or change of Open vSwitch: container ${name.containerID}, ${name.ifname}: ${what}`,
     );
   }
-  if (repairs.some(({ fault }) => fault !== undefined)) return;
-  rememberSwitch(at, seen);
+  const failed = repairs.filter(({ fault }) => fault !== undefined).map(({ name }) => recordFile(name));
+  const triedAt = sinceBoot();
+  const unmended = { pods: failed, since: since ?? triedAt, triedAt };
+  writeStamp({ database, bridge, identity, ...(failed.length === 0 ? {} : { unmended }) });
 }
 
 function podsOf(at: BridgeName): AttachmentRecord[] {
@@ -70,21 +99,21 @@ function podsOf(at: BridgeName): AttachmentRecord[] {
   );
 }
 
-function rememberSwitch(at: BridgeName, identity = switchIdentity(at)): void {
-  if (identity === undefined) return;
+function writeStamp(stamp: Stamp): void {
   makeDirectory(runDirectory, 0o700);
-  const { database, bridge } = at;
-  replaceFile(fileOf(at), JSON.stringify({ database, bridge, identity } satisfies Stamp));
+  replaceFile(fileOf(stamp), JSON.stringify(stamp));
 }
 
-/** Bridges with pods whose ovs-vswitchd is another one than was seen last, and which it is. */
+/** Bridges with pods to repair, and by which ovs-vswitchd: another one than was seen last, or one that may not fail any more. */
 export function restartedSwitches(): Stamp[] {
   const names = listDirectory(runDirectory).filter((name) => name.startsWith(prefix));
   return names.flatMap((name) => {
     const stamp = readStamp(path.join(runDirectory, name));
     if (stamp === undefined) return [];
     const identity = switchIdentity(stamp);
-    return identity === undefined || identity === stamp.identity ? [] : { ...stamp, identity };
+    if (identity === undefined) return [];
+    const isOther = identity !== stamp.identity;
+    return isOther || isDue(stamp) ? { ...stamp, identity } : [];
   });
 }
 

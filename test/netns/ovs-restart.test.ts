@@ -1,5 +1,6 @@
 // Open vSwitch's daemons end and begin again under running pods, as at an upgrade or after a crash: what pods keep by
 // themselves, and who gives back what they lost.
+import fs from "node:fs";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ask, serve } from "../chain/traffic.ts";
 import { network, succeed } from "../fixture/calls.ts";
@@ -87,6 +88,46 @@ describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
       await expectWhole();
     });
   });
+
+  test("of which one cannot be mended cost later calls next to nothing, and that one is tried again", async () => {
+    const [one] = pods;
+    const tried = own.node.file("/run/tried");
+    const refusing = `all=$(cat)
+      case "$all" in *${one.addresses[0]}*) echo >> /run/tried; echo "ovs-ofctl: OFPT_ERROR" >&2; exit 1;; esac
+      printf '%s\\n' "$all" | /usr/bin/ovs-ofctl "$@"`;
+    const plugin = podwireWith(own.node, { "ovs-ofctl": refusing });
+    const call = async (verb: "ADD" | "DEL", through?: string) => {
+      const more = through === undefined ? {} : { plugin: through };
+      return (await succeed(own.node, { verb, config: ovsNetwork(), container: "pod3", ...more })).stderr;
+    };
+    const attempts = () => fs.readFileSync(tried, "utf8").length;
+    await own.node.addPod("pod3");
+    await restart(["ovs-vswitchd"], "SIGKILL");
+    const first = await call("ADD", plugin);
+    expect(first).toMatch(/pod1, eth0: cannot be repaired: .*OFPT_ERROR/);
+    expect(first).toMatch(/pod2, eth0: made again/);
+    letTimePass(30);
+    const second = await call("DEL", plugin);
+    expect(second).toMatch(/pod1, eth0: cannot be repaired/);
+    expect(second).not.toContain("pod2");
+    const known = attempts();
+    for (const verb of ["ADD", "DEL"] as const) expect(await call(verb, plugin)).toBe("");
+    expect(attempts()).toBe(known);
+    letTimePass(60);
+    expect(await call("ADD")).toMatch(/pod1, eth0: made again/);
+    await expectWhole();
+    expect(await call("DEL")).toBe("");
+  });
+
+  /** As if all that is known of the switch's pods had been so for longer. */
+  function letTimePass(seconds: number): void {
+    const file = own.node.file("/run/podwire/switch-podwire0");
+    const stamp = JSON.parse(fs.readFileSync(file, "utf8"));
+    const { unmended } = stamp;
+    const since = unmended.since - seconds;
+    const earlier = { ...unmended, since, triedAt: unmended.triedAt - seconds };
+    fs.writeFileSync(file, JSON.stringify({ ...stamp, unmended: earlier }));
+  }
 
   describe("after a restart of ovs-vswitchd", () => {
     const daemons = ["ovs-vswitchd"] as const;
