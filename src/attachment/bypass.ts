@@ -1,7 +1,7 @@
 // Sees to it that the bypass is as an ADD's network wishes. It is a matter of speed: whatever is wrong with it is logged, and no
 // pod fails by it. Where it is not wished nothing is looked at; where the module is not loaded, one look is all.
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
-import { defaultTimeoutSeconds, type NetworkConfig } from "../config/network.ts";
+import { defaultTimeoutSeconds } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { freshBypassRecord, isBypassSettled, isRecorded, presentModule } from "../node/bypass-record.ts";
 import { wantsBypass } from "../node/bypass-wish.ts";
@@ -48,10 +48,14 @@ function withinPartOf(call: Call): Kernel {
   return { ...kernelOf(call), deadline };
 }
 
-/** For STATUS: throws if the module, which is to be on, was tried and cannot be used. */
-export function requireBypass(config: NetworkConfig): void {
+/** For STATUS: throws if the module, which is to be on, was tried and cannot be used. What was in the way a while ago may be gone. */
+export async function requireBypass(call: Call): Promise<void> {
+  const { config } = call;
   if (config.bypass?.mode !== "on") return;
-  const { fault } = freshBypassRecord(config, presentModule()) ?? {};
+  const faultNow = () => freshBypassRecord(config, presentModule())?.fault;
+  if (faultNow() === undefined) return;
+  await ensureBypass(call);
+  const fault = faultNow();
   if (fault === undefined) return;
   throw new CniError(
     ErrorCode.moduleUnusable,

@@ -19,7 +19,7 @@ export async function status(call: Call): Promise<void> {
     requireWritableState();
     datapathOf(call.config);
     requireUnderlay(call.config);
-    requireBypass(call.config);
+    await requireBypass(call);
     await requireModule(call.config, kernelOf(call));
     const { ovs } = await datapathSettings(call, kernelOf(call));
     if (ovs !== undefined) {

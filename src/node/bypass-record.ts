@@ -33,9 +33,9 @@ export interface BypassRecord {
   readonly obstacles: readonly string[];
   /** Why only pods are bypassed, and no tunnels. */
   readonly tunnelObstacles?: readonly string[];
-  /** Why the module is not as wished, whatever the rules are: it cannot be loaded, or refuses. */
+  /** Why the module is not as wished, whatever the rules are: it cannot be loaded, or refuses; or why they could not be judged. */
   readonly fault?: string;
-  /** When podwire looked at the rules last, in machineSeconds. */
+  /** When podwire looked at the rules last, or tried to, in machineSeconds. */
   readonly judgedAt?: number;
   /** People set it since, by `podwire bypass set` or `off`. */
   readonly byHand?: "set" | "forced" | "off";
@@ -75,15 +75,15 @@ export function freshBypassRecord(network: NetworkConfig, module: string): Bypas
 }
 
 /**
- * Rules may come at any time: what was found out of them holds for so many seconds. `podwire apply --watch` looks more often, so
- * that beside it no ADD has to.
+ * Rules may come at any time: what was found out of them holds for so many seconds, and what failed is tried again after them.
+ * `podwire apply --watch` looks more often, so that beside it no ADD has to.
  */
 const judgementHolds = 60;
 
 /** Whether an ADD has nothing to do. */
 export function isBypassSettled(network: NetworkConfig, module: string): boolean {
   const record = freshBypassRecord(network, module);
-  return record !== undefined && (module === "" || isJudged(record, judgementHolds));
+  return record !== undefined && isJudged(record, judgementHolds);
 }
 
 /** Whether it was within so many seconds. What people set holds without: they were told of the rules. */

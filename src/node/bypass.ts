@@ -3,7 +3,7 @@
 import { type Prefix, parsePrefix } from "../address/ip.ts";
 import { bypassObstacles } from "../bypass/check.ts";
 import { type BypassConfiguration, readBypass, writeBypass } from "../bypass/control.ts";
-import { ErrorCode, toCniError } from "../cni/error.ts";
+import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { type Host, hostOf } from "../kernel-module/host.ts";
 import { loadModule } from "../kernel-module/load.ts";
 import { bypassModule, isLoaded } from "../kernel-module/module.ts";
@@ -64,7 +64,10 @@ export async function judgeBypass(
   return judgedBypass(wished, [...planned, ...found.pods], found.tunnels);
 }
 
-/** undefined where no network wishes anything, and none did. A module that refuses is an outcome, and recorded for STATUS. */
+/**
+ * undefined where no network wishes anything, and none did. A module that refuses is an outcome. That is recorded for STATUS, and so
+ * that not every ADD tries it again; as is that the call's time was over before the rules were listed, which is thrown besides.
+ */
 export async function applyBypass(
   networks: readonly WishingNetwork[],
   overlay: OverlayPart,
@@ -73,17 +76,19 @@ export async function applyBypass(
   const host = hostOf(kernel);
   if (networks.length === 0) return releaseBypass(host);
   let fault = await loadIfWished(networks, host);
+  let late: CniError | undefined;
   if (isLoaded(bypassModule)) {
     try {
       return await setAsJudged(networks, overlay, kernel);
     } catch (error) {
-      // A call whose time is over says nothing of the module.
-      if (toCniError(error).code === ErrorCode.tryAgainLater) throw error;
-      fault = describeError(error);
+      const failure = toCniError(error);
+      fault = describeError(failure);
+      if (failure.code === ErrorCode.tryAgainLater) late = failure;
     }
   }
   const why = fault === undefined ? {} : { fault };
   writeBypassRecord({ ...recordOf(networks, overlay), obstacles: [], ...ownSetting(), ...why });
+  if (late !== undefined) throw late;
   return { isChanged: false, obstacles: [], tunnelObstacles: [], ...why };
 }
 

@@ -1,4 +1,5 @@
 // The bypass for an ADD of a network that wishes it: applied if it is not yet. Other networks of the node keep what they have.
+import { CniError } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
@@ -27,13 +28,22 @@ export async function applyNetworkBypass(
   });
 }
 
-/** A network without an overlay may stand beside one that has it. */
+/**
+ * A network without an overlay may stand beside one that has it. Of one that cannot be told just now (its underlay is away) the host
+ * has what was applied last, and that has to obey the rules all the same.
+ */
 async function partOf(
   network: NetworkConfig,
   kernel: Kernel,
   isInUse: (network: string) => boolean,
 ): Promise<OverlayPart> {
-  if (!wants(network.overlay)) return readBypassRecord()?.overlay ?? noOverlay;
-  const { plan, underlay } = await desiredForNetwork(network, kernel, isInUse);
-  return overlayPart(plan, underlay.local);
+  const last = readBypassRecord()?.overlay ?? noOverlay;
+  if (!wants(network.overlay)) return last;
+  try {
+    const { plan, underlay } = await desiredForNetwork(network, kernel, isInUse);
+    return overlayPart(plan, underlay.local);
+  } catch (error) {
+    if (error instanceof CniError) return last;
+    throw error;
+  }
 }

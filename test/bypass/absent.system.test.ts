@@ -2,6 +2,7 @@
 // pod but is reported.
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { letBypassAge } from "../fixture/bypass-module.ts";
 import { cni, network, succeed } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
 import { executable, startNode, type TestNode } from "../fixture/node.ts";
@@ -141,7 +142,7 @@ describe("mode on", () => {
     expect(answer.stderr).toMatch(
       /warn: .*bypass: wished, but the kernel module podwire_bypass cannot be loaded/,
     );
-    // It is tried once.
+    // Not each of them tries it.
     await node.addPod("pod2");
     expect((await succeed(node, { verb: "ADD", config, container: "pod2" })).stderr).toBe("");
     expectFailure(await cni(node, { verb: "STATUS", config }), 50, "cannot be loaded", "podwire apply");
@@ -155,6 +156,16 @@ describe("mode on", () => {
       bypass: { mode: "off", fault: expect.stringMatching(cannotLoad) as string },
     });
     for (const container of ["pod1", "pod2"]) await succeed(node, { verb: "DEL", config, container });
+  });
+
+  test("is tried again a minute later, by STATUS too", async () => {
+    const config = bypassing("on");
+    await succeed(node, { verb: "ADD", config });
+    const record = () => fs.readFileSync(node.file("/run/podwire/bypass.json"), "utf8");
+    letBypassAge(node);
+    const before = record();
+    expectFailure(await cni(node, { verb: "STATUS", config }), 50, "cannot be loaded");
+    expect(record()).not.toBe(before);
   });
 
   test("is forgotten when the configuration wishes it no more", async () => {

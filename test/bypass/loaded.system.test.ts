@@ -1,7 +1,7 @@
 // Where the module is loaded: what podwire sets it to as rules come and go, and what it says when it cannot.
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { bypassModuleStandIn, type ModuleStandIn } from "../fixture/bypass-module.ts";
+import { bypassModuleStandIn, letBypassAge, type ModuleStandIn } from "../fixture/bypass-module.ts";
 import { type CniAnswer, cni, network, succeed } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
 import { startNode, type TestNode } from "../fixture/node.ts";
@@ -33,12 +33,7 @@ function declare(config: Record<string, unknown>): string {
   return directory;
 }
 
-/** As if nobody had looked at the rules for more than a minute. */
-function letTimePass(): void {
-  const file = node.file("/run/podwire/bypass.json");
-  const record = JSON.parse(fs.readFileSync(file, "utf8")) as { judgedAt: number };
-  fs.writeFileSync(file, JSON.stringify({ ...record, judgedAt: record.judgedAt - 61 }));
-}
+const letTimePass = () => letBypassAge(node);
 
 test("rules that come after the first pod are seen when another one comes a minute later", async () => {
   const config = network({ bypass: { mode: "auto" } });
@@ -56,6 +51,24 @@ test("rules that come after the first pod are seen when another one comes a minu
   letTimePass();
   await add("pod5", config);
   expect(module.configuration()).toContain("mode bypass");
+});
+
+test("rules are obeyed by an ADD also where the overlay cannot be told any more", async () => {
+  const overlay = {
+    type: "host-gw",
+    peers: [{ node: "n2", address: "192.0.2.2", podCIDRs: ["10.244.2.0/24"] }],
+  };
+  const config = network({ overlay, bypass: { mode: "auto" } });
+  await add("pod1", config);
+  expect(module.configuration()).toMatch(/10\.244\.2\.0\/24/);
+  await node.run("sh", "-c", "ip route delete default; ip -6 route delete default");
+  await node.run("iptables", "-A", ...dropRule);
+  letTimePass();
+  expect((await add("pod2", config)).stderr).toMatch(/warn: .*bypass: off, because rule .*FORWARD/);
+  await node.run("iptables", "-D", ...dropRule);
+  letTimePass();
+  await add("pod3", config);
+  expect(module.configuration()).toMatch(/mode bypass(.|\n)*10\.244\.2\.0\/24/);
 });
 
 describe("mode on is reported by STATUS and status", () => {
@@ -80,7 +93,38 @@ describe("mode on is reported by STATUS and status", () => {
     expect((await add("pod2", config)).stderr).toBe("");
   });
 
-  test("until it is taken", async () => {
+  test("where the rules cannot be listed in time, which one pod waits for and the next does not", async () => {
+    const config = network({ bypass: { mode: "on" }, timeout: 8 });
+    const status = () => cni(node, { verb: "STATUS", config, plugin: module.podwire });
+    const nft = node.file("/run/module/nft");
+    fs.writeFileSync(nft, "#!/bin/sh\necho >> /run/module/listings\nexec sleep 60\n", { mode: 0o755 });
+    expect((await add("pod1", config)).stderr).toMatch(/warn: .*bypass: stays as it is: out of time/);
+    const listings = () => fs.readFileSync(node.file("/run/module/listings"), "utf8");
+    const tried = listings();
+    expect((await add("pod2", config)).stderr).toBe("");
+    expectFailure(await status(), 50, /time/, "podwire apply");
+    expect(listings()).toBe(tried);
+    fs.rmSync(nft);
+    letTimePass();
+    await succeed(node, { verb: "STATUS", config, plugin: module.podwire });
+    expect(module.configuration()).toContain("mode bypass");
+  });
+
+  test("until it takes what it refused, which STATUS tries a minute later", async () => {
+    const config = network({ bypass: { mode: "on" } });
+    const status = () => cni(node, { verb: "STATUS", config, plugin: module.podwire });
+    module.refuse("Cannot allocate memory");
+    await add("pod1", config);
+    letTimePass();
+    expectFailure(await status(), 50, "Cannot allocate memory");
+    module.refuse(undefined);
+    expectFailure(await status(), 50, "Cannot allocate memory");
+    letTimePass();
+    expect(await status()).toMatchObject({ exitCode: 0, stdout: "" });
+    expect(module.configuration()).toContain("mode bypass");
+  });
+
+  test("until podwire apply has it taken", async () => {
     const config = network({ bypass: { mode: "on" } });
     module.refuse("Cannot allocate memory");
     await add("pod1", config);
