@@ -13,7 +13,7 @@ import type { KernelVersion } from "../test/lab/image/recipe.ts";
 import type { Lab } from "../test/lab/lab.ts";
 import type { LabNode } from "../test/lab/machine/node.ts";
 import type { Ends, Plan, Variant } from "../test/lab/measure/plan.ts";
-import { connectionWork, datagramWork } from "../test/lab/measure/samplings.ts";
+import { connectionWork, datagramWork, exchangeWork } from "../test/lab/measure/samplings.ts";
 import { routeBetweenHosts } from "../test/lab/measure/variants.ts";
 import { addRules, type Backend, backends, removeRules } from "./bypass-rules.ts";
 import { openVswitchNetwork } from "./datapath-sections.ts";
@@ -144,7 +144,13 @@ export function planOf(section: string, kernel: KernelVersion): Plan | undefined
       },
     };
   });
-  return { name: section, kernel, variants, oneByOne: true, deterministic: [datagramWork, connectionWork] };
+  return {
+    name: section,
+    kernel,
+    variants,
+    oneByOne: true,
+    deterministic: [datagramWork, exchangeWork, connectionWork],
+  };
 }
 
 async function connect(group: Group, lab: Lab): Promise<Ends> {

@@ -73,28 +73,49 @@ export const datagramWork: Sampling = {
     }),
 };
 
-const connections = { few: 20, many: 220 };
-
 /** Short flows: what an endpoint that answers (talk.ts) is asked, each time by a connection of its own. */
 export const connectionWork: Sampling = {
   figures: [
     { name: "CPU to ask by 1k connections", unit: megainstructions },
     { name: "CPU to answer 1k connections", unit: megainstructions },
   ],
-  sample: async (ends) => {
-    // The difference leaves out what it takes to start the client.
-    const few = await workOf(ends, connections.few);
-    const many = await workOf(ends, connections.many);
-    const difference = connections.many - connections.few;
-    return many.map((instructions, end) => (instructions - (few[end] ?? 0)) / 1e3 / difference);
-  },
+  sample: (ends) =>
+    workOfEach(ends, { few: 20, many: 220 }, (count) => [
+      `for (1 .. ${count}) { socket(S, AF_INET, SOCK_STREAM, 0);`,
+      'connect(S, $to) or die "$!"; sysread(S, $text, 99) or die "nothing"; close(S) }',
+    ]),
 };
 
-async function workOf({ from, to }: Ends, count: number): Promise<number[]> {
-  const client = `perl -MSocket -e 'for (1 .. ${count}) { socket(S, AF_INET, SOCK_STREAM, 0);
-    connect(S, pack_sockaddr_in(8080, inet_aton("${to.address}"))) or die "$!"; sysread(S, $text, 99) or die "nothing"; close(S) }'`;
-  const work = await workDuring([from, to], () => from.sh(client));
-  return work.map(({ instructions }) => instructions);
+/** One long flow, both ways: datagrams that the same endpoint answers. */
+export const exchangeWork: Sampling = {
+  figures: [
+    { name: "CPU to ask 1k times in one flow", unit: megainstructions },
+    { name: "CPU to answer 1k times in one flow", unit: megainstructions },
+  ],
+  sample: (ends) =>
+    workOfEach(ends, { few: 100, many: 1100 }, (count) => [
+      'socket(S, AF_INET, SOCK_DGRAM, 0); connect(S, $to) or die "$!"; alarm 60;',
+      `for (1 .. ${count}) { syswrite(S, "x"); sysread(S, $text, 99) or die "nothing" }`,
+    ]),
+};
+
+/** What each end executes for a thousand of what a client in Perl does `count` times, in millions. */
+async function workOfEach(
+  { from, to }: Ends,
+  counts: { readonly few: number; readonly many: number },
+  client: (count: number) => readonly string[],
+): Promise<number[]> {
+  const workOf = async (count: number) => {
+    const words = [`$to = pack_sockaddr_in(8080, inet_aton("${to.address}"));`, ...client(count)];
+    return workDuring([from, to], () => from.sh(`perl -MSocket -e '${words.join(" ")}'`));
+  };
+  // The difference leaves out what it takes to start the client.
+  const few = await workOf(counts.few);
+  const many = await workOf(counts.many);
+  const difference = counts.many - counts.few;
+  return many.map(
+    ({ instructions }, end) => (instructions - (few[end]?.instructions ?? 0)) / 1e3 / difference,
+  );
 }
 
 const transferredGbit = 0.5;
