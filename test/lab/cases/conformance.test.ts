@@ -58,5 +58,6 @@ describe.skipIf(cannotRunLab("conformance in guests")).each(testedKernels)("on k
       expect(failures).toEqual([]);
       expect(passed).toBeGreaterThan(0);
     },
+    1_900_000,
   );
 });
