@@ -6,7 +6,6 @@ import type { Kernel } from "../linux/kernel.ts";
 import { freshBypassRecord, isBypassSettled, isRecorded, presentModule } from "../node/bypass-record.ts";
 import { wantsBypass } from "../node/bypass-wish.ts";
 import { type Call, kernelOf } from "./call.ts";
-import { isInUse } from "./record.ts";
 
 export async function ensureBypass(call: Call): Promise<void> {
   if (!wantsBypass(call.config)) return;
@@ -27,7 +26,7 @@ async function refreshBypass(call: Call, module: string): Promise<void> {
     if (isBypassSettled(config, module)) return;
     const before = freshBypassRecord(config, module);
     const { applyNetworkBypass } = await import("../node/network-bypass.ts");
-    const outcome = await applyNetworkBypass(config, withinPartOf(call), isInUse);
+    const outcome = await applyNetworkBypass(config, withinPartOf(call));
     if (outcome === undefined) return;
     // The rules were looked at again, and all is as it was.
     if (before !== undefined && !outcome.isChanged && outcome.fault === before.fault) return;

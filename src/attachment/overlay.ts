@@ -4,7 +4,6 @@ import type { NetworkConfig } from "../config/network.ts";
 import { wants } from "../node/declared.ts";
 import { freshStamp } from "../node/stamp.ts";
 import { type Call, kernelOf } from "./call.ts";
-import { isInUse } from "./record.ts";
 
 /** Returns the MTU that pods can have; undefined without an overlay. */
 export async function ensureOverlay(call: Call): Promise<number | undefined> {
@@ -13,6 +12,6 @@ export async function ensureOverlay(call: Call): Promise<number | undefined> {
   const fresh = freshStamp(network);
   if (fresh !== undefined) return fresh.mtu;
   const { applyNetwork } = await import("../node/network-overlay.ts");
-  const { mtu } = await applyNetwork(network, kernelOf(call), call.log, isInUse);
+  const { mtu } = await applyNetwork(network, kernelOf(call), call.log);
   return mtu;
 }

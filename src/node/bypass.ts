@@ -1,6 +1,7 @@
 // Sets the bypass module as the node's networks wish. Callers hold the overlay's lock: what it is set to follows from the overlay.
 // Pods come and go within the prefixes that are set, so ADD and DEL of a pod change nothing of it.
 import { type Prefix, parsePrefix } from "../address/ip.ts";
+import { isInUse } from "../attachment/record.ts";
 import { bypassObstacles } from "../bypass/check.ts";
 import { type BypassConfiguration, readBypass, writeBypass } from "../bypass/control.ts";
 import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
@@ -133,10 +134,7 @@ function recordOf(
  * Where nothing is declared, as with a runtime that keeps its networks elsewhere: what pods' networks wished when they were
  * added stands, and the rules are looked at again.
  */
-export async function applyRecordedBypass(
-  kernel: Kernel,
-  isInUse: (network: string) => boolean,
-): Promise<BypassOutcome | undefined> {
+export async function applyRecordedBypass(kernel: Kernel): Promise<BypassOutcome | undefined> {
   const { networks = [], overlay = noOverlay } = readBypassRecord() ?? {};
   return applyBypass(
     networks.filter(({ wish }) => isInUse(wish.network)),

@@ -1,4 +1,5 @@
 // The bypass for an ADD of a network that wishes it: applied if it is not yet. Other networks of the node keep what they have.
+import { isInUse } from "../attachment/record.ts";
 import { CniError } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -14,7 +15,6 @@ import { lockFile, makeStampDirectory } from "./stamp.ts";
 export async function applyNetworkBypass(
   network: NetworkConfig,
   kernel: Kernel,
-  isInUse: (network: string) => boolean,
 ): Promise<BypassOutcome | undefined> {
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
@@ -24,7 +24,7 @@ export async function applyNetworkBypass(
       ({ wish }) => wish.network !== network.name && isInUse(wish.network),
     );
     const networks = [...(others ?? []), ...(own === undefined ? [] : [own])];
-    return applyBypass(networks, await partOf(network, kernel, isInUse), kernel);
+    return applyBypass(networks, await partOf(network, kernel), kernel);
   });
 }
 
@@ -32,15 +32,11 @@ export async function applyNetworkBypass(
  * A network without an overlay may stand beside one that has it. Of one that cannot be told just now (its underlay is away) the host
  * has what was applied last, and that has to obey the rules all the same.
  */
-async function partOf(
-  network: NetworkConfig,
-  kernel: Kernel,
-  isInUse: (network: string) => boolean,
-): Promise<OverlayPart> {
+async function partOf(network: NetworkConfig, kernel: Kernel): Promise<OverlayPart> {
   const last = readBypassRecord()?.overlay ?? noOverlay;
   if (!wants(network.overlay)) return last;
   try {
-    const { plan, underlay } = await desiredForNetwork(network, kernel, isInUse);
+    const { plan, underlay } = await desiredForNetwork(network, kernel);
     return overlayPart(plan, underlay.local);
   } catch (error) {
     if (error instanceof CniError) return last;

@@ -1,5 +1,6 @@
 // The overlay of one network's configuration, for ADD: applied if it is not yet. Other networks of the node that use the same
 // overlay keep theirs.
+import { isInUse } from "../attachment/record.ts";
 import { type CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import { firstFew } from "../few.ts";
@@ -32,15 +33,10 @@ import {
 } from "./stamp.ts";
 
 /**
- * `isInUse`: whether a network has pods. What somebody else's route is in the way of keeps pods from being added only where the
- * overlay was never there before: who sets a node up has to hear of it, and one whose peers come and go has to start pods.
+ * What somebody else's route is in the way of keeps pods from being added only where the overlay was never there before: who sets a
+ * node up has to hear of it, and one whose peers come and go has to start pods.
  */
-export async function applyNetwork(
-  network: NetworkConfig,
-  kernel: Kernel,
-  log: Log,
-  isInUse: (network: string) => boolean,
-): Promise<Stamp> {
+export async function applyNetwork(network: NetworkConfig, kernel: Kernel, log: Log): Promise<Stamp> {
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
     // Many pods' ADDs begin at once after a reboot, and the first of them did it.
@@ -48,7 +44,7 @@ export async function applyNetwork(
     if (fresh !== undefined) return fresh;
     const key = keyOf(network);
     const before = readStamp(network.name);
-    const declared = declarationFor(network, isInUse);
+    const declared = declarationFor(network);
     const { config } = declared;
     let desired: Desired;
     try {
@@ -72,18 +68,14 @@ export async function applyNetwork(
 }
 
 /** What the kernel has to have for it. Throws as `podwire apply` would. */
-export function desiredForNetwork(
-  network: NetworkConfig,
-  kernel: Kernel,
-  isInUse: (network: string) => boolean,
-): Promise<Desired> {
-  return desiredOverlay(declarationFor(network, isInUse), kernel);
+export function desiredForNetwork(network: NetworkConfig, kernel: Kernel): Promise<Desired> {
+  return desiredOverlay(declarationFor(network), kernel);
 }
 
-function declarationFor(network: NetworkConfig, isInUse: (network: string) => boolean): DeclaredOverlay {
+function declarationFor(network: NetworkConfig): DeclaredOverlay {
   const { overlay: config } = network;
   if (config === undefined) throw new Error("a network without an overlay");
-  const others = othersOf(network, isInUse);
+  const others = othersOf(network);
   const own = [...ownPrefixes(network), ...others.flatMap(prefixesOf)];
   return { config, own, networks: [network.name], ...bridgeAmong(network, others) };
 }
@@ -114,7 +106,7 @@ function isSameOverlay(stamp: Stamp | undefined, { overlay }: NetworkConfig): st
 type OtherStamp = Stamp & { readonly network: string };
 
 /** Throws code 7 if pods of another network need another overlay. */
-function othersOf(network: NetworkConfig, isInUse: (network: string) => boolean): OtherStamp[] {
+function othersOf(network: NetworkConfig): OtherStamp[] {
   const names = stampedNetworks().filter((name) => name !== network.name);
   return names.flatMap((name) => {
     const stamp = readStamp(name);

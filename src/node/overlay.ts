@@ -3,7 +3,6 @@
 import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
 import { advertisedLinks, linkMtu } from "../attachment/host-facts.ts";
 import { ovsSettings } from "../attachment/ovs-switch.ts";
-import { isInUse } from "../attachment/record.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
@@ -176,7 +175,7 @@ export async function applyNode(
   if (isSilent && readBypassRecord() === undefined) return nothingDone;
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
-    if (isSilent) return also(nothingDone, await applyRecordedBypass(kernel, isInUse));
+    if (isSilent) return also(nothingDone, await applyRecordedBypass(kernel));
     const desired = declared && (await desiredOverlay(declared, kernel, entries, present !== undefined));
     removeOtherStamps(keys);
     const known = present?.desired;
