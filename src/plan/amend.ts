@@ -2,6 +2,7 @@
 // keeper of thousands of peers, one of whom has changed.
 import { type Change, isInTheWay } from "./changes.ts";
 import { makingLines, routeLine } from "./ip-lines.ts";
+import { type FlowChange, flowChange } from "./ovs-lines.ts";
 import {
   describeObject,
   type Neighbour,
@@ -13,11 +14,12 @@ import {
 
 export interface Amendment {
   readonly changes: readonly Change[];
+  readonly flows: readonly FlowChange[];
   readonly before: PeerSets | undefined;
   readonly after: PeerSets | undefined;
 }
 
-/** undefined if more differs than neighbours, routes, and who are peers. */
+/** undefined if more differs than neighbours, routes, flows, and who are peers. */
 export function amendment(before: Plan, after: Plan): Amendment | undefined {
   const [old, now] = [without(before, after), without(after, before)];
   if (JSON.stringify(old.flatMap(fixedPart)) !== JSON.stringify(now.flatMap(fixedPart))) return undefined;
@@ -35,6 +37,7 @@ export function amendment(before: Plan, after: Plan): Amendment | undefined {
         ({ address, link }) => `neighbour delete ${address} dev ${link}`,
       ),
     ],
+    flows: flowChanges(old, now),
     before: setsOf(before),
     after: setsOf(after),
   };
@@ -97,9 +100,19 @@ function gone<T extends PlanObject>(
   );
 }
 
+/** Both plans have flows with the same cookies (fixedPart), in the same order. */
+function flowChanges(before: Plan, after: Plan): FlowChange[] {
+  const old = before.filter((object) => object.kind === "ovs-flows");
+  return after
+    .filter((object) => object.kind === "ovs-flows")
+    .map((wanted, index) => flowChange(old[index]?.flows ?? [], wanted))
+    .filter(({ lines }) => lines.length > 0);
+}
+
 /** What has to be the same in both plans. */
 function fixedPart(object: PlanObject): Plan {
   if (object.kind === "stt-settings") return [{ ...object, peers: [] }];
+  if (object.kind === "ovs-flows") return [{ ...object, flows: [] }];
   return ["neighbour", "route", "peer-sets"].includes(object.kind) ? [] : [object];
 }
 

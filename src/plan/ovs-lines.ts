@@ -100,13 +100,38 @@ export function removingPortWords(name: string): string[] {
 
 /** Makes the flows with this cookie these and no others. */
 export function flowLines({ cookie, flows }: OvsFlows): string[] {
-  return [
-    removingFlowsLine(cookie),
-    ...flows.map(
-      ({ table, priority, match, actions }) =>
-        `add cookie=${cookie},table=${table},priority=${priority},${match === "" ? "" : `${match},`}actions=${actions}`,
+  return [removingFlowsLine(cookie), ...flows.map((flow) => addingFlowLine(cookie, flow))];
+}
+
+/** What makes the flows with a cookie the wanted ones. */
+export interface FlowChange {
+  readonly wanted: OvsFlows;
+  readonly lines: readonly string[];
+}
+
+/** From flows that are known to be there: those that stay are not touched, nor are the packets in them. */
+export function flowChange(present: Iterable<OvsFlow>, wanted: OvsFlows): FlowChange {
+  const { cookie } = wanted;
+  const [old, now] = [byKey(present), byKey(wanted.flows)];
+  const lines = [
+    ...[...old].flatMap(([key, flow]) =>
+      now.has(key) ? [] : [`delete_strict ${matchWords(`${cookie}/-1`, flow)}`],
     ),
+    ...[...now].flatMap(([key, flow]) => (old.has(key) ? [] : [addingFlowLine(cookie, flow)])),
   ];
+  return { wanted, lines };
+}
+
+function addingFlowLine(cookie: string, flow: OvsFlow): string {
+  return `add ${matchWords(cookie, flow)},actions=${flow.actions}`;
+}
+
+function matchWords(cookie: string, { table, priority, match }: OvsFlow): string {
+  return `cookie=${cookie},table=${table},priority=${priority}${match === "" ? "" : `,${match}`}`;
+}
+
+function byKey(flows: Iterable<OvsFlow>): Map<string, OvsFlow> {
+  return new Map(Array.from(flows, (flow) => [flowKey(flow), flow]));
 }
 
 export function removingFlowsLine(cookie: string): string {

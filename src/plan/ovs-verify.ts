@@ -54,7 +54,7 @@ function sorted(numbers: readonly number[]): string {
 }
 
 function flowsFault({ cookie, flows, ...at }: OvsFlows, observed: ObservedOvs): Fault | undefined {
-  const present = observed.flows(at, cookie);
+  const present = new Set(observed.flows(at, cookie).map(flowKey));
   const keys = flows.map(flowKey);
   const wanted = new Set(keys);
   const missing = keys.filter((flow) => !present.has(flow));

@@ -16,7 +16,6 @@ import {
 import { idOf, labelOf, mapOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
 import {
   bridgeWords,
-  flowKey,
   flowLines,
   isOvsObject,
   type OvsObject,
@@ -27,7 +26,7 @@ import {
   removingFlowsLine,
   removingPortWords,
 } from "./ovs-lines.ts";
-import type { BridgeName, OvsBridge, OvsFlows, OvsPort, Plan } from "./plan.ts";
+import type { BridgeName, OvsBridge, OvsFlow, OvsFlows, OvsPort, Plan } from "./plan.ts";
 
 /** Makes objects of one bridge. `ports`: whether those may be there. */
 export async function applyOvs(
@@ -156,14 +155,14 @@ export interface ObservedOvs {
   readonly down?: string;
   bridge(at: BridgeName): { readonly datapathType: string } | undefined;
   port(at: BridgeName, name: string): ObservedPort | undefined;
-  /** Keys (flowKey) of the flows with a cookie. */
-  flows(at: BridgeName, cookie: string): ReadonlySet<string>;
+  /** The flows with a cookie. */
+  flows(at: BridgeName, cookie: string): readonly OvsFlow[];
 }
 
 export const noOvs: ObservedOvs = {
   bridge: () => undefined,
   port: () => undefined,
-  flows: () => new Set(),
+  flows: () => [],
 };
 
 export async function readOvs(plan: Plan, kernel: Kernel): Promise<ObservedOvs> {
@@ -188,13 +187,13 @@ async function read(objects: readonly OvsObject[], kernel: Kernel): Promise<Obse
     const at = bridges[index]?.[0];
     // Without a bridge nobody answers for it.
     if (at === undefined || tablesOf(at)?.bridges.has(at.bridge)) throw found;
-    return new Map<bigint, Set<string>>();
+    return new Map<bigint, OvsFlow[]>();
   });
   const flowsOf = (wanted: BridgeName) => flows[bridges.findIndex(([at]) => isSameBridge(at, wanted))];
   return {
     bridge: (at) => tablesOf(at)?.bridges.get(at.bridge),
     port: (at, name) => tablesOf(at)?.ports.get(name),
-    flows: (at, cookie) => flowsOf(at)?.get(BigInt(cookie)) ?? new Set(),
+    flows: (at, cookie) => flowsOf(at)?.get(BigInt(cookie)) ?? [],
   };
 }
 
@@ -255,17 +254,18 @@ async function readFlows(
   at: BridgeName,
   objects: readonly OvsObject[],
   kernel: Kernel,
-): Promise<Map<bigint, Set<string>>> {
+): Promise<Map<bigint, OvsFlow[]>> {
   const cookies = new Set(
     objects.filter((object) => object.kind === "ovs-flows").map(({ cookie }) => cookie),
   );
   const [first] = cookies;
   if (first === undefined) return new Map();
   const lines = await listFlows(at, cookies.size === 1 ? `${first}/-1` : ownCookies.all, kernel);
-  const flows = new Map<bigint, Set<string>>();
+  const flows = new Map<bigint, OvsFlow[]>();
   for (const { cookie, flow } of lines.flatMap((line) => parseFlow(line) ?? [])) {
-    const known = flows.get(BigInt(cookie)) ?? new Set();
-    flows.set(BigInt(cookie), known.add(flowKey(flow)));
+    const known = flows.get(BigInt(cookie));
+    if (known === undefined) flows.set(BigInt(cookie), [flow]);
+    else known.push(flow);
   }
   return flows;
 }

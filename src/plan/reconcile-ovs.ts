@@ -17,6 +17,8 @@ import type { OvsMemory } from "./former-ovs.ts";
 import type { ObservedHost } from "./observe-host.ts";
 import { applyOvs } from "./ovs.ts";
 import {
+  type FlowChange,
+  flowChange,
   isOvsObject,
   type OvsObject,
   ownCookies,
@@ -42,6 +44,12 @@ export async function reconcileOvs(
   const faulty = wanted.filter((object) => !isAsPlanned(object, host));
   if (faulty.length === 0) return stale;
   await memory.remember();
+  // Where ports are new, flows may be to their former numbers.
+  const flows = faulty.filter((object) => object.kind === "ovs-flows");
+  if (stale.length === 0 && flows.length === faulty.length) {
+    const changes = flows.map((wanted) => flowChange(host.ovs.flows(wanted, wanted.cookie), wanted));
+    return applyFlowChanges(changes, kernel);
+  }
   const devices = await removeDevices(wanted, scope, host, kernel);
   await applyOvs(faulty, kernel, "any");
   return [
@@ -49,6 +57,11 @@ export async function reconcileOvs(
     ...devices,
     ...faulty.map((object) => ({ what: describeObject(object), verb: "made" as const })),
   ];
+}
+
+export async function applyFlowChanges(changes: readonly FlowChange[], kernel: Kernel): Promise<Done[]> {
+  for (const { wanted, lines } of changes) await changeFlows(wanted, lines, kernel);
+  return changes.map(({ wanted }) => ({ what: describeObject(wanted), verb: "changed" }));
 }
 
 /** Ports that only these plans make, and the flows to them, wherever the plan does not have them. */

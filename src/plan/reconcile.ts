@@ -13,7 +13,7 @@ import { type OvsMemory, ovsMemory } from "./former-ovs.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
 import { removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
 import { describeObject, type Plan, type SttSettings } from "./plan.ts";
-import { reconcileOvs } from "./reconcile-ovs.ts";
+import { applyFlowChanges, reconcileOvs } from "./reconcile-ovs.ts";
 import { refuseLosses } from "./standing.ts";
 import { changeStt, sttPortInUse, sttSettingsOf, sttStateAfter } from "./stt.ts";
 import { refuseTakenPort } from "./tunnel-port.ts";
@@ -72,16 +72,19 @@ async function change(
 export async function amend(before: Plan, after: Plan, kernel: Kernel): Promise<Done[] | undefined> {
   const found = amendment(before, after);
   if (found === undefined || found.before === undefined || found.after === undefined) return undefined;
-  const { changes } = found;
+  const { changes, flows } = found;
   const isChanged = await replacePeerSets(found.after, kernel, stateAfter(found.before));
   const [known, wanted] = [sttSettingsOf(before), sttSettingsOf(after)];
   const stt = known && wanted ? await changeKnownStt(known, wanted, kernel) : [];
   if (stt === undefined) return undefined;
   const [fault] = changes.length === 0 ? [] : await ipApply("host", linesOf(changes), kernel);
   if (fault !== undefined) return undefined;
+  const bridges = await applyFlowChanges(flows, kernel).catch(() => undefined);
+  if (bridges === undefined) return undefined;
   return [
     ...(isChanged ? [{ what: describeObject(found.after), verb: "changed" } as const] : []),
     ...stt,
+    ...bridges,
     ...changes,
   ];
 }

@@ -62,4 +62,19 @@ describe("the difference of two lists of peers", () => {
     ]);
     expect(amendment(sttPlan([n2]), sttPlan([n2], "full"))).toBeUndefined();
   });
+
+  test("is one flow per prefix on a bridge, and none of others' flows", () => {
+    const at = { database: "unix:/run/openvswitch/db.sock", bridge: "podwire0" };
+    const bridge = { at, datapathType: "system", isForeign: false, localMac: "ee:70:77:00:00:01" } as const;
+    const onBridge = (peers: Parameters<typeof request>[1]) =>
+      overlays["geneve"]?.plan({ ...request({ type: "geneve" }, peers), bridge }).plan ?? [];
+    const linesOf = (found: ReturnType<typeof amendment>) => found?.flows.flatMap(({ lines }) => lines);
+    expect(linesOf(amendment(onBridge([n2]), onBridge([n2, n3])))).toEqual([
+      expect.stringMatching(/^add cookie=0x7077000000000001,.*nw_dst=10\.244\.3\.0\/24,.*198\.51\.100\.3/),
+    ]);
+    expect(linesOf(amendment(onBridge([n2, n3]), onBridge([n3])))).toEqual([
+      expect.stringMatching(/^delete_strict cookie=0x7077000000000001\/-1,.*nw_dst=10\.244\.2\.0\/24$/),
+    ]);
+    expect(amendment(plan([n2]), onBridge([n2]))).toBeUndefined();
+  });
 });

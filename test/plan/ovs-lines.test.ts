@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   bridgeWords,
+  flowChange,
   flowKey,
   flowLines,
   parseFlow,
@@ -99,6 +100,25 @@ test("flows replace all with their cookie", () => {
     removingFlowsLine("0x7077000000000001"),
     "add cookie=0x7077000000000001,table=71,priority=1,actions=drop",
     "add cookie=0x7077000000000001,table=71,priority=60,ip,nw_dst=10.1.0.7,actions=drop",
+  ]);
+});
+
+test("flows that are known change by what differs", () => {
+  const flow = (match: string, actions = "drop") => ({ table: 71, priority: 60, match, actions });
+  const present = [
+    flow("ip,nw_dst=10.1.0.7"),
+    flow("ip,nw_dst=10.1.0.8"),
+    flow("ip,nw_dst=10.1.0.9"),
+    flow(""),
+  ];
+  const flows = [flow("nw_dst=10.1.0.9,ip"), flow("ip,nw_dst=10.1.0.6"), flow("ip,nw_dst=10.1.0.8", "LOCAL")];
+  const wanted = { kind: "ovs-flows", ...at, cookie: "0x7077000000000001", flows } as const;
+  expect(flowChange(present, wanted).lines).toEqual([
+    "delete_strict cookie=0x7077000000000001/-1,table=71,priority=60,ip,nw_dst=10.1.0.7",
+    "delete_strict cookie=0x7077000000000001/-1,table=71,priority=60,ip,nw_dst=10.1.0.8",
+    "delete_strict cookie=0x7077000000000001/-1,table=71,priority=60",
+    "add cookie=0x7077000000000001,table=71,priority=60,ip,nw_dst=10.1.0.6,actions=drop",
+    "add cookie=0x7077000000000001,table=71,priority=60,ip,nw_dst=10.1.0.8,actions=LOCAL",
   ]);
 });
 

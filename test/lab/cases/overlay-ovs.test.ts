@@ -133,7 +133,7 @@ describe.skipIf(cannotRunFullLab("overlays with Open vSwitch")).each(testedKerne
           // Told of by Open vSwitch; what nobody tells of would be seen after half a minute.
           const timeout = await twoSecondsOf(node2);
           for (const harm of [`del-flows podwire0 ${cookie}`, `mod-flows podwire0 ${cookie},actions=drop`]) {
-            await keeper.says("made flows", () => node2.sh(`ovs-ofctl -O OpenFlow13 ${harm}`));
+            await keeper.says("changed flows", () => node2.sh(`ovs-ofctl -O OpenFlow13 ${harm}`));
             await vi.waitFor(() => reach(node2, one), { timeout });
           }
         } finally {
