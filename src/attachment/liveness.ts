@@ -5,7 +5,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { netnsStillAt } from "../linux/netns.ts";
 import { bootId, isRunning } from "../linux/process.ts";
-import { readOvs } from "../plan/ovs.ts";
+import { readOvs } from "../plan/observe-ovs.ts";
 import { movesToPod, type Plan } from "../plan/plan.ts";
 import type { AttachmentRecord } from "./record.ts";
 

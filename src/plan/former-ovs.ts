@@ -11,6 +11,7 @@ import {
   ovsTransact,
 } from "../linux/ovs.ts";
 import { idOf, mapOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
+import { byBridge } from "./by-bridge.ts";
 import type { Scope } from "./changes.ts";
 import { applyOvs } from "./ovs.ts";
 import {
@@ -43,7 +44,7 @@ export function ovsMemory(scope: OvsScope, kernel: Kernel): OvsMemory {
       for (const database of scope.databases.filter((each) => isPresent(each, undo))) {
         await removeOthers(database, former, failed, scope, undo);
       }
-      for (const objects of byBridge(former)) await applyOvs(objects, undo, "any");
+      for (const objects of byBridge(former).values()) await applyOvs(objects, undo, "any");
       return former.flatMap(linkOf);
     },
   };
@@ -133,15 +134,6 @@ async function removeOthers(
     if (former.some((object) => isSameBridge(object, at))) continue;
     await changeFlows(at, [removingFlowsLine(ownCookies.overlay)], kernel);
   }
-}
-
-function byBridge(objects: readonly OvsObject[]): OvsObject[][] {
-  const groups = new Map<string, OvsObject[]>();
-  for (const object of objects) {
-    const key = `${object.database} ${object.bridge}`;
-    groups.set(key, [...(groups.get(key) ?? []), object]);
-  }
-  return [...groups.values()];
 }
 
 function linkOf(object: OvsObject): Link[] {

@@ -7,7 +7,7 @@ import { readHostSysctl, readPodSysctls } from "../linux/sysctl.ts";
 import { readModule } from "./bypass.ts";
 import { isIpObject, linkOf } from "./ip-lines.ts";
 import { type MasqueradeReader, readMasquerades } from "./masquerade.ts";
-import { type ObservedOvs, readOvs } from "./ovs.ts";
+import { type ObservedOvs, readOvs } from "./observe-ovs.ts";
 import { type PeerSetsState, readPeerSets } from "./peer-sets.ts";
 import type { Plan, Where } from "./plan.ts";
 import type { SttStates } from "./stt.ts";

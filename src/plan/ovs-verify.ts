@@ -1,6 +1,6 @@
 // Compares what a plan has in Open vSwitch with what is there. Pure.
 import { type Fault, unequal } from "./fault.ts";
-import type { ObservedOvs, ObservedPort } from "./ovs.ts";
+import type { ObservedOvs, ObservedPort } from "./observe-ovs.ts";
 import { flowKey, noVlan, type OvsObject, tunnelOptions } from "./ovs-lines.ts";
 import type { OvsFlows, OvsPort } from "./plan.ts";
 

@@ -1,0 +1,143 @@
+// Reads what a plan has in Open vSwitch.
+import { toCniError } from "../cni/error.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { isSameBridge, listFlows, OvsDownError, ovsRows } from "../linux/ovs.ts";
+import { idOf, mapOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
+import { byBridge } from "./by-bridge.ts";
+import { isOvsObject, type OvsObject, ownCookies, parseFlow } from "./ovs-lines.ts";
+import type { BridgeName, OvsFlow, OvsPort, Plan } from "./plan.ts";
+
+export interface ObservedPort {
+  /** -1: Open vSwitch could not open the link, for the reason in `error`. */
+  readonly number: number | undefined;
+  readonly error: string;
+  readonly type: string;
+  readonly vlan: number | undefined;
+  readonly trunk: readonly number[];
+  /** kbit/s; 0: no limit. */
+  readonly rate: number;
+  readonly bridge: string | undefined;
+  /** What was asked for; undefined: nothing. */
+  readonly mtu: number | undefined;
+  readonly options: ReadonlyMap<string, string>;
+}
+
+export interface ObservedOvs {
+  /** Why Open vSwitch cannot be asked. */
+  readonly down?: string;
+  bridge(at: BridgeName): { readonly datapathType: string } | undefined;
+  port(at: BridgeName, name: string): ObservedPort | undefined;
+  /** The flows with a cookie. */
+  flows(at: BridgeName, cookie: string): readonly OvsFlow[];
+}
+
+export const noOvs: ObservedOvs = {
+  bridge: () => undefined,
+  port: () => undefined,
+  flows: () => [],
+};
+
+export async function readOvs(plan: Plan, kernel: Kernel): Promise<ObservedOvs> {
+  const objects = plan.filter(isOvsObject);
+  if (objects.length === 0) return noOvs;
+  try {
+    return await read(objects, kernel);
+  } catch (error) {
+    if (error instanceof OvsDownError) return { ...noOvs, down: error.details };
+    throw error;
+  }
+}
+
+async function read(objects: readonly OvsObject[], kernel: Kernel): Promise<ObservedOvs> {
+  const databases = [...new Set(objects.map(({ database }) => database))];
+  const bridges = [...byBridge(objects)];
+  const reading = Promise.all(bridges.map(([at, own]) => readFlows(at, own, kernel).catch(faultOf)));
+  const tables = await Promise.all(databases.map((database) => readTables(database, objects, kernel)));
+  const tablesOf = ({ database }: BridgeName) => tables[databases.indexOf(database)];
+  const flows = (await reading).map((found, index) => {
+    if (!(found instanceof Error)) return found;
+    const at = bridges[index]?.[0];
+    // Without a bridge nobody answers for it.
+    if (at === undefined || tablesOf(at)?.bridges.has(at.bridge)) throw found;
+    return new Map<bigint, OvsFlow[]>();
+  });
+  const flowsOf = (wanted: BridgeName) => flows[bridges.findIndex(([at]) => isSameBridge(at, wanted))];
+  return {
+    bridge: (at) => tablesOf(at)?.bridges.get(at.bridge),
+    port: (at, name) => tablesOf(at)?.ports.get(name),
+    flows: (at, cookie) => flowsOf(at)?.get(BigInt(cookie)) ?? [],
+  };
+}
+
+function faultOf(error: unknown): Error {
+  return toCniError(error);
+}
+
+interface Tables {
+  readonly bridges: ReadonlyMap<string, { datapathType: string }>;
+  readonly ports: ReadonlyMap<string, ObservedPort>;
+}
+
+const portColumns = "name,ofport,error,type,ingress_policing_rate,mtu_request,options";
+
+async function readTables(database: string, objects: readonly OvsObject[], kernel: Kernel): Promise<Tables> {
+  const names = objects
+    .filter((object): object is OvsPort => object.kind === "ovs-port" && object.database === database)
+    .map(({ name }) => name);
+  const questions = [
+    ["--columns=name,datapath_type,ports", "list", "Bridge"],
+    ["--columns=_uuid,name,tag,trunks", "--if-exists", "list", "Port", ...names],
+    [`--columns=${portColumns}`, "--if-exists", "list", "Interface", ...names],
+  ];
+  // Without a name all rows would be listed, and are harmless.
+  const [bridges = [], ports = [], interfaces = []] = await ovsRows(database, questions, kernel);
+  const portOf = new Map(ports.map((row) => [row["name"], row]));
+  return {
+    bridges: new Map(
+      bridges.map((row) => [String(row["name"]), { datapathType: String(row["datapath_type"] || "system") }]),
+    ),
+    ports: new Map(
+      interfaces.map((row) => {
+        const port = portOf.get(row["name"]);
+        const bridge = bridges.find((candidate) =>
+          membersOf(candidate["ports"]).includes(port === undefined ? "" : idOf(port)),
+        );
+        return [String(row["name"]), observedPort(row, port, bridge)];
+      }),
+    ),
+  };
+}
+
+function observedPort(row: Row, port: Row | undefined, bridge: Row | undefined): ObservedPort {
+  return {
+    number: numberOf(row["ofport"]),
+    error: textOf(row["error"]) ?? "",
+    type: String(row["type"] || "system"),
+    vlan: numberOf(port?.["tag"]),
+    trunk: port === undefined ? [] : membersOf(port["trunks"]).map(Number),
+    rate: Number(row["ingress_policing_rate"]),
+    bridge: bridge === undefined ? undefined : String(bridge["name"]),
+    mtu: numberOf(row["mtu_request"]),
+    options: mapOf(row["options"]),
+  };
+}
+
+async function readFlows(
+  at: BridgeName,
+  objects: readonly OvsObject[],
+  kernel: Kernel,
+): Promise<Map<bigint, OvsFlow[]>> {
+  const cookies = new Set(
+    objects.filter((object) => object.kind === "ovs-flows").map(({ cookie }) => cookie),
+  );
+  const [first] = cookies;
+  if (first === undefined) return new Map();
+  const lines = await listFlows(at, cookies.size === 1 ? `${first}/-1` : ownCookies.all, kernel);
+  const flows = new Map<bigint, OvsFlow[]>();
+  for (const { cookie, flow } of lines.flatMap((line) => parseFlow(line) ?? [])) {
+    const known = flows.get(BigInt(cookie));
+    if (known === undefined) flows.set(BigInt(cookie), [flow]);
+    else known.push(flow);
+  }
+  return flows;
+}
