@@ -9,13 +9,8 @@ import type { ObservedLink, ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
 import { isMain, isOfSwitch, isOwnRoute } from "./own.ts";
 import { describeObject, type Link, type Plan, type PlanObject, type Route } from "./plan.ts";
-import {
-  destinationOf,
-  isAsPlanned,
-  neighboursByAddress,
-  routesByDestination,
-  tunnelFault,
-} from "./verify.ts";
+import { destinationOf, routesByDestination } from "./routes-verify.ts";
+import { isAsPlanned, neighboursByAddress, tunnelFault } from "./verify.ts";
 
 export interface Change {
   readonly line: string;

@@ -6,7 +6,7 @@ import type { ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
 import { isMain, isOwnRoute } from "./own.ts";
 import { describeObject, type Plan, type Route } from "./plan.ts";
-import { destinationOf, routesByDestination } from "./verify.ts";
+import { destinationOf, routesByDestination } from "./routes-verify.ts";
 
 export interface ForeignRoute {
   readonly wanted: Route;

@@ -10,7 +10,7 @@ import { type ObservedHost, observeHost } from "./observe-host.ts";
 import { isMain, isOfSwitch, isOwnRoute, overlayAlias } from "./own.ts";
 import { readPeerSets, removePeerSets, replacePeerSets } from "./peer-sets.ts";
 import type { Encap, Link, Plan, Route } from "./plan.ts";
-import { destinationOf } from "./verify.ts";
+import { destinationOf } from "./routes-verify.ts";
 
 /** Also of what ran out of time. */
 const timeoutMs = 10_000;

@@ -9,14 +9,12 @@ import {
   type Observed,
   type ObservedLink,
   type ObservedNeighbour,
-  type ObservedRoute,
 } from "./observe.ts";
 import { ovsFault } from "./ovs-verify.ts";
 import { peerSetsFault } from "./peer-sets.ts";
 import {
   type Address,
   describeObject,
-  type Encap,
   type Ipvlan,
   type Link,
   type Masquerade,
@@ -24,9 +22,9 @@ import {
   type Neighbour,
   type Plan,
   type PlanObject,
-  type Route,
   type Tunnel,
 } from "./plan.ts";
+import { routeFault } from "./routes-verify.ts";
 import { sttFault } from "./stt.ts";
 
 export interface Difference {
@@ -140,54 +138,6 @@ function addressFault(wanted: Address, observed: Observed): Fault | undefined {
   return { expected: wanted.address, found: texts.join(", ") || "no addresses" };
 }
 
-function routeFault(wanted: Route, present: readonly ObservedRoute[]): Fault | undefined {
-  const candidates = (routesByDestination(present).get(wanted.dst) ?? []).filter((route) =>
-    isInTable(route, wanted.table),
-  );
-  if (candidates.length === 0) return { expected: "the route", found: "no such route" };
-  const faults = candidates.map((route) => routeDifference(wanted, route));
-  return faults.includes(undefined) ? undefined : faults[0];
-}
-
-const grouped = new WeakMap<readonly ObservedRoute[], Map<string, ObservedRoute[]>>();
-
-/** Grouped once for each list: a node has a route for each of thousands of peers. */
-export function routesByDestination(routes: readonly ObservedRoute[]): Map<string, ObservedRoute[]> {
-  const known = grouped.get(routes);
-  if (known !== undefined) return known;
-  const groups = new Map<string, ObservedRoute[]>();
-  for (const route of routes) {
-    const dst = destinationOf(route);
-    const group = groups.get(dst);
-    if (group === undefined) groups.set(dst, [route]);
-    else group.push(route);
-  }
-  grouped.set(routes, groups);
-  return groups;
-}
-
-/** Source-based routing (the sbr plugin) moves routes out of the main table to tables of its own. */
-function isInTable(route: ObservedRoute, wanted: number | undefined): boolean {
-  const table = tableOf(route);
-  return wanted === undefined ? table !== localTable : table === wanted;
-}
-
-function routeDifference(wanted: Route, route: ObservedRoute): Fault | undefined {
-  const metrics: { mtu?: number; advmss?: number } =
-    route.metrics === undefined ? {} : Object.assign({}, ...route.metrics);
-  const isMoved = wanted.table === undefined && tableOf(route) !== mainTable;
-  return (
-    unequal(wanted.gateway ?? "no gateway", route.gateway ?? route.via?.host ?? "no gateway") ??
-    (wanted.protocol === undefined ? undefined : unequal(wanted.protocol, Number(route.protocol))) ??
-    encapFault(wanted.encap, route) ??
-    (wanted.source === undefined ? undefined : unequal(wanted.source, route.prefsrc)) ??
-    (wanted.priority === undefined || isMoved ? undefined : unequal(wanted.priority, route.metric ?? 0)) ??
-    unequal(wanted.mtu ?? "no mtu", metrics.mtu ?? "no mtu") ??
-    unequal(wanted.advmss ?? "no advmss", metrics.advmss ?? "no advmss") ??
-    (wanted.scope === undefined ? undefined : unequal(wanted.scope, Number(route.scope)))
-  );
-}
-
 function neighbourFault(wanted: Neighbour, observed: Observed): Fault | undefined {
   const entry = neighboursByAddress(observed.neighbours(wanted.where, wanted.link)).get(wanted.address);
   return unequal(wanted.mac, entry?.lladdr);
@@ -201,31 +151,6 @@ export function neighboursByAddress(
   const known = indexed.get(neighbours) ?? new Map(neighbours.map((entry) => [entry.dst, entry]));
   indexed.set(neighbours, known);
   return known;
-}
-
-function encapFault(wanted: Encap | undefined, route: ObservedRoute): Fault | undefined {
-  if (wanted === undefined && route.encap === undefined) return undefined;
-  const { id, encap_src: local = "", encap_dst: remote = "", csum: checksum = false } = route;
-  const tos = route.tos ?? route.tc ?? 0;
-  const ttl = route.ttl ?? route.hoplimit ?? 0;
-  const isSame =
-    wanted !== undefined &&
-    route.encap !== undefined &&
-    wanted.id === id &&
-    wanted.local === local &&
-    wanted.remote === remote &&
-    wanted.checksum === checksum &&
-    (wanted.tos ?? 0) === tos &&
-    (wanted.ttl ?? 0) === ttl;
-  if (isSame) return undefined;
-  const found = route.encap === undefined ? undefined : { id: id ?? 0, local, remote, checksum, tos, ttl };
-  return { expected: describeEncap(wanted), found: describeEncap(found) };
-}
-
-function describeEncap(encap: Encap | undefined): string {
-  if (encap === undefined) return "no tunnel";
-  const { id, local, remote, tos = 0, ttl = 0, checksum } = encap;
-  return `id ${id} src ${local} dst ${remote} tos ${tos} ttl ${ttl}${checksum ? " csum" : ""}`;
 }
 
 function masqueradeFault(wanted: Masquerade, observed: Observed): Fault | undefined {
@@ -244,18 +169,4 @@ function isCovered(text: string, listed: ReadonlySet<string>): boolean {
     wanted !== undefined &&
     covers(mergeIntervals([...listed].flatMap((entry) => parseInterval(entry) ?? [])), wanted)
   );
-}
-
-/** RT_TABLE_MAIN and RT_TABLE_LOCAL, include/uapi/linux/rtnetlink.h */
-const mainTable = 254;
-const localTable = 255;
-
-function tableOf(route: ObservedRoute): number {
-  return Number(route.table ?? mainTable);
-}
-
-/** iproute2 writes "default" for an empty prefix and leaves the length of a single address away. */
-export function destinationOf({ dst, pref }: ObservedRoute): string {
-  if (dst === "default") return pref === undefined ? "0.0.0.0/0" : "::/0";
-  return dst.includes("/") ? dst : `${dst}/${dst.includes(":") ? 128 : 32}`;
 }
