@@ -32,14 +32,22 @@ export function macOf(wire: Wire, node: number): string {
 export async function makeNetwork(netns: string, nodes: number): Promise<void> {
   await run(["ip", "netns", "add", netns]);
   await run(["ip", "-n", netns, "-batch", "-"], { input: `${networkLines(nodes).join("\n")}\n` });
+  await run(["ip", "netns", "exec", netns, "sh", "-c", withoutBridgeFilter]);
 }
+
+/** Where it is loaded it would put fragments together on their way, and make others. */
+const withoutBridgeFilter = `
+  for key in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e "$key" ] || echo 0 > "$key"; done`;
+
+/** Bytes: what nodes send with an MTU of 9000 has to pass as it is. */
+const wireMtu = 9216;
 
 function networkLines(nodes: number): string[] {
   const numbers = Array.from({ length: nodes }, (_, index) => index + 1);
   const taps = (wire: Wire) =>
     numbers.flatMap((node) => [
       `tuntap add ${tapOf(wire, node)} mode tap vnet_hdr`,
-      `link set ${tapOf(wire, node)} master ${wire} up`,
+      `link set ${tapOf(wire, node)} master ${wire} mtu ${wireMtu} up`,
     ]);
   // Without snooping and spanning tree a bridge forwards from the start, multicast too.
   const bridge = (wire: Wire) => `link add ${wire} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`;
@@ -47,6 +55,9 @@ function networkLines(nodes: number): string[] {
     "link set lo up",
     bridge("data"),
     bridge("control"),
+    // Of its own packets; else it would follow the taps.
+    "link set data mtu 1500",
+    "link set control mtu 1500",
     "address add 172.31.255.254/24 dev control",
     `address add ${outsideAddress}/24 dev data`,
     `address add ${outsideAddress6}/64 dev data nodad`,

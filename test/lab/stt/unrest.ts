@@ -19,9 +19,10 @@ interface Traffic {
   readonly arrives: string;
 }
 
+/** As fast as it can, it would leave an emulated processor no time for what is to disturb it. */
 const traffic: Readonly<Record<string, Traffic>> = {
   "ICMP, small": {
-    send: ({ address }) => `ping -q -f -s 1000 ${address}`,
+    send: ({ address }) => `ping -q -i 0.005 -s 1000 ${address}`,
     arrives: "icmp type echo-request",
   },
   "ICMP over IPv6, in fragments": {
@@ -29,20 +30,20 @@ const traffic: Readonly<Record<string, Traffic>> = {
     arrives: "exthdr frag exists",
   },
   "UDP, large": {
-    send: ({ address }) => `head -c 60000 /dev/zero | socat -u -b 30000 - UDP4-SENDTO:${address}:4000`,
+    send: ({ address }) => `head -c 600000 /dev/zero | socat -u -b 30000 - UDP4-SENDTO:${address}:4000`,
     arrives: "udp dport 4000 udp length 30008",
   },
   "UDP over IPv6, small": {
-    send: ({ address6 }) => `head -c 60000 /dev/zero | socat -u -b 1000 - UDP6-SENDTO:[${address6}]:4000`,
+    send: ({ address6 }) => `head -c 100000 /dev/zero | socat -u -b 1000 - UDP6-SENDTO:[${address6}]:4000`,
     arrives: "udp dport 4000 udp length 1008",
   },
   "UDP, segmented": {
     send: ({ address }) => segmented(address),
     arrives: "udp dport 4000 udp length 1208",
   },
-  TCP: { send: ({ address }) => `iperf3 -c ${address} -p 5201 -t 15 -P 2`, arrives: "tcp dport 5201" },
+  TCP: { send: ({ address }) => `iperf3 -c ${address} -p 5201 -t 15 -P 2 -b 20M`, arrives: "tcp dport 5201" },
   "TCP over IPv6": {
-    send: ({ address6 }) => `iperf3 -c ${address6} -p 5202 -t 15`,
+    send: ({ address6 }) => `iperf3 -c ${address6} -p 5202 -t 15 -b 20M`,
     arrives: "tcp dport 5202",
   },
 };
