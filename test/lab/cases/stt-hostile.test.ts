@@ -209,7 +209,7 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
       for (const node of lab.nodes)
         await node.sh("ethtool -K eth0 tso off gso off; ip link set eth0 mtu 9000");
       const sampler = await node2.sh(`
-      setsid bash -c 'while :; do awk "/^MemAvailable/ { print \\$2 }" /proc/meminfo; sleep 0.2; done' \
+      setsid bash -c 'while :; do ${available}; sleep 0.2; done' \
         > /tmp/available 2> /dev/null < /dev/null & echo $!`);
       const changes = await counted(node2, async () => {
         // A good frame's segments must come between those of fewer bad ones than are kept.
@@ -232,15 +232,19 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
       expect(reassembly_evicted + reassembly_timed_out).toBeGreaterThan(1000);
       expect(reassembly_evicted).toBeGreaterThan(0);
       expect(changes["reassembly_completed"]).toBeGreaterThan(0);
-      // 8 MB for its one CPU, and as much for what the transfers and their files need.
-      expect(held).toBeLessThan(16 * 1024);
+      // 8 MB for each of two CPUs, and as much for the card's buffers, the transfers and their files.
+      expect(held).toBeLessThan(24 * 1024);
     },
     1_200_000,
   );
 });
 
+/** Prints kB. What CPUs have for themselves of free pages, dozens of MB after a flood, is not in MemAvailable. */
+const available =
+  'awk "/^MemAvailable/ { sum += \\$2 } / count:/ { sum += 4 * \\$2 } END { print sum }" /proc/meminfo /proc/zoneinfo';
+
 async function availableMemory(node: LabNode): Promise<number> {
-  return Number(await node.sh("sync; awk '/^MemAvailable/ { print $2 }' /proc/meminfo"));
+  return Number(await node.sh(`sync; ${available}`));
 }
 
 /** What `ip -s link` says was lost. */
