@@ -22,11 +22,11 @@ interface Traffic {
 /** As fast as it can, it would leave an emulated processor no time for what is to disturb it. */
 const traffic: Readonly<Record<string, Traffic>> = {
   "ICMP, small": {
-    send: ({ address }) => `ping -q -i 0.005 -s 1000 ${address}`,
+    send: ({ address }) => `ping -q -i 0.02 -s 1000 ${address}`,
     arrives: "icmp type echo-request",
   },
   "ICMP over IPv6, in fragments": {
-    send: ({ address6 }) => `ping -q -i 0.02 -s 30000 ${address6}`,
+    send: ({ address6 }) => `ping -q -i 0.1 -s 30000 ${address6}`,
     arrives: "exthdr frag exists",
   },
   "UDP, large": {
@@ -41,9 +41,9 @@ const traffic: Readonly<Record<string, Traffic>> = {
     send: ({ address }) => segmented(address),
     arrives: "udp dport 4000 udp length 1208",
   },
-  TCP: { send: ({ address }) => `iperf3 -c ${address} -p 5201 -t 15 -P 2 -b 20M`, arrives: "tcp dport 5201" },
+  TCP: { send: ({ address }) => `iperf3 -c ${address} -p 5201 -t 15 -P 2 -b 5M`, arrives: "tcp dport 5201" },
   "TCP over IPv6": {
-    send: ({ address6 }) => `iperf3 -c ${address6} -p 5202 -t 15 -b 20M`,
+    send: ({ address6 }) => `iperf3 -c ${address6} -p 5202 -t 15 -b 5M`,
     arrives: "tcp dport 5202",
   },
 };
