@@ -204,13 +204,13 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
           return packetOf(path, segment, { packetId, sourcePort: 1000 + packetId });
         }),
       ).flat();
-      const before = await availableMemory(node2);
+      const before = await freeMemory(node2);
       // So that good frames are put together as well.
       for (const node of lab.nodes)
         await node.sh("ethtool -K eth0 tso off gso off; ip link set eth0 mtu 9000");
       const sampler = await node2.sh(`
-      setsid bash -c 'while :; do ${available}; sleep 0.2; done' \
-        > /tmp/available 2> /dev/null < /dev/null & echo $!`);
+      setsid bash -c 'while :; do ${free}; sleep 0.2; done' \
+        > /tmp/free 2> /dev/null < /dev/null & echo $!`);
       const changes = await counted(node2, async () => {
         // A good frame's segments must come between those of fewer bad ones than are kept.
         await sendMeanwhile(node1, flood, 3000, async () => {
@@ -222,10 +222,12 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
         });
         await send(node1, flood, { count: isFull ? 1_000_000 : 60_000 });
       });
-      const samples = (await node2.sh(`kill -- -${sampler.trim()}; cat /tmp/available`)).trim().split("\n");
+      const samples = (await node2.sh(`kill -- -${sampler.trim()}; cat /tmp/free`)).trim().split("\n");
       for (const node of lab.nodes)
         await node.sh("ethtool -K eth0 tso on gso on; ip link set eth0 mtu 1500; sleep 2");
-      const held = before - Math.min(...samples.map(Number));
+      // Pages go from a CPU's to all while they are counted: a few samples lack them.
+      const least = samples.map(Number).sort((a, b) => a - b)[Math.floor(samples.length / 10)] ?? 0;
+      const held = before - least;
       console.log(`kernel ${kernel}: flood, ${kind}: ${held} kB less, ${JSON.stringify(changes)}`);
       expect(samples.length).toBeGreaterThan(10);
       const { reassembly_evicted = 0, reassembly_timed_out = 0 } = changes;
@@ -239,12 +241,11 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
   );
 });
 
-/** Prints kB. What CPUs have for themselves of free pages, dozens of MB after a flood, is not in MemAvailable. */
-const available =
-  'awk "/^MemAvailable/ { sum += \\$2 } / count:/ { sum += 4 * \\$2 } END { print sum }" /proc/meminfo /proc/zoneinfo';
+/** Prints kB. CPUs keep dozens of MB of free pages to themselves after a flood, which no total in /proc/meminfo has. */
+const free = 'awk "/nr_free_pages |count:/ { sum += 4 * \\$2 } END { print sum }" /proc/zoneinfo';
 
-async function availableMemory(node: LabNode): Promise<number> {
-  return Number(await node.sh(`sync; ${available}`));
+async function freeMemory(node: LabNode): Promise<number> {
+  return Number(await node.sh(`sync; echo 3 > /proc/sys/vm/drop_caches; ${free}`));
 }
 
 /** What `ip -s link` says was lost. */
