@@ -19,7 +19,7 @@ interface Traffic {
   readonly arrives: string;
 }
 
-/** As fast as it can, it would leave an emulated processor no time for what is to disturb it. */
+/** As fast as it can, it would leave an emulated processor no time for what is to disturb it; so would programs that start all the time. */
 const traffic: Readonly<Record<string, Traffic>> = {
   "ICMP, small": {
     send: ({ address }) => `ping -q -i 0.02 -s 1000 ${address}`,
@@ -93,7 +93,7 @@ export async function underTraffic(lab: Lab, act: () => Promise<unknown>): Promi
     const pids: string[] = [];
     for (const { send } of Object.values(traffic)) {
       const pid = await from.sh(
-        "setsid bash -c 'while :; do timeout 20 bash -c \"$COMMAND\"; sleep 0.1; done' > /dev/null 2>&1 < /dev/null & echo $!",
+        "setsid bash -c 'while :; do timeout 20 bash -c \"$COMMAND\"; sleep 1; done' > /dev/null 2>&1 < /dev/null & echo $!",
         { env: { COMMAND: send(to) } },
       );
       pids.push(pid.trim());
