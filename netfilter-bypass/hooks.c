@@ -22,9 +22,10 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/* The packet that is on its way, and as what. */
+/* The packet that is on its way, as what, and where its flow is remembered, if it is. */
 struct passing {
 	const struct sk_buff *skb;
+	struct bypass_entry *entry;
 	enum bypass_reason reason;
 };
 
@@ -35,6 +36,11 @@ static void count(struct bypass_namespace *bypass, enum bypass_hook hook,
 {
 	this_cpu_inc(bypass->counters->of[hook][reason].packets);
 	this_cpu_add(bypass->counters->of[hook][reason].bytes, bytes);
+}
+
+static u8 family_of(const struct nf_hook_state *state)
+{
+	return state->pf == NFPROTO_IPV4 ? 4 : 6;
 }
 
 static bool is_goods(enum bypass_reason reason)
@@ -95,7 +101,8 @@ static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 static enum bypass_reason judge(struct bypass_namespace *bypass,
 				const struct bypass_config *config, u32 epoch,
 				const struct sk_buff *skb,
-				const struct nf_hook_state *state)
+				const struct nf_hook_state *state,
+				struct bypass_entry **entry)
 {
 	/* The memory is this CPU's, and not to be shared with an interrupt. */
 	bool may_remember = BYPASS_REMEMBERS && in_softirq() &&
@@ -113,7 +120,7 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 		return BYPASS_VRF;
 	if (nf_bridge_info_exists(skb))
 		return BYPASS_BRIDGE;
-	reason = read_packet(skb, state->pf == NFPROTO_IPV4 ? 4 : 6, &packet);
+	reason = read_packet(skb, family_of(state), &packet);
 	packet.flow.is_leaving = state->hook == NF_INET_LOCAL_OUT;
 	if (!packet.flow.is_leaving && skb->pkt_type != PACKET_HOST)
 		return BYPASS_OTHER_HOST;
@@ -126,9 +133,9 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 	is_user = packet.flow.is_leaving && state->sk && !state->sk->sk_kern_sock;
 	/* What begins a connection believes nobody but conntrack. */
 	if (may_remember && !packet.is_syn && !is_user) {
-		reason = bypass_recall(bypass->memory, &packet.flow, epoch);
-		if (is_goods(reason))
-			return reason;
+		*entry = bypass_recall(bypass->memory, &packet.flow, epoch);
+		if (*entry)
+			return (*entry)->reason;
 	}
 	reason = bypass_match(&config->rules, &packet.flow);
 	if (!is_goods(reason))
@@ -141,18 +148,21 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 	if (!may_remember)
 		return reason;
 	if (is_goods(reason))
-		bypass_remember(bypass->memory, &packet.flow, epoch, asked, reason);
+		*entry = bypass_remember(bypass->memory, &packet.flow, epoch, asked, reason);
 	else
 		bypass_forget(bypass->memory, &packet.flow);
 	return reason;
 }
 
 static void go_on(struct sk_buff *skb, const struct nf_hook_state *state,
-		  enum bypass_reason reason)
+		  enum bypass_reason reason, struct bypass_entry *entry)
 {
 	struct passing before = *this_cpu_ptr(&passing);
 
-	*this_cpu_ptr(&passing) = (struct passing){ .skb = skb, .reason = reason };
+	if (entry)
+		bypass_use_route(&entry->route, skb, state->in, family_of(state));
+	*this_cpu_ptr(&passing) =
+		(struct passing){ .skb = skb, .reason = reason, .entry = entry };
 	state->okfn(state->net, state->sk, skb);
 	*this_cpu_ptr(&passing) = before;
 }
@@ -176,6 +186,7 @@ static unsigned int enter(void *priv, struct sk_buff *skb,
 {
 	struct bypass_namespace *bypass = priv;
 	bool is_leaving = state->hook == NF_INET_LOCAL_OUT;
+	struct bypass_entry *entry = NULL;
 	const struct bypass_config *config;
 	enum bypass_reason reason;
 	u32 epoch, mode;
@@ -189,7 +200,7 @@ static unsigned int enter(void *priv, struct sk_buff *skb,
 	mode = config ? config->rules.mode : PODWIRE_BYPASS_OFF;
 	if (mode == PODWIRE_BYPASS_OFF)
 		return NF_ACCEPT;
-	reason = judge(bypass, config, epoch, skb, state);
+	reason = judge(bypass, config, epoch, skb, state, &entry);
 	count(bypass, is_leaving ? BYPASS_AT_LOCAL_OUT : BYPASS_AT_PRE_ROUTING, reason, skb->len);
 	trace_podwire_bypass(bypass->net, skb, state->hook, mode, reason);
 	if (mode == PODWIRE_BYPASS_OBSERVE || (!is_goods(reason) && reason != BYPASS_ICMP_ERROR))
@@ -202,7 +213,7 @@ static unsigned int enter(void *priv, struct sk_buff *skb,
 		/* Without this protection the note could be another's. */
 		if (!in_softirq())
 			return NF_ACCEPT;
-		go_on(skb, state, reason);
+		go_on(skb, state, reason, entry);
 		return NF_STOLEN;
 	}
 	skip_post_routing(skb, state->pf);
@@ -226,13 +237,17 @@ static unsigned int follow(void *priv, struct sk_buff *skb,
 	struct bypass_namespace *bypass = priv;
 	bool is_forward = state->hook == NF_INET_FORWARD;
 	enum bypass_reason reason = is_forward ? BYPASS_POD : BYPASS_TUNNEL;
+	struct bypass_entry *entry;
 
 	if (!is_passing(skb, reason))
 		return NF_ACCEPT;
+	entry = this_cpu_read(passing.entry);
 	/* Its memory may be another packet's before this call ends. */
 	this_cpu_write(passing.skb, NULL);
 	if (bypass_is_vrf(state->out))
 		return NF_ACCEPT;
+	if (entry)
+		bypass_learn_route(&entry->route, skb, state->in, family_of(state));
 	count(bypass, is_forward ? BYPASS_AT_FORWARD : BYPASS_AT_LOCAL_IN, reason, skb->len);
 	trace_podwire_bypass(bypass->net, skb, state->hook, PODWIRE_BYPASS_ALL, reason);
 	if (is_forward)

@@ -12,17 +12,10 @@
 #define ENTRIES 1024
 #define MARKS 8192
 
-struct entry {
-	struct bypass_flow flow;
-	unsigned long asked;
-	u32 epoch;
-	u8 reason;
-} ____cacheline_aligned;
-
 struct bypass_memory {
 	u64 seed;
 	unsigned long *marks;
-	struct entry * __percpu *entries;
+	struct bypass_entry * __percpu *entries;
 };
 
 /*
@@ -39,7 +32,7 @@ static u32 hash_of(const struct bypass_memory *memory, const struct bypass_flow 
 	       GOLDEN_RATIO_64 >> 32;
 }
 
-static struct entry *entry_of(struct bypass_memory *memory, u32 hash)
+static struct bypass_entry *entry_of(struct bypass_memory *memory, u32 hash)
 {
 	return *this_cpu_ptr(memory->entries) + hash % ENTRIES;
 }
@@ -68,38 +61,43 @@ void bypass_mark_all(struct bypass_memory *memory)
 		WRITE_ONCE(memory->marks[i], jiffies);
 }
 
-enum bypass_reason bypass_recall(struct bypass_memory *memory,
-				 const struct bypass_flow *flow, u32 epoch)
+struct bypass_entry *bypass_recall(struct bypass_memory *memory,
+				   const struct bypass_flow *flow, u32 epoch)
 {
 	u32 hash = hash_of(memory, flow);
-	const struct entry *entry = entry_of(memory, hash);
+	struct bypass_entry *entry = entry_of(memory, hash);
 
 	if (!bypass_is_same(&entry->flow, flow) || entry->epoch != epoch)
-		return BYPASS_NOT_IN_SET;
+		return NULL;
 	if (time_after_eq(jiffies, entry->asked + HZ))
-		return BYPASS_NOT_IN_SET;
+		return NULL;
 	if (!time_after(entry->asked, READ_ONCE(*mark_of(memory, hash)) + HZ))
-		return BYPASS_NOT_IN_SET;
-	return entry->reason;
+		return NULL;
+	return entry;
 }
 
-void bypass_remember(struct bypass_memory *memory, const struct bypass_flow *flow,
-		     u32 epoch, unsigned long asked, enum bypass_reason reason)
+struct bypass_entry *bypass_remember(struct bypass_memory *memory,
+				     const struct bypass_flow *flow, u32 epoch,
+				     unsigned long asked, enum bypass_reason reason)
 {
-	struct entry *entry = entry_of(memory, hash_of(memory, flow));
+	struct bypass_entry *entry = entry_of(memory, hash_of(memory, flow));
 
 	entry->flow = *flow;
 	entry->asked = asked;
 	entry->epoch = epoch;
 	entry->reason = reason;
+	bypass_drop_route(&entry->route);
+	return entry;
 }
 
 void bypass_forget(struct bypass_memory *memory, const struct bypass_flow *flow)
 {
-	struct entry *entry = entry_of(memory, hash_of(memory, flow));
+	struct bypass_entry *entry = entry_of(memory, hash_of(memory, flow));
 
-	if (bypass_is_same(&entry->flow, flow))
-		entry->flow.family = 0;
+	if (!bypass_is_same(&entry->flow, flow))
+		return;
+	entry->flow.family = 0;
+	bypass_drop_route(&entry->route);
 }
 
 struct bypass_memory *bypass_make_memory(void)
@@ -111,11 +109,11 @@ struct bypass_memory *bypass_make_memory(void)
 		return NULL;
 	memory->seed = get_random_u64();
 	memory->marks = kvcalloc(MARKS, sizeof(*memory->marks), GFP_KERNEL);
-	memory->entries = alloc_percpu(struct entry *);
+	memory->entries = alloc_percpu(struct bypass_entry *);
 	if (!memory->marks || !memory->entries)
 		goto failed;
 	for_each_possible_cpu(cpu) {
-		struct entry *entries = kvzalloc_node(ENTRIES * sizeof(*entries),
+		struct bypass_entry *entries = kvzalloc_node(ENTRIES * sizeof(*entries),
 						      GFP_KERNEL, cpu_to_node(cpu));
 
 		if (!entries)
@@ -129,6 +127,15 @@ failed:
 	return NULL;
 }
 
+static void free_entries(struct bypass_entry *entries)
+{
+	int i;
+
+	for (i = 0; entries && i < ENTRIES; i++)
+		bypass_drop_route(&entries[i].route);
+	kvfree(entries);
+}
+
 void bypass_free_memory(struct bypass_memory *memory)
 {
 	int cpu;
@@ -137,7 +144,7 @@ void bypass_free_memory(struct bypass_memory *memory)
 		return;
 	if (memory->entries) {
 		for_each_possible_cpu(cpu)
-			kvfree(*per_cpu_ptr(memory->entries, cpu));
+			free_entries(*per_cpu_ptr(memory->entries, cpu));
 	}
 	free_percpu(memory->entries);
 	kvfree(memory->marks);

@@ -14,6 +14,7 @@
 #define BYPASS_MEMORY_H
 
 #include "classify.h"
+#include "route.h"
 
 /* 0 in a build that asks for each packet, to see what this is worth. */
 #ifndef BYPASS_REMEMBERS
@@ -27,12 +28,24 @@ void bypass_free_memory(struct bypass_memory *memory);
 void bypass_mark_all(struct bypass_memory *memory);
 void bypass_mark(struct bypass_memory *memory, const struct bypass_flow *flow);
 
-/* POD or TUNNEL if the flow is remembered as such, else NOT_IN_SET. */
-enum bypass_reason bypass_recall(struct bypass_memory *memory,
-				 const struct bypass_flow *flow, u32 epoch);
+/* This CPU's, which nobody else looks at. */
+struct bypass_entry {
+	struct bypass_flow flow;
+	unsigned long asked;
+	u32 epoch;
+	/* POD or TUNNEL */
+	u8 reason;
+	/* For the caller. Dropped with what is remembered. */
+	struct bypass_route route;
+} ____cacheline_aligned;
+
+/* NULL if the flow is not remembered. */
+struct bypass_entry *bypass_recall(struct bypass_memory *memory,
+				   const struct bypass_flow *flow, u32 epoch);
 /* `asked` is the time (jiffies) before the questions were asked. */
-void bypass_remember(struct bypass_memory *memory, const struct bypass_flow *flow,
-		     u32 epoch, unsigned long asked, enum bypass_reason reason);
+struct bypass_entry *bypass_remember(struct bypass_memory *memory,
+				     const struct bypass_flow *flow, u32 epoch,
+				     unsigned long asked, enum bypass_reason reason);
 void bypass_forget(struct bypass_memory *memory, const struct bypass_flow *flow);
 
 #endif

@@ -32,7 +32,17 @@ static struct bypass_flow flow_of(u32 number)
 
 static bool knows(struct bypass_memory *memory, const struct bypass_flow *flow, u32 epoch)
 {
-	return bypass_recall(memory, flow, epoch) == BYPASS_POD;
+	struct bypass_entry *entry = bypass_recall(memory, flow, epoch);
+
+	return entry && entry->reason == BYPASS_POD;
+}
+
+static int dropped;
+
+void bypass_drop_route(struct bypass_route *route)
+{
+	dropped += !!route->dst;
+	route->dst = NULL;
 }
 
 static void test_one(unsigned long start)
@@ -130,14 +140,45 @@ static void test_many(void)
 	}
 	for (number = 0; number < 5000; number++) {
 		struct bypass_flow flow = flow_of(number);
-		enum bypass_reason reason = bypass_recall(memory, &flow, 1);
+		struct bypass_entry *entry = bypass_recall(memory, &flow, 1);
 
-		wrong += reason == (number % 2 ? BYPASS_TUNNEL : BYPASS_POD);
-		known += reason != BYPASS_NOT_IN_SET;
+		wrong += entry && entry->reason != (number % 2 ? BYPASS_POD : BYPASS_TUNNEL);
+		known += !!entry;
 	}
 	expect("no flow is taken for another", wrong == 0);
 	expect("the table is used", known > 100 && known <= ENTRIES);
 	bypass_free_memory(memory);
+}
+
+/* A route is held by one entry, and let go of once. */
+static void test_routes(void)
+{
+	struct bypass_memory *memory;
+	struct bypass_flow flow = flow_of(1), other = flow_of(2);
+	struct bypass_entry *entry;
+
+	jiffies = 0;
+	memory = bypass_make_memory();
+	jiffies = 2 * HZ;
+	dropped = 0;
+	entry = bypass_remember(memory, &flow, 1, jiffies, BYPASS_POD);
+	entry->route.dst = (struct dst_entry *)&flow;
+	expect("a route stays with its flow", bypass_recall(memory, &flow, 1) == entry &&
+					       entry->route.dst && !dropped);
+	entry = bypass_remember(memory, &flow, 1, jiffies, BYPASS_POD);
+	expect("until that is asked about again", dropped == 1 && !entry->route.dst);
+	entry->route.dst = (struct dst_entry *)&flow;
+	bypass_forget(memory, &other);
+	bypass_forget(memory, &flow);
+	expect("or forgotten", dropped == 2 && !entry->route.dst);
+	bypass_remember(memory, &flow, 1, jiffies, BYPASS_POD)->route.dst =
+		(struct dst_entry *)&flow;
+	current_cpu = 1;
+	bypass_remember(memory, &flow, 1, jiffies, BYPASS_POD)->route.dst =
+		(struct dst_entry *)&flow;
+	current_cpu = 0;
+	bypass_free_memory(memory);
+	expect("none is left", dropped == 4);
 }
 
 int main(void)
@@ -151,6 +192,7 @@ int main(void)
 		test_race(starts[i]);
 	}
 	test_many();
+	test_routes();
 	printf("%d passed, %d failed\n", total - failed, failed);
 	return failed > 0;
 }

@@ -1,6 +1,7 @@
-// podwire_bypass where packets take other ways than plain forwarding: IPsec and VRFs.
+// podwire_bypass where packets take other ways than plain forwarding, IPsec and VRFs, and where their way changes.
 import { describe, expect, test } from "vitest";
-import { both, bypassPods, namespaceOf, sameOffAndOn } from "../fixture/bypass-pods.ts";
+import { countedDuring } from "../fixture/bypass.ts";
+import { both, bypassPods, namespaceOf, podLines, sameOffAndOn } from "../fixture/bypass-pods.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunFullLab } from "../fixture/shared-lab.ts";
 import { answerAs, ask } from "../fixture/talk.ts";
@@ -63,5 +64,63 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       await node1.sh(`ip netns pids inside2 | xargs kill; ip link delete vrf1
         for end in 1 2; do ip netns delete inside$end; done`);
     });
+
+    test.each([4, 6] as const)(
+      "a route of IPv%i that changes under a flow, which its next packet takes",
+      async (family) => {
+        const { node1 } = on.lab;
+        const [from, to] = [on.one, on.away].map(({ address, address6 }) =>
+          family === 4 ? address : address6,
+        );
+        const ip = `ip -${family}`;
+        await on.setAll("mode bypass", ...podLines);
+        const counts = await countedDuring(node1, async () => {
+          const pid = (
+            await on.one.sh(`cat > /tmp/flow.pl <<'END'\n${flowProgram}\nEND
+            rm -f /tmp/answers /tmp/classed; setsid perl /tmp/flow.pl ${to} > /tmp/flow.log 2>&1 < /dev/null & echo $!`)
+          ).trim();
+          try {
+            // Half a second each, for longer nothing is remembered.
+            const answersAfter = async (change: string, back: string) =>
+              Number(
+                await node1.sh(`answers() { cat /tmp/answers || echo 0; }
+                  before=$(answers); while (( $(answers) < before + 5 )); do sleep 0.05; done
+                  ${change}; sleep 0.1; first=$(answers); sleep 0.5; last=$(answers); ${back}; echo $((last - first))`),
+              );
+            await node1.sh(`${ip} rule add tos 0x10 table 99; ${ip} route add blackhole default table 99`);
+            for (let round = 0; round < 5; round++) {
+              expect(await answersAfter("true", "true")).toBeGreaterThan(2);
+              expect(
+                await answersAfter(`${ip} route add blackhole ${to}`, `${ip} route delete blackhole ${to}`),
+              ).toBe(0);
+              expect(await answersAfter("touch /tmp/classed", "rm /tmp/classed")).toBe(0);
+              expect(
+                await answersAfter(`${ip} rule add from ${from} table 99`, `${ip} rule delete from ${from}`),
+              ).toBe(0);
+            }
+          } finally {
+            await node1.sh(
+              `kill ${pid}; cat /tmp/flow.log; ${ip} rule delete tos 0x10 table 99; ${ip} route flush table 99`,
+            );
+          }
+        });
+        expect(counts["forward pod"]).toBeGreaterThan(50);
+      },
+    );
   },
 );
+
+/** One flow of datagrams, and how many were answered. While /tmp/classed is there they are of another class. */
+const flowProgram = String.raw`
+use strict; use Socket qw(:all); use IO::Socket::IP;
+my $socket = IO::Socket::IP->new(PeerHost => $ARGV[0], PeerPort => 8080, Type => SOCK_DGRAM) or die "$!";
+open(my $file, '>', '/tmp/answers') or die; $file->autoflush;
+for (my ($answers, $bits) = (0, '');; ) {
+  my $class = -e '/tmp/classed' ? 0x10 : 0;
+  $ARGV[0] =~ /:/ ? setsockopt($socket, IPPROTO_IPV6, 67, $class) : setsockopt($socket, IPPROTO_IP, IP_TOS, $class);
+  syswrite($socket, 'x');
+  vec($bits, fileno($socket), 1) = 1;
+  if (select(my $ready = $bits, undef, undef, 0.03)) { $answers++ if sysread($socket, my $text, 1000); }
+  seek($file, 0, 0); print $file "$answers\n";
+  select undef, undef, undef, 0.01;
+}`;

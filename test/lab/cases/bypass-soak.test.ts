@@ -14,7 +14,7 @@ const minutes = Number(process.env["PODWIRE_SOAK_MINUTES"] ?? 30);
 /** What the kernel keeps for itself from its first use on is there by then. */
 const warmUpMinutes = 2;
 /** The memory of flows and the marks of a guest with one processor. */
-const tablesKb = 128;
+const tablesKb = 192;
 
 describe.skipIf(cannotRunFullLab("podwire_bypass for long")).each(testedKernels)(
   "podwire_bypass on kernel %s",

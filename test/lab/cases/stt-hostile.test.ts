@@ -207,7 +207,9 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
       const before = await freeMemory(node2);
       // So that good frames are put together as well.
       for (const node of lab.nodes)
-        await node.sh("ethtool -K eth0 tso off gso off; ip link set eth0 mtu 9000");
+        await node.sh(
+          "ethtool -K eth0 tso off gso off; ip link set eth0 mtu 9000; ip link set pw-stt mtu 20000",
+        );
       const sampler = await node2.sh(`
       setsid bash -c 'while :; do ${free}; sleep 0.2; done' \
         > /tmp/free 2> /dev/null < /dev/null & echo $!`);
@@ -224,7 +226,9 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
       });
       const samples = (await node2.sh(`kill -- -${sampler.trim()}; cat /tmp/free`)).trim().split("\n");
       for (const node of lab.nodes)
-        await node.sh("ethtool -K eth0 tso on gso on; ip link set eth0 mtu 1500; sleep 2");
+        await node.sh(
+          "ethtool -K eth0 tso on gso on; ip link set pw-stt mtu 1408; ip link set eth0 mtu 1500; sleep 2",
+        );
       // Pages go from a CPU's to all while they are counted: a few samples lack them.
       const least = samples.map(Number).sort((a, b) => a - b)[Math.floor(samples.length / 10)] ?? 0;
       const held = before - least;

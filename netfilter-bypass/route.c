@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <net/dst.h>
+#include <net/ip.h>
+#include <net/ip6_fib.h>
+#include <net/ipv6.h>
+
+#include "route.h"
+
+/* What a flow's packets differ in that rules of routing know. */
+static u32 class_of(const struct sk_buff *skb, u8 family)
+{
+	return family == 4 ? ip_hdr(skb)->tos : (__force u32)ip6_flowinfo(ipv6_hdr(skb));
+}
+
+/* Whether routing left no more than the route: no redirect to be told of, for example. */
+static bool is_plain(const struct sk_buff *skb, u8 family)
+{
+	return family == 4 ? !(IPCB(skb)->flags & ~IPSKB_FORWARDED) :
+			     !(IP6CB(skb)->flags & ~IP6SKB_FORWARDED);
+}
+
+void bypass_use_route(struct bypass_route *route, struct sk_buff *skb,
+		      const struct net_device *in, u8 family)
+{
+	if (!route->dst || route->in != in->ifindex || route->mark != skb->mark ||
+	    route->class != class_of(skb, family))
+		return;
+	if (!dst_check(route->dst, route->cookie)) {
+		bypass_drop_route(route);
+		return;
+	}
+	/* A tunnel leaves what it knows of the packet there, for the route to be chosen by. */
+	skb_dst_drop(skb);
+	skb_dst_set_noref(skb, route->dst);
+}
+
+void bypass_learn_route(struct bypass_route *route, const struct sk_buff *skb,
+			const struct net_device *in, u8 family)
+{
+	struct dst_entry *dst = skb_dst(skb);
+
+	/* IPsec's is found from the plain one, with each packet. */
+	if (route->dst || !dst || dst_xfrm(dst) || !is_plain(skb, family) ||
+	    !dst_hold_safe(dst))
+		return;
+	route->dst = dst;
+	route->in = in->ifindex;
+	route->mark = skb->mark;
+	route->class = class_of(skb, family);
+	route->cookie = family == 4 ? 0 :
+				      rt6_get_cookie(container_of(dst, struct rt6_info, dst));
+}
+
+void bypass_drop_route(struct bypass_route *route)
+{
+	dst_release(route->dst);
+	route->dst = NULL;
+}
