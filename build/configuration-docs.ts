@@ -37,8 +37,6 @@ expected ([errors.md](errors.md)). \`podwire doctor\` checks the conflists of a 
 ([command-line.md](command-line.md)).
 
 **In this version** ${availabilitySentence(rows)}
-The format already knows what will follow, marked *later* below, so that conflists and node files need not
-change their shape. Asking for a later datapath or overlay is refused with code 7.
 
 ## podwire's entry in the conflist
 

@@ -1,4 +1,4 @@
-// Pods of three nodes on 6.1, of two on each other kernel, by every overlay and datapath that go together: who reaches whom, large
+// Pods of three nodes by every overlay and datapath that go together: who reaches whom, large
 // transfers in both directions, and that overlay none leaves nothing.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
