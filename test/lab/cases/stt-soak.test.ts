@@ -50,7 +50,8 @@ describe.skipIf(cannotRunFullLab("hours of STT")).each(testedKernels)("STT on ke
       for (const [node, kilobytes] of (held.at(-1) ?? []).entries())
         expect(kilobytes - (first[node] ?? 0), `kB more on node ${node + 1}`).toBeLessThan(4096);
       for (const node of lab.nodes) {
-        expect(await node.sh("lsmod | awk '$1 == \"podwire_stt\" { print $3 }'")).toBe("0\n");
+        const users = await node.sh("lsmod | awk '$1 == \"podwire_stt\" { print $3 }'");
+        expect(users.trim()).toBe("0");
         await node.sh("rmmod podwire_stt");
       }
     },
