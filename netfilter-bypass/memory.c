@@ -113,9 +113,10 @@ struct bypass_memory *bypass_make_memory(void)
 	if (!memory->marks || !memory->entries)
 		goto failed;
 	for_each_possible_cpu(cpu) {
-		struct bypass_entry *entries = kvzalloc_node(ENTRIES * sizeof(*entries),
-						      GFP_KERNEL, cpu_to_node(cpu));
+		struct bypass_entry *entries;
 
+		entries = kvzalloc_node(ENTRIES * sizeof(*entries), GFP_KERNEL,
+					cpu_to_node(cpu));
 		if (!entries)
 			goto failed;
 		*per_cpu_ptr(memory->entries, cpu) = entries;

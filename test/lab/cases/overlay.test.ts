@@ -1,5 +1,5 @@
-// Pods of three nodes by every overlay and datapath that go together: who reaches whom, large
-// transfers in both directions, and that overlay none leaves nothing.
+// Pods of three nodes by every overlay and datapath that go together: who reaches whom, large transfers in both directions, and that
+// overlay none leaves nothing.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isFull, testedKernels } from "../fixture/kernels.ts";
 import { startOpenVswitch } from "../fixture/open-vswitch.ts";

@@ -19,7 +19,7 @@ interface Traffic {
   readonly arrives: string;
 }
 
-/** As fast as it can, it would leave an emulated processor no time for what is to disturb it; so would programs that start all the time. */
+/** As fast as it can it would leave an emulated processor no time for what disturbs it; so would programs that start all the time. */
 const traffic: Readonly<Record<string, Traffic>> = {
   "ICMP, small": {
     send: ({ address }) => `ping -q -i 0.02 -s 1000 ${address}`,
@@ -90,7 +90,7 @@ async function everythingArrives({ node1, node2 }: Lab): Promise<void> {
 export async function underTraffic(lab: Lab, act: () => Promise<unknown>): Promise<void> {
   const ends = [endOf(lab.node1), endOf(lab.node2)] as const;
   const start = async (from: LabNode, to: End): Promise<string[]> => {
-    const pids: string[] = [];
+    const pids = [await keepTimestamps(from)];
     for (const { send } of Object.values(traffic)) {
       const pid = await from.sh(
         "setsid bash -c 'while :; do timeout 20 bash -c \"$COMMAND\"; sleep 1; done' > /dev/null 2>&1 < /dev/null & echo $!",
@@ -109,8 +109,8 @@ export async function underTraffic(lab: Lab, act: () => Promise<unknown>): Promi
   await serve(ports, async () => {
     for (const node of lab.nodes) await node.sh("nft -f -", { input: countingRules });
     const started = [
-      [lab.node1, [await keepTimestamps(lab.node1), ...(await start(lab.node1, ends[1]))]],
-      [lab.node2, [await keepTimestamps(lab.node2), ...(await start(lab.node2, ends[0]))]],
+      [lab.node1, await start(lab.node1, ends[1])],
+      [lab.node2, await start(lab.node2, ends[0])],
     ] as const;
     try {
       await everythingArrives(lab);
