@@ -29,7 +29,7 @@ export async function runSections(bench: SectionBench): Promise<void> {
       rounds: { type: "string", default: "5" },
       json: {
         type: "string",
-        default: path.resolve(import.meta.dirname, `../bench-results/${bench.name}.json`),
+        default: path.resolve(import.meta.dirname, `../docs/measurements/${bench.name}.json`),
       },
       update: { type: "string" },
       help: { type: "boolean", default: false },
@@ -81,6 +81,6 @@ function usageOf({ name, groups, kinds }: SectionBench): string {
                     groups: ${groups.join(", ")}; kinds: ${kinds.join(", ")}
   --kernel VERSION  of the guests: ${kernelVersions.join(", ")} (6.1)
   --rounds N        that count, an odd number (5)
-  --json FILE       where the figures go, and those of other sections stay (bench-results/${name}.json)
+  --json FILE       where the figures go, and those of other sections stay (docs/measurements/${name}.json)
   --update FILE     replace the report in a document, between its bench:${name} markers`;
 }
