@@ -1,8 +1,7 @@
 // `npm run docs`: docs/configuration.md from the schemas that the plugin checks configurations with.
 import fs from "node:fs";
 import path from "node:path";
-import { type NetworkConfig, networkSchema, nodeSchema } from "../src/config/network.ts";
-import { datapathOf } from "../src/datapath/choice.ts";
+import { networkSchema, nodeSchema } from "../src/config/network.ts";
 import { hostLocalSchema } from "../src/ipam/host-local/schema.ts";
 import { type Row, rowsOf } from "./configuration-tables.ts";
 
@@ -22,7 +21,7 @@ const runtimeKeys = [
 export function configurationDocument(): string {
   const rows = rowsOf(networkSchema);
   const isRuntimes = ({ key }: Row) => runtimeKeys.some((name) => isAtOrBelow(key, name));
-  const own = rows.filter((row) => !isRuntimes(row)).map(withAvailability);
+  const own = rows.filter((row) => !isRuntimes(row));
   return `# Configuration
 
 <!-- Made by \`npm run docs\` from the schemas in src/; edit those. -->
@@ -35,8 +34,6 @@ exist since 1.1.0) and \`name\`, the network's name, under which addresses and r
 Unknown keys are refused with code 2, bad values with code 7, each naming the key, the value and what was
 expected ([errors.md](errors.md)). \`podwire doctor\` checks the conflists of a node before a pod is at stake
 ([command-line.md](command-line.md)).
-
-**In this version** ${availabilitySentence(rows)}
 
 ## podwire's entry in the conflist
 
@@ -63,55 +60,6 @@ Nobody writes these into a conflist's entry; they are listed for people who call
 
 ${table(rows.filter(isRuntimes))}
 `;
-}
-
-function withAvailability(row: Row): Row {
-  const choices = choicesOf(row);
-  if (choices !== undefined) return { ...row, value: describeChoices(choices) };
-  const isLater = unavailableDatapaths().some((name) => isAtOrBelow(row.key, name));
-  return isLater ? { ...row, meaning: ["*later*", row.meaning].filter(Boolean).join("; ") } : row;
-}
-
-interface Choices {
-  readonly now: readonly string[];
-  readonly later: readonly string[];
-}
-
-/** What the code takes today, found by asking it. */
-function choicesOf({ key, value }: Row): Choices | undefined {
-  if (key !== "datapath" && key !== "overlay.type") return undefined;
-  const names = [...value.matchAll(/"([^"]+)"/g)].map((match) => match[1] ?? "");
-  const now = names.filter((name) =>
-    isAvailable(key === "datapath" ? { datapath: name } : { overlay: { type: name } }),
-  );
-  return { now, later: names.filter((name) => !now.includes(name)) };
-}
-
-function isAvailable(wish: object): boolean {
-  try {
-    datapathOf({ name: "net", type: "podwire", ipam: { type: "host-local" }, ...wish } as NetworkConfig);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function unavailableDatapaths(): readonly string[] {
-  const row = rowsOf(networkSchema).find(({ key }) => key === "datapath");
-  return (row && choicesOf(row)?.later) ?? [];
-}
-
-function availabilitySentence(rows: readonly Row[]): string {
-  const now = (key: string) => {
-    const row = rows.find((candidate) => candidate.key === key);
-    return ((row && choicesOf(row)?.now) ?? []).map((name) => code(`"${name}"`)).join(" or ");
-  };
-  return `\`datapath\` can be ${now("datapath")}, and \`overlay.type\` can be ${now("overlay.type")}.`;
-}
-
-function describeChoices({ now, later }: Choices): string {
-  const list = (names: readonly string[]) => names.map((name) => code(`"${name}"`)).join(", ");
-  return later.length === 0 ? list(now) : `${list(now)}; *later* ${list(later)}`;
 }
 
 function isAtOrBelow(key: string, name: string): boolean {
