@@ -1,4 +1,4 @@
-// Overlays on bridges of Open vSwitch, with the kernel's datapath: pods of three nodes on 6.1, of two on each other kernel, also
+// Overlays on bridges of Open vSwitch: pods of three nodes on 6.1, of two on each other kernel, also
 // where another node has the kernel's own tunnel device; and what can go wrong with a tunnel that daemons keep.
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Conflist } from "../../fixture/conflist.ts";
@@ -18,6 +18,7 @@ interface Case extends LabOverlay {
   readonly mtu: number;
   /** node1 has veth, and with it the kernel's device. */
   readonly isMixed?: boolean;
+  readonly ovs?: Readonly<Record<string, string>>;
 }
 
 const cases: readonly Case[] = [
@@ -25,6 +26,11 @@ const cases: readonly Case[] = [
   { name: "geneve, ovs", type: "geneve", mtu: 1450 },
   { name: "host-gw, ovs", type: "host-gw", mtu: 1500 },
   { name: "geneve over IPv6, ovs", type: "geneve", underlayFamily: 6, mtu: 1430 },
+  { name: "vxlan over IPv6, ovs", type: "vxlan", underlayFamily: 6, mtu: 1430 },
+  { name: "vxlan, internal ports of ovs", type: "vxlan", mtu: 1450, ovs: { portType: "internal" } },
+  { name: "geneve, internal ports of ovs", type: "geneve", mtu: 1450, ovs: { portType: "internal" } },
+  { name: "host-gw, internal ports of ovs", type: "host-gw", mtu: 1500, ovs: { portType: "internal" } },
+  { name: "host-gw, ovs in userspace", type: "host-gw", mtu: 1500, ovs: { datapathType: "netdev" } },
   { name: "vxlan, veth and ovs", type: "vxlan", mtu: 1450, isMixed: true },
   { name: "geneve, veth and ovs", type: "geneve", mtu: 1450, isMixed: true },
   { name: "vxlan over IPv6, veth and ovs", type: "vxlan", underlayFamily: 6, mtu: 1430, isMixed: true },
@@ -52,7 +58,8 @@ describe.skipIf(cannotRunFullLab("overlays with Open vSwitch")).each(testedKerne
       const networkOf = (node: LabNode) =>
         overlayNetwork(lab, node, {
           ...overlay,
-          network: overlay.isMixed && node.number === 1 ? { datapath: "veth" } : ovs,
+          network:
+            overlay.isMixed && node.number === 1 ? { datapath: "veth" } : { ...ovs, ovs: overlay.ovs ?? {} },
         });
       beforeAll(async () => {
         pods = await Promise.all(lab.nodes.map((node) => pod(node, networkOf(node))));

@@ -18,10 +18,13 @@ interface Case extends LabOverlay {
 
 const ipvlan = (mode: string) => ({ datapath: "ipvlan", ipvlan: { mode } });
 
+const ovs = (settings: Readonly<Record<string, string>> = {}) => ({ datapath: "ovs", ovs: settings });
+
 const cases: readonly Case[] = [
   { name: "geneve, veth", type: "geneve", mtu: 1450, quick: true },
   { name: "geneve over IPv6, veth", type: "geneve", underlayFamily: 6, mtu: 1430 },
   { name: "vxlan, veth", type: "vxlan", mtu: 1450 },
+  { name: "vxlan over IPv6, veth", type: "vxlan", underlayFamily: 6, mtu: 1430 },
   { name: "host-gw, veth", type: "host-gw", mtu: 1500 },
   { name: "host-gw, ipvlan l3s", type: "host-gw", mtu: 1500, network: ipvlan("l3s"), quick: true },
   { name: "host-gw, ipvlan l3", type: "host-gw", mtu: 1500, network: ipvlan("l3") },
@@ -35,15 +38,27 @@ const cases: readonly Case[] = [
     network: ipvlan("l2"),
   },
   { name: "vxlan, ipvlan l3s on the device", type: "vxlan", mtu: 1450, network: ipvlan("l3s") },
+  { name: "vxlan, ipvlan l3 on the device", type: "vxlan", mtu: 1450, network: ipvlan("l3") },
   { name: "geneve, ipvlan l3 on the device", type: "geneve", mtu: 1450, network: ipvlan("l3") },
+  { name: "geneve, ipvlan l3s on the device", type: "geneve", mtu: 1450, network: ipvlan("l3s") },
   { name: "stt, veth", type: "stt", mtu: 1428, quick: true },
   { name: "stt over IPv6, veth", type: "stt", underlayFamily: 6, mtu: 1408 },
   { name: "stt with a larger MTU than the path's, veth", type: "stt", mtu: 9000, overlay: { mtu: 9000 } },
   { name: "stt, ipvlan l3s on the device", type: "stt", mtu: 1428, network: ipvlan("l3s") },
   { name: "stt, ipvlan l3 on the device", type: "stt", mtu: 1428, network: ipvlan("l3") },
   { name: "stt, ipvlan l2 by way of the host", type: "stt", mtu: 1428, network: ipvlan("l2") },
+  {
+    name: "stt over IPv6, ipvlan l3s on the device",
+    type: "stt",
+    underlayFamily: 6,
+    mtu: 1408,
+    network: ipvlan("l3s"),
+  },
   // Last: its module tracks the connections of the whole guest.
-  { name: "stt, ovs", type: "stt", mtu: 1428, network: { datapath: "ovs" } },
+  { name: "stt, ovs", type: "stt", mtu: 1428, network: ovs() },
+  { name: "stt, internal ports of ovs", type: "stt", mtu: 1428, network: ovs({ portType: "internal" }) },
+  { name: "stt, ovs in userspace", type: "stt", mtu: 1428, network: ovs({ datapathType: "netdev" }) },
+  { name: "stt over IPv6, ovs", type: "stt", underlayFamily: 6, mtu: 1408, network: ovs() },
 ];
 
 const tested = cases.filter(({ quick }) => isFull || quick === true);
