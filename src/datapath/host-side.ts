@@ -27,13 +27,18 @@ export function masquerade(
   };
 }
 
-/** Host-wide, and last: they are left as they are when an ADD fails or a pod goes. */
-export function forwarding(wiring: Wiring, addresses: readonly Prefix[]): PlanObject[] {
+/**
+ * Host-wide, and last: they are left as they are when an ADD fails or a pod goes. `link`: by which the host reaches the pod. For
+ * IPv6 it is turned on here and no sooner, because the kernel forgets the routers that it was told of with each link that
+ * begins to forward (addrconf_fixup_forwarding in net/ipv6/addrconf.c), but those of links that listen all the same.
+ */
+export function forwarding(wiring: Wiring, addresses: readonly Prefix[], link?: string): PlanObject[] {
   const ipv4 = [hostSysctl("net/ipv4/ip_forward", "1")];
   const ipv6 = [
     // 2: accept router advertisements although forwarding (Documentation/networking/ip-sysctl.rst).
-    ...wiring.host.advertisedLinks.map((link) => hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "2")),
+    ...wiring.host.advertisedLinks.map((name) => hostSysctl(`net/ipv6/conf/${name}/accept_ra`, "2")),
     hostSysctl("net/ipv6/conf/all/forwarding", "1"),
+    ...(link === undefined ? [] : [hostSysctl(`net/ipv6/conf/${link}/forwarding`, "1")]),
   ];
   return [...(has(addresses, 4) ? ipv4 : []), ...(has(addresses, 6) ? ipv6 : [])];
 }

@@ -45,7 +45,11 @@ function wire(wiring: Wiring): Wired {
       ...hostObjects(wiring, settings, addresses),
       ...podObjects(wiring, settings, addresses, routes),
       ...(wiring.ipMasq ? [masquerade(wiring, addresses, [hostSlaveName(master.name, mode, flag)])] : []),
-      ...forwarding(wiring, addresses),
+      ...forwarding(
+        wiring,
+        addresses,
+        flag === "bridge" ? hostSlaveName(master.name, mode, flag) : undefined,
+      ),
     ],
     interfaces: [{ name: wiring.ifname, mac: master.mac, mtu: wiring.mtu, sandbox: wiring.sandbox }],
     ips: addresses.map((address) => ({
@@ -104,7 +108,6 @@ function hostObjects(
       : []),
     podLink,
     ...(has(addresses, 4) ? [hostSysctl(`net/ipv4/conf/${link}/forwarding`, "1")] : []),
-    ...(has(addresses, 6) ? [hostSysctl(`net/ipv6/conf/${link}/forwarding`, "1")] : []),
   ];
 }
 

@@ -39,7 +39,7 @@ function wire(wiring: Wiring): Wired {
             ]),
           ]
         : []),
-      ...forwarding(wiring, addresses),
+      ...forwarding(wiring, addresses, hostLink),
     ],
     interfaces: [
       isPair
@@ -194,6 +194,5 @@ function hostObjects(
     ),
     ...(has(addresses, 4) ? [hostSysctl(`net/ipv4/conf/${link}/forwarding`, "1")] : []),
     ...(isOwnLink && wiring.host.ipv6 ? [hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "0")] : []),
-    ...(has(addresses, 6) ? [hostSysctl(`net/ipv6/conf/${link}/forwarding`, "1")] : []),
   ];
 }

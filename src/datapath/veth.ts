@@ -25,7 +25,7 @@ function wire(wiring: Wiring): Wired {
       ...hostObjects(wiring, pair.host, addresses, routes),
       ...routedPodObjects(pair.pod, addresses, routes),
       ...(wiring.ipMasq ? [masquerade(wiring, addresses)] : []),
-      ...forwarding(wiring, addresses),
+      ...forwarding(wiring, addresses, pair.host.name),
     ],
     interfaces: [
       { name: pair.host.name, mac: gatewayMac, mtu: wiring.mtu },
@@ -76,8 +76,6 @@ function hostLinkSettings(
   const settings: PlanObject[] = [];
   const ipv4 = (key: string, value: string) =>
     settings.push(hostSysctl(`net/ipv4/conf/${hostLink}/${key}`, value));
-  const ipv6 = (key: string, value: string) =>
-    settings.push(hostSysctl(`net/ipv6/conf/${hostLink}/${key}`, value));
   if (has(addresses, 4)) ipv4("forwarding", "1");
   // A route without gateway makes the pod ask for each destination: the host answers.
   if (routes.some((route) => isOnLink(route))) {
@@ -85,7 +83,6 @@ function hostLinkSettings(
     settings.push(hostSysctl(`net/ipv4/neigh/${hostLink}/proxy_delay`, "0"));
   }
   // A pod must not advertise itself as the host's router.
-  if (wiring.host.ipv6) ipv6("accept_ra", "0");
-  if (has(addresses, 6)) ipv6("forwarding", "1");
+  if (wiring.host.ipv6) settings.push(hostSysctl(`net/ipv6/conf/${hostLink}/accept_ra`, "0"));
   return settings;
 }

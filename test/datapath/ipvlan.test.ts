@@ -25,7 +25,6 @@ describe("the plan of a pod", () => {
       { kind: "route", where: "host", link, dst: "fd00:10:244:1::7/128", source: "2001:db8::1" },
       { kind: "link", where: "host", name: podLink, alias, type: { ...type, movesToPodAs: "eth0" } },
       hostKey(`net/ipv4/conf/${link}/forwarding`, "1"),
-      hostKey(`net/ipv6/conf/${link}/forwarding`, "1"),
       podKey("net/ipv6/conf/eth0/disable_ipv6", "0"),
       podKey("net/ipv6/conf/eth0/accept_dad", "0"),
       podKey("net/ipv6/conf/eth0/accept_ra", "0"),
@@ -44,6 +43,7 @@ describe("the plan of a pod", () => {
       },
       hostKey("net/ipv4/ip_forward", "1"),
       hostKey("net/ipv6/conf/all/forwarding", "1"),
+      hostKey(`net/ipv6/conf/${link}/forwarding`, "1"),
     ]);
   });
 
@@ -69,7 +69,6 @@ describe("the plan of a pod", () => {
       { kind: "neighbour", where: "host", link, address: "fd00:10:244:1::7", mac },
       { kind: "link", where: "host", name: podLink, alias, type: { ...type, movesToPodAs: "eth0" } },
       hostKey(`net/ipv4/conf/${link}/forwarding`, "1"),
-      hostKey(`net/ipv6/conf/${link}/forwarding`, "1"),
       podKey("net/ipv6/conf/eth0/disable_ipv6", "0"),
       podKey("net/ipv6/conf/eth0/accept_dad", "0"),
       podKey("net/ipv6/conf/eth0/accept_ra", "0"),
@@ -82,6 +81,7 @@ describe("the plan of a pod", () => {
       { kind: "route", where: "pod", link: "eth0", dst: "::/0", gateway: "fe80::1", priority: 1024 },
       hostKey("net/ipv4/ip_forward", "1"),
       hostKey("net/ipv6/conf/all/forwarding", "1"),
+      hostKey(`net/ipv6/conf/${link}/forwarding`, "1"),
     ]);
   });
 

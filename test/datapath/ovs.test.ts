@@ -191,9 +191,9 @@ describe("the plan of a pod", () => {
     expect(onLocalPort).toEqual([
       { kind: "link", where: "host", shared: true, name: "podwire0", mac: gatewayMac, type: localPort.type },
       hostKey("net/ipv4/conf/podwire0/forwarding", "1"),
-      hostKey("net/ipv6/conf/podwire0/forwarding", "1"),
-      // With forwarding on the kernel would forget the router that it has been told of.
+      // First, or with forwarding on the kernel would forget the router that it has been told of.
       hostKey("net/ipv6/conf/podwire0/accept_ra", "2"),
+      hostKey("net/ipv6/conf/podwire0/forwarding", "1"),
     ]);
   });
 

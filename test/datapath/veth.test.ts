@@ -62,7 +62,6 @@ describe("the plan of a pod", () => {
       { kind: "address", where: "host", link: hostLink, address: "fe80::1/64" },
       { kind: "route", where: "host", link: hostLink, dst: "fd00:10:244:1::7/128" },
       hostKey(`net/ipv6/conf/${hostLink}/accept_ra`, "0"),
-      hostKey(`net/ipv6/conf/${hostLink}/forwarding`, "1"),
       podKey("net/ipv6/conf/eth0/disable_ipv6", "0"),
       podKey("net/ipv6/conf/eth0/accept_dad", "0"),
       podKey("net/ipv6/conf/eth0/accept_ra", "0"),
@@ -82,6 +81,7 @@ describe("the plan of a pod", () => {
       { kind: "neighbour", where: "pod", link: "eth0", address: "fe80::1", mac: hostMac },
       { kind: "route", where: "pod", link: "eth0", dst: "::/0", gateway: "fe80::1", priority: 1024 },
       hostKey("net/ipv6/conf/all/forwarding", "1"),
+      hostKey(`net/ipv6/conf/${hostLink}/forwarding`, "1"),
     ]);
   });
 
@@ -95,7 +95,6 @@ describe("the plan of a pod", () => {
       { kind: "route", where: "host", link: hostLink, dst: "fd00:10:244:1::7/128" },
       hostKey(`net/ipv4/conf/${hostLink}/forwarding`, "1"),
       hostKey(`net/ipv6/conf/${hostLink}/accept_ra`, "0"),
-      hostKey(`net/ipv6/conf/${hostLink}/forwarding`, "1"),
       podKey("net/ipv6/conf/eth0/disable_ipv6", "0"),
       podKey("net/ipv6/conf/eth0/accept_dad", "0"),
       podKey("net/ipv6/conf/eth0/accept_ra", "0"),
@@ -115,6 +114,7 @@ describe("the plan of a pod", () => {
       },
       hostKey("net/ipv4/ip_forward", "1"),
       hostKey("net/ipv6/conf/all/forwarding", "1"),
+      hostKey(`net/ipv6/conf/${hostLink}/forwarding`, "1"),
     ]);
   });
 });

@@ -25,6 +25,7 @@ const others = [
   "protocol",
   "results",
   "requests",
+  "advertised",
 ];
 
 const cases: Readonly<Record<DatapathName, readonly string[]>> = {
