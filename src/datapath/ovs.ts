@@ -27,9 +27,12 @@ function wire(wiring: Wiring): Wired {
     plan: [
       // The end of a pair must be there before it becomes a port, an internal port is there afterwards.
       ...(isPair ? [links.host] : []),
-      ...bridgeObjects(wiring, settings, mac, addresses, routes.some(isOnLink)),
+      ...switchObjects(wiring, settings, mac, addresses),
+      ...sharedLinks(wiring, settings),
       ...(isPair ? [] : [links.host]),
       ...hostObjects(wiring, settings, mac, addresses),
+      // Another pod's address is refused by then: flows would have taken its packets, and their removal its flows.
+      ...flowObjects(wiring, settings, mac, addresses, routes.some(isOnLink)),
       ...routedPodObjects(links.pod, addresses, routes),
       ...(wiring.ipMasq
         ? [
@@ -102,15 +105,12 @@ function podLinks(
   };
 }
 
-function bridgeObjects(
+function switchObjects(
   wiring: Wiring,
-  settings: OvsSettings,
+  { at, datapathType, localMac, portType, trunk, ingress, labels }: OvsSettings,
   mac: string,
   addresses: readonly Prefix[],
-  answersAll: boolean,
 ): PlanObject[] {
-  const { at, datapathType, isForeign, localMac, portType, vlan, trunk, ingress, labels } = settings;
-  const ips = addresses.map(({ ip }) => formatIp(ip));
   const port: OvsPort = {
     kind: "ovs-port",
     where: "host",
@@ -124,18 +124,31 @@ function bridgeObjects(
       "container-id": wiring.containerID,
       ...labels,
       "attached-mac": mac,
-      ip: ips.join(","),
+      ip: textsOf(addresses).join(","),
     },
   };
-  const { antiSpoofing } = settings;
-  const flows = podFlows({ port: port.name, mac, localMac, ips, vlan, trunk, antiSpoofing, answersAll });
+  return [{ kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac }, port];
+}
+
+function flowObjects(
+  wiring: Wiring,
+  { at, isForeign, localMac, vlan, trunk, antiSpoofing }: OvsSettings,
+  mac: string,
+  addresses: readonly Prefix[],
+  answersAll: boolean,
+): PlanObject[] {
+  const port = hostLinkName(wiring);
+  const ips = textsOf(addresses);
+  const flows = podFlows({ port, mac, localMac, ips, vlan, trunk, antiSpoofing, answersAll });
   return [
-    { kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac },
-    port,
     sharedFlows(at, ownCookies.base, baseFlows(localMac)),
     ...(isForeign ? [] : trunk.map((vlan) => sharedTrunk(at, vlan))),
     { kind: "ovs-flows", where: "host", ...at, cookie: podCookie(wiring), flows },
   ];
+}
+
+function textsOf(addresses: readonly Prefix[]): string[] {
+  return addresses.map(({ ip }) => formatIp(ip));
 }
 
 /** What the pods of a bridge of podwire's need whose trunk has the VLAN. */
@@ -151,17 +164,11 @@ export function podCookie(name: AttachmentName): string {
   return `${ownCookies.prefix}${cookieOf(name)}`;
 }
 
-function hostObjects(
-  wiring: Wiring,
-  settings: OvsSettings,
-  mac: string,
-  addresses: readonly Prefix[],
-): PlanObject[] {
+/** First, so that nothing was made before them if another pod's ADD makes them in the same moment. */
+function sharedLinks(wiring: Wiring, settings: OvsSettings): PlanObject[] {
   const { at, isForeign, localMac, vlan } = settings;
-  const link = hostLinkOf(settings);
   const shared = { kind: "link", where: "host", shared: true } as const;
   const quiet = { noAutomaticAddress: wiring.host.ipv6 };
-  const isOwnLink = !isForeign || vlan !== 0;
   return [
     {
       ...shared,
@@ -172,7 +179,27 @@ function hostObjects(
     },
     ...(vlan === 0
       ? []
-      : [{ ...shared, ...quiet, name: link, type: { kind: "vlan", master: at.bridge, id: vlan } } as const]),
+      : [
+          {
+            ...shared,
+            ...quiet,
+            name: hostLinkOf(settings),
+            type: { kind: "vlan", master: at.bridge, id: vlan },
+          } as const,
+        ]),
+  ];
+}
+
+function hostObjects(
+  wiring: Wiring,
+  settings: OvsSettings,
+  mac: string,
+  addresses: readonly Prefix[],
+): PlanObject[] {
+  const { isForeign, vlan } = settings;
+  const link = hostLinkOf(settings);
+  const isOwnLink = !isForeign || vlan !== 0;
+  return [
     ...(isOwnLink && has(addresses, 6) && wiring.host.ipv6OffByDefault
       ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")]
       : []),

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { OvsSettings, Wiring } from "../../src/datapath/datapath.ts";
 import { ovs } from "../../src/datapath/ovs.ts";
+import { movesToPod, type PlanObject } from "../../src/plan/plan.ts";
 import { ipv4, ipv6, wiring } from "./wiring.ts";
 
 const at = { database: "unix:/run/openvswitch/db.sock", bridge: "podwire0" };
@@ -71,6 +72,12 @@ describe("the plan of a pod", () => {
           ip: "10.244.1.7",
         },
       },
+      localPort,
+      { kind: "address", where: "host", link: "podwire0", address: "169.254.1.1/32", scope: "host" },
+      { kind: "route", where: "host", link: "podwire0", dst: "10.244.1.7/32", mtu: 1450, scope: 253 },
+      { kind: "neighbour", where: "host", link: "podwire0", address: "10.244.1.7", mac },
+      hostKey("net/ipv4/conf/podwire0/forwarding", "1"),
+      hostKey("net/ipv6/conf/podwire0/accept_ra", "0"),
       {
         kind: "ovs-flows",
         ...onBridge,
@@ -93,12 +100,6 @@ describe("the plan of a pod", () => {
           },
         ]),
       },
-      localPort,
-      { kind: "address", where: "host", link: "podwire0", address: "169.254.1.1/32", scope: "host" },
-      { kind: "route", where: "host", link: "podwire0", dst: "10.244.1.7/32", mtu: 1450, scope: 253 },
-      { kind: "neighbour", where: "host", link: "podwire0", address: "10.244.1.7", mac },
-      hostKey("net/ipv4/conf/podwire0/forwarding", "1"),
-      hostKey("net/ipv6/conf/podwire0/accept_ra", "0"),
       {
         kind: "link",
         where: "pod",
@@ -138,9 +139,9 @@ describe("the plan of a pod", () => {
     const { plan, interfaces } = ovs.wire(onSwitch({ portType: "internal", datapathType: "netdev" }));
     const type = { kind: "ovs", bridge: at };
     const kinds = plan.map(({ kind }) => kind);
-    expect(kinds.slice(0, 5)).toEqual(["ovs-bridge", "ovs-port", "ovs-flows", "ovs-flows", "link"]);
+    expect(kinds.slice(0, 4)).toEqual(["ovs-bridge", "ovs-port", "link", "link"]);
     expect(plan[1]).toMatchObject({ type: { kind: "internal", mac, mtu: 1450 } });
-    expect(plan[4]).toEqual({
+    expect(plan[3]).toEqual({
       kind: "link",
       where: "host",
       name: port,
@@ -149,6 +150,16 @@ describe("the plan of a pod", () => {
     });
     expect(plan).toContainEqual({ kind: "link", where: "pod", name: "eth0", mac, mtu: 1450, type });
     expect(interfaces[0]).toEqual({ name: "podwire0", mac: gatewayMac });
+  });
+
+  test("flows come when nothing on the host was refused, and what is shared before what cannot be made twice", () => {
+    const { plan } = ovs.wire(onSwitch({ portType: "internal", vlan: 100 }, { ips: [ipv4, ipv6] }));
+    const at = (wanted: (object: PlanObject) => boolean) => plan.findIndex(wanted);
+    const route = at(({ kind, where }) => kind === "route" && where === "host");
+    const vlan = at((object) => object.kind === "link" && object.type.kind === "vlan");
+    const moving = at((object) => object.kind === "link" && movesToPod(object));
+    expect(route).toBeLessThan(at(({ kind }) => kind === "ovs-flows"));
+    expect(vlan).toBeLessThan(moving);
   });
 
   test("by an internal port of the kernel's datapath: it keeps its name, eth0 is a second one", () => {

@@ -119,6 +119,26 @@ describe.skipIf(!hasOpenVswitch)("an ADD to Open vSwitch", () => {
     },
   );
 
+  test("is refused for an address that another network's pod has, whose flows stay", async () => {
+    const [subnet, only] = ["10.244.9.0/24", "10.244.9.9"];
+    const ipam = { type: "host-local", ranges: [[{ subnet, rangeStart: only, rangeEnd: only }]] };
+    const config = ovsNetwork({}, { ipam });
+    const first = await own.pod("pod3", config);
+    await own.node.addPod("pod2");
+    before = await state();
+    const other = { ...config, name: "other" };
+    expectFailure(
+      await cni(own.node, { verb: "ADD", config: other, container: "pod2" }),
+      100,
+      only,
+      "File exists",
+    );
+    expect(await state()).toBe(before);
+    await own.check(first, config);
+    await own.del("pod3", config);
+    before = await state();
+  });
+
   test("is refused while somebody else's link has the name of its port, and that stays", async () => {
     await own.pod("pod1");
     const port = await own.portOf("pod1");

@@ -44,11 +44,11 @@ describe("a plan's steps", () => {
     const { plan } = veth.wire(wiring({ ips: [ipv4, ipv6], routes, ipMasq: true }));
     expect(shape(plan)).toEqual([
       "ip host 5",
-      "sysctl host 3",
+      "sysctl host 2",
       "sysctl pod 3",
       "ip pod 8",
       "nft host 1",
-      "sysctl host 2",
+      "sysctl host 3",
     ]);
   });
 });
