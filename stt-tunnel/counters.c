@@ -35,6 +35,7 @@ static const char stt_counter_names[][ETH_GSTRING_LEN] = {
 	"reassembly_refused",
 	"reassembly_duplicate",
 	"reassembly_conflict",
+	"nat_port_refused",
 };
 
 static_assert(sizeof(struct stt_counters) ==

@@ -37,6 +37,7 @@ struct stt_counters {
 	u64 reassembly_refused;
 	u64 reassembly_duplicate;
 	u64 reassembly_conflict;
+	u64 nat_port_refused;
 };
 
 /* They are read without a lock, one word each. */

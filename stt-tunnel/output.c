@@ -31,6 +31,9 @@ static int stt_find_route4(struct stt_tunnel *tunnel, struct sk_buff *skb,
 	};
 	struct rtable *rt = NULL;
 
+	/* It would come back by itself. */
+	if (ipv4_is_zeronet(flow.daddr))
+		return -ENETUNREACH;
 	route->daddr.v4 = flow.daddr;
 	if (is_cacheable)
 		rt = dst_cache_get_ip4(&info->dst_cache, &route->saddr.v4);

@@ -81,6 +81,8 @@ netdev_features_t stt_features_check(struct sk_buff *skb,
 	features = vlan_features_check(skb, features);
 	if (skb->len + STT_OVERHEAD > STT_OUTER_MAX)
 		features &= ~NETIF_F_GSO_MASK;
+	if (skb_is_gso(skb) && skb_shinfo(skb)->gso_size < STT_MSS_MIN)
+		features &= ~NETIF_F_GSO_MASK;
 	if (skb->ip_summed == CHECKSUM_PARTIAL && !stt_is_expressible(skb))
 		features &= ~(NETIF_F_CSUM_MASK | NETIF_F_GSO_MASK);
 	return features;

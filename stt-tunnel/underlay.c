@@ -4,6 +4,9 @@
  * tracking takes them for broken TCP, and at LOCAL_IN for those that had to
  * pass there: put together from IP fragments, or on their way out of a bridge.
  * Only what is for this host is taken; STT of others is forwarded like any TCP.
+ *
+ * Also how the port is kept for that: from programs by a socket, and from NAT,
+ * which asks no socket, at POST_ROUTING.
  */
 #include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
@@ -18,21 +21,31 @@
 #include "compat.h"
 #include "tunnel.h"
 
+static const struct tcphdr *stt_tcp_of(const struct sk_buff *skb,
+				       unsigned int ip_size,
+				       struct tcphdr *buffer)
+{
+	return skb_header_pointer(skb, skb_network_offset(skb) + ip_size,
+				  sizeof(*buffer), buffer);
+}
+
+static struct stt_tunnel *stt_tunnel_at(struct net *net, __be16 port)
+{
+	struct stt_tunnel *tunnel;
+
+	list_for_each_entry_rcu(tunnel, &stt_underlay(net)->tunnels, open)
+		if (tunnel->port == port)
+			return tunnel;
+	return NULL;
+}
+
 static struct stt_tunnel *stt_find_tunnel(struct net *net, struct sk_buff *skb,
 					  unsigned int ip_size)
 {
-	unsigned int at = skb_network_offset(skb) + ip_size;
-	const struct tcphdr *tcp;
-	struct stt_tunnel *tunnel;
 	struct tcphdr buffer;
+	const struct tcphdr *tcp = stt_tcp_of(skb, ip_size, &buffer);
 
-	tcp = skb_header_pointer(skb, at, sizeof(buffer), &buffer);
-	if (!tcp)
-		return NULL;
-	list_for_each_entry_rcu(tunnel, &stt_underlay(net)->tunnels, open)
-		if (tunnel->port == tcp->dest)
-			return tunnel;
-	return NULL;
+	return tcp ? stt_tunnel_at(net, tcp->dest) : NULL;
 }
 
 /* As routing would have it, which looks at where the sender is, too (rp_filter). */
@@ -92,18 +105,69 @@ static unsigned int stt_hook6(void *priv, struct sk_buff *skb,
 	return NF_STOLEN;
 }
 
-#define STT_HOOK(function, family, number) {	\
-	.hook = function,			\
-	.pf = family,				\
-	.hooknum = number,			\
-	.priority = NF_IP_PRI_FIRST,		\
+/* The tunnel that would take the answers to what opens a connection. */
+static struct stt_tunnel *stt_find_opened(struct net *net, struct sk_buff *skb,
+					  unsigned int ip_size)
+{
+	struct tcphdr buffer;
+	const struct tcphdr *tcp = stt_tcp_of(skb, ip_size, &buffer);
+
+	if (!tcp || !tcp->syn || tcp->ack)
+		return NULL;
+	return stt_tunnel_at(net, tcp->source);
+}
+
+/*
+ * A connection that NAT gave the port is not begun. Nothing of it is kept, so
+ * that its next attempt, a second later, is given another one.
+ */
+static unsigned int stt_refuse_port4(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	const struct iphdr *ip = ip_hdr(skb);
+	struct stt_tunnel *tunnel;
+
+	if (ip->protocol != IPPROTO_TCP || ip_is_fragment(ip))
+		return NF_ACCEPT;
+	tunnel = stt_find_opened(state->net, skb, ip->ihl * 4);
+	if (!tunnel || inet_addr_type(state->net, ip->saddr) != RTN_LOCAL)
+		return NF_ACCEPT;
+	this_cpu_inc(tunnel->counters->nat_port_refused);
+	return NF_DROP;
+}
+
+static unsigned int stt_refuse_port6(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	const struct ipv6hdr *ip = ipv6_hdr(skb);
+	struct stt_tunnel *tunnel;
+
+	if (ip->nexthdr != IPPROTO_TCP)
+		return NF_ACCEPT;
+	tunnel = stt_find_opened(state->net, skb, sizeof(*ip));
+	if (!tunnel || !ipv6_chk_addr(state->net, &ip->saddr, NULL, 0))
+		return NF_ACCEPT;
+	this_cpu_inc(tunnel->counters->nat_port_refused);
+	return NF_DROP;
+}
+
+#define STT_HOOK(function, family, number, at) {	\
+	.hook = function,				\
+	.pf = family,					\
+	.hooknum = number,				\
+	.priority = at,					\
 }
 
 static const struct nf_hook_ops stt_hooks[] = {
-	STT_HOOK(stt_hook4, NFPROTO_IPV4, NF_INET_PRE_ROUTING),
-	STT_HOOK(stt_hook4, NFPROTO_IPV4, NF_INET_LOCAL_IN),
-	STT_HOOK(stt_hook6, NFPROTO_IPV6, NF_INET_PRE_ROUTING),
-	STT_HOOK(stt_hook6, NFPROTO_IPV6, NF_INET_LOCAL_IN),
+	STT_HOOK(stt_hook4, NFPROTO_IPV4, NF_INET_PRE_ROUTING, NF_IP_PRI_FIRST),
+	STT_HOOK(stt_hook4, NFPROTO_IPV4, NF_INET_LOCAL_IN, NF_IP_PRI_FIRST),
+	STT_HOOK(stt_hook6, NFPROTO_IPV6, NF_INET_PRE_ROUTING, NF_IP6_PRI_FIRST),
+	STT_HOOK(stt_hook6, NFPROTO_IPV6, NF_INET_LOCAL_IN, NF_IP6_PRI_FIRST),
+	/* After NAT and before its entry is kept. */
+	STT_HOOK(stt_refuse_port4, NFPROTO_IPV4, NF_INET_POST_ROUTING,
+		 NF_IP_PRI_NAT_SRC + 1),
+	STT_HOOK(stt_refuse_port6, NFPROTO_IPV6, NF_INET_POST_ROUTING,
+		 NF_IP6_PRI_NAT_SRC + 1),
 };
 
 static int stt_bind(struct net *net, __be16 port, int family,

@@ -6,7 +6,9 @@ import { judgeStt } from "../../src/cli/doctor/stt-path.ts";
 const features = (tso: string, udpTunnels: string) =>
   new Map([
     ["tcp-segmentation-offload", tso],
-    ["tx-udp_tnl-segmentation", udpTunnels],
+    // With the checksums that podwire's tunnels have by default.
+    ["tx-udp_tnl-segmentation", "on"],
+    ["tx-udp_tnl-csum-segmentation", udpTunnels],
   ]);
 
 test("nothing is said of a card that segments TCP and no UDP tunnels", () => {

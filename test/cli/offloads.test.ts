@@ -9,7 +9,7 @@ const usual: Offloads = {
     features: new Map([
       ["generic-receive-offload", "on"],
       ["rx-checksumming", "on"],
-      ["tx-udp_tnl-segmentation", "on"],
+      ["tx-udp_tnl-csum-segmentation", "on"],
     ]),
   },
   device: {
@@ -21,7 +21,7 @@ const usual: Offloads = {
     ]),
   },
   udpcsum: true,
-  segmentation: "tx-udp_tnl-segmentation",
+  segmentation: "tx-udp_tnl-csum-segmentation",
   port: 8472,
   kernel: "6.1.0-50-cloud-amd64",
 };

@@ -1,5 +1,6 @@
 // What a network card and its driver take over, as far as a tunnel depends on it.
 import fs from "node:fs";
+import type { OverlayConfig } from "../../config/overlay.ts";
 import type { DeclaredOverlay } from "../../node/declared.ts";
 import type { Desired } from "../../node/overlay.ts";
 import { type Finding, fine, unchecked, warning } from "./finding.ts";
@@ -48,9 +49,15 @@ export async function offloadsOf(
     udpcsum: config.udpcsum !== false,
     port: tunnelOf(plan)?.port,
     kernel: fs.readFileSync("/proc/sys/kernel/osrelease", "utf8").trim(),
-    segmentation: config.type === "stt" ? "tcp-segmentation-offload" : "tx-udp_tnl-segmentation",
+    segmentation: segmentationOf(config),
   });
   return config.type === "stt" ? [...sttFindings(config, underlay.link, outer), ...found] : found;
+}
+
+/** Of a card: a tunnel with checksums in the outer UDP header needs more than one without. */
+function segmentationOf({ type, udpcsum }: OverlayConfig): string {
+  if (type === "stt") return "tcp-segmentation-offload";
+  return udpcsum === false ? "tx-udp_tnl-segmentation" : "tx-udp_tnl-csum-segmentation";
 }
 
 /** From what is known to what is to be said of it. */

@@ -11,7 +11,8 @@ export function sttFindings(
 ): Finding[] {
   return [
     ...(features.get("tcp-segmentation-offload") === "off" ? [withoutTso(link)] : []),
-    ...(features.get("tx-udp_tnl-segmentation") === "on" ? [withUdpTunnels(link)] : []),
+    // Without checksums in the outer UDP header tx-udp_tnl-segmentation is enough, but those are the default.
+    ...(features.get("tx-udp_tnl-csum-segmentation") === "on" ? [withUdpTunnels(link)] : []),
     ...(output === "full" ? [tracked()] : []),
   ];
 }
@@ -28,7 +29,7 @@ function withoutTso(link: string): Finding {
 function withUdpTunnels(link: string): Finding {
   return warning(
     "offloads",
-    `${link} segments UDP tunnels itself (tx-udp_tnl-segmentation)`,
+    `${link} segments UDP tunnels itself (tx-udp_tnl-csum-segmentation)`,
     "nothing; but geneve and vxlan may be as fast here, and need no kernel module",
     "measure both if it matters",
   );

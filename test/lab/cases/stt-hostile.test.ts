@@ -241,7 +241,7 @@ describe.skipIf(cannotRunFullLab("hostile STT")).each(testedKernels)("STT on ker
       // 8 MB for each of two CPUs, and as much for the card's buffers, the transfers and their files.
       expect(held).toBeLessThan(24 * 1024);
     },
-    1_200_000,
+    2_400_000,
   );
 });
 

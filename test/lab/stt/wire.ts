@@ -86,7 +86,7 @@ export async function send(node: LabNode, frames: readonly Buffer[], sending: Se
   const script = `set -o pipefail; base64 -d | ${inside}replay ${changing} eth0 ${count}`;
   const { exitCode, stderr } = await node.attempt("bash", ["-c", script], {
     input: forReplay(frames),
-    timeoutSeconds: 600,
+    timeoutSeconds: 1200,
   });
   if (exitCode !== 0) throw new Error(`sending from ${node.name}: ${stderr}`);
 }
