@@ -1,13 +1,17 @@
 // Puts live attachments right: what `podwire apply` does for all of a node.
-import { toCniError } from "../cni/error.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { closeNetns, openNetns } from "../linux/netns.ts";
 import { mend } from "../plan/mend.ts";
+import { observe } from "../plan/observe.ts";
 import { remove } from "../plan/remove.ts";
+import { describeDifference, verify } from "../plan/verify.ts";
 import { planToKeep } from "./chained-changes.ts";
 import { hasNetns } from "./liveness.ts";
 import { type AttachmentRecord, allRecords, readRecord, wholeRecords } from "./record.ts";
+import { releaseShared } from "./shared-flows.ts";
 
 export interface Repair {
   readonly name: AttachmentName;
@@ -49,8 +53,9 @@ async function repair(record: AttachmentRecord, kernel: Kernel): Promise<Repair>
     const inside = { ...kernel, pod };
     try {
       const mended = await mend(record.plan, planToKeep(record.plan), inside);
-      // A DEL of the same moment must not leave what this made.
-      if (mended.length > 0 && !isStillThere(record)) await remove(record.plan, inside);
+      if (mended.length === 0) return { name, mended };
+      if (isStillThere(record)) await confirm(record, inside);
+      else await takeBack(record, inside);
       return { name, mended };
     } finally {
       closeNetns(pod);
@@ -58,6 +63,32 @@ async function repair(record: AttachmentRecord, kernel: Kernel): Promise<Repair>
   } catch (error) {
     return { name, mended: [], ...(isStillThere(record) ? { fault: toCniError(error).details } : {}) };
   }
+}
+
+/** A DEL of the same moment must not leave what this made. */
+async function takeBack({ plan }: AttachmentRecord, kernel: Kernel): Promise<void> {
+  await remove(plan, kernel);
+  await releaseShared(plan, kernel);
+}
+
+/** Links and Open vSwitch take a moment to be what they were told to be. */
+const patienceMs = [0, 100, 400, 1500];
+
+/** Throws if it is not as it was made, for what no command changes: only to add the pod again makes that. */
+async function confirm({ plan }: AttachmentRecord, kernel: Kernel): Promise<void> {
+  const wanted = planToKeep(plan);
+  let differences = "";
+  for (const pause of patienceMs) {
+    await sleep(pause);
+    const found = verify(wanted, await observe(wanted, kernel));
+    if (found.length === 0) return;
+    differences = found.map(describeDifference).join("; ");
+  }
+  throw new CniError(
+    ErrorCode.kernelRefused,
+    "not all can be put right",
+    `${differences}; recreate the pod, or DEL and ADD the attachment`,
+  );
 }
 
 function isStillThere(record: AttachmentRecord): boolean {

@@ -26,7 +26,7 @@ import { routeProtocol } from "../plan/ip-lines.ts";
 import { type Link, type Plan, sharedLinks } from "../plan/plan.ts";
 import { idleBridges, removeShared } from "../plan/shared.ts";
 import { listDirectory, recordedPlans, stateDirectory } from "./record.ts";
-import { forgetSwitch } from "./switch-stamp.ts";
+import { forgetSwitch } from "./stamped-switches.ts";
 
 /** Its name is none that a network can have. */
 const announcements = path.join(stateDirectory, ".removing-links");

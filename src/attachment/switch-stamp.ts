@@ -1,33 +1,15 @@
 // Tells whether Open vSwitch has been restarted, which loses flows and internal ports, or its bridge has another MAC, and has
 // its pods repaired then.
-import fs from "node:fs";
-import path from "node:path";
 import { toCniError } from "../cni/error.ts";
-import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type BridgeName, isSameBridge, switchIdentity } from "../linux/ovs.ts";
 import { sinceBoot } from "../linux/process.ts";
 import type { Log } from "../log.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { bridgeOf } from "./ovs-switch.ts";
-import { type AttachmentRecord, listDirectory, recordFile } from "./record.ts";
+import { type AttachmentRecord, recordFile } from "./record.ts";
 import { liveAttachments, repairAttachments } from "./repair.ts";
-
-const prefix = "switch-";
-
-interface Stamp extends BridgeName {
-  readonly identity: string;
-  /** Pods that could not be repaired. */
-  readonly unmended?: Unmended;
-}
-
-interface Unmended {
-  /** Files of their records. */
-  readonly pods: readonly string[];
-  /** When that was found first, in seconds since boot; and when they were tried last. */
-  readonly since: number;
-  readonly triedAt: number;
-}
+import { allStamps, type Stamp, stampOf, writeStamp } from "./stamped-switches.ts";
 
 /** What passes by itself is over at the next call; what does not must not cost each one the work of a repair. */
 const longestPause = 60;
@@ -74,7 +56,7 @@ export async function repairAfterRestart(
 ): Promise<void> {
   const { database, bridge } = at;
   const identity = switchIdentity(at);
-  const stamp = readStamp(fileOf(at));
+  const stamp = stampOf(at);
   const known = stamp?.identity === identity ? stamp : undefined;
   if (identity === undefined || (known !== undefined && !isDue(known))) return;
   const { pods, since } = known?.unmended ?? {};
@@ -99,39 +81,12 @@ function podsOf(at: BridgeName): AttachmentRecord[] {
   );
 }
 
-function writeStamp(stamp: Stamp): void {
-  makeDirectory(runDirectory, 0o700);
-  replaceFile(fileOf(stamp), JSON.stringify(stamp));
-}
-
 /** Bridges with pods to repair, and by which ovs-vswitchd: another one than was seen last, or one that may not fail any more. */
 export function restartedSwitches(): Stamp[] {
-  const names = listDirectory(runDirectory).filter((name) => name.startsWith(prefix));
-  return names.flatMap((name) => {
-    const stamp = readStamp(path.join(runDirectory, name));
-    if (stamp === undefined) return [];
+  return allStamps().flatMap((stamp) => {
     const identity = switchIdentity(stamp);
     if (identity === undefined) return [];
     const isOther = identity !== stamp.identity;
     return isOther || isDue(stamp) ? { ...stamp, identity } : [];
   });
-}
-
-/** For when the bridge has no pods any more. */
-export function forgetSwitch(at: BridgeName): void {
-  fs.rmSync(fileOf(at), { force: true });
-}
-
-function fileOf({ bridge }: BridgeName): string {
-  return path.join(runDirectory, prefix + bridge);
-}
-
-/** undefined also of one that another podwire wrote. */
-function readStamp(file: string): Stamp | undefined {
-  try {
-    const stamp = JSON.parse(fs.readFileSync(file, "utf8")) as Stamp | null;
-    return typeof stamp?.database === "string" && typeof stamp.bridge === "string" ? stamp : undefined;
-  } catch {
-    return undefined;
-  }
 }

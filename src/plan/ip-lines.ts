@@ -41,11 +41,12 @@ export function makingLines(object: IpObject): string[] {
 export function mendingLines(object: IpObject): string[] {
   switch (object.kind) {
     case "link": {
+      const mode = modeLines(object);
       // The MAC of a bridge's port is Open vSwitch's to say.
-      if (object.shared) return upLines(object);
+      if (object.shared) return [...mode, ...upLines(object)];
       const mac = object.mac === undefined ? "" : ` address ${object.mac}`;
       const mtu = object.mtu === undefined ? "" : ` mtu ${object.mtu}`;
-      return [`link set dev ${object.name}${mac}${mtu} up`];
+      return [...mode, `link set dev ${object.name}${mac}${mtu} up`];
     }
     case "address":
       return makingLines({ ...object, where: "host" });
@@ -123,6 +124,11 @@ function ipvlanLines(link: Link, { master, mode, flag, movesToPodAs }: Ipvlan): 
   if (link.where === "pod") return upLines(link);
   if (movesToPodAs === undefined) return [add, ...upLines(link)];
   return [add, ...movingLines(link, movesToPodAs)];
+}
+
+/** Of its master, and so of all of the master's slaves. */
+function modeLines({ name, type }: Link): string[] {
+  return type.kind === "ipvlan" ? [`link set dev ${name} type ipvlan mode ${type.mode} ${type.flag}`] : [];
 }
 
 function altNameLines({ name, altName }: Link): string[] {

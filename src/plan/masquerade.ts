@@ -16,6 +16,11 @@ const alwaysDirect = ["224.0.0.0/4", "ff00::/8", "fe80::/10"];
 
 export async function applyMasquerade(wanted: Masquerade, kernel: Kernel): Promise<void> {
   if ((await nftApply(addingScript(wanted), kernel)) === undefined) return;
+  await remakeMasquerade(wanted, kernel);
+}
+
+/** The chains with all of their rules, too, whatever is in them. */
+export async function remakeMasquerade(wanted: Masquerade, kernel: Kernel): Promise<void> {
   const refusal = await nftApply(makingScript(wanted), kernel);
   if (refusal !== undefined) throw nftRefused(`masquerading for network ${wanted.network}`, refusal);
 }
@@ -85,6 +90,8 @@ export interface MasqueradeState {
   readonly sources: ReadonlySet<string>;
   /** As nft lists them: it merges prefixes that touch. */
   readonly direct: ReadonlySet<string>;
+  /** Links by which answers come past the host; none if the chain for them is not as it was made. */
+  readonly shortcuts: ReadonlySet<string>;
 }
 
 export type MasqueradeReader = (network: string) => MasqueradeState;
@@ -99,12 +106,16 @@ export async function readMasquerades(kernel: Kernel): Promise<MasqueradeReader>
           elementsOf(objects, setName(network, role, number)).map(elementText),
         ),
       );
-    const chain = chainName(network);
-    const rules = objects.filter((object) => isMasquerading(object, chain));
+    const isWhole = (chain: string, rules: number) =>
+      objects.filter((object) => isMasquerading(object, chain)).length === rules &&
+      objects.some((object) => isHookedIn(object, chain));
+    // Of each family to pods of this node and to those of others.
+    const hasHairpins = isWhole(hairpinChain(network), 2 * nftFamilies.length);
     return {
-      active: rules.length === nftFamilies.length && objects.some((object) => isHookedIn(object, chain)),
+      active: isWhole(chainName(network), nftFamilies.length),
       sources: elements("pods"),
       direct: elements("direct"),
+      shortcuts: new Set(hasHairpins ? elementsOf(objects, shortcutSet(network)).map(elementText) : []),
     };
   };
 }

@@ -6,7 +6,7 @@ import { hostLinkExists } from "../linux/links.ts";
 import { applySysctls, refused } from "./apply.ts";
 import { type IpObject, isIpObject, linkOf, makingLines, mendingLines, upLines } from "./ip-lines.ts";
 import { withLocalMacs } from "./local-mac.ts";
-import { applyMasquerade } from "./masquerade.ts";
+import { remakeMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
 import { applyOvs } from "./ovs.ts";
 import { describeObject, type Link, movesToPod, type Plan, type PlanObject } from "./plan.ts";
@@ -79,7 +79,7 @@ async function mendStep(step: Step, isLost: (object: PlanObject) => boolean, ker
     case "sysctl":
       return applySysctls(step.objects, kernel);
     case "nft":
-      for (const object of step.objects) await applyMasquerade(object, kernel);
+      for (const object of step.objects) await remakeMasquerade(object, kernel);
       return;
     case "ovs":
       return applyOvs(step.objects, kernel, "any");

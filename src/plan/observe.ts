@@ -140,6 +140,7 @@ export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
 
 export const noMasquerade: MasqueradeReader = () => ({
   active: false,
+  shortcuts: new Set(),
   sources: new Set(),
   direct: new Set(),
 });

@@ -158,6 +158,12 @@ function masqueradeFault(wanted: Masquerade, observed: Observed): Fault | undefi
   if (!state.active) return { expected: "a chain with its rules in table podwire", found: "none" };
   const missing = wanted.sources.filter((source) => !state.sources.has(source));
   if (missing.length > 0) return { expected: `${missing.join(", ")} in the set of pods`, found: "not in it" };
+  const unknown = (wanted.shortcuts ?? []).filter((link) => !state.shortcuts.has(link));
+  if (unknown.length > 0)
+    return {
+      expected: `${unknown.join(", ")} in the set of shortcuts, and the chain with its rules`,
+      found: "not so",
+    };
   const uncovered = wanted.direct.filter((prefix) => !isCovered(prefix, state.direct));
   if (uncovered.length === 0) return undefined;
   return { expected: `${uncovered.join(", ")} in the set of direct prefixes`, found: "not in it" };

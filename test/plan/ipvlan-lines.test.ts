@@ -1,6 +1,6 @@
 // The objects of ipvlan's plans as the lines that iproute2 gets.
 import { describe, expect, test } from "vitest";
-import { detachingLines, linkOf, makingLines, removingLines } from "../../src/plan/ip-lines.ts";
+import { detachingLines, linkOf, makingLines, mendingLines, removingLines } from "../../src/plan/ip-lines.ts";
 import { type Ipvlan, ipvlanFlags, ipvlanModes, type Link, type Route } from "../../src/plan/plan.ts";
 
 const type: Ipvlan = { kind: "ipvlan", master: "ens3", mode: "l3s", flag: "bridge" };
@@ -43,6 +43,14 @@ describe("what is made", () => {
   test("the same in the pod, where it only needs to be up, with an MTU if it has its own", () => {
     expect(makingLines(inPod)).toEqual(["link set dev eth0 up"]);
     expect(makingLines({ ...inPod, mtu: 1400 })).toEqual(["link set dev eth0 mtu 1400 up"]);
+  });
+
+  test("put right: the mode, which a slave of somebody else may have changed for all", () => {
+    expect(mendingLines(inPod)).toEqual([
+      "link set dev eth0 type ipvlan mode l3s bridge",
+      "link set dev eth0 up",
+    ]);
+    expect(mendingLines(hostSlave)[0]).toBe("link set dev pwisb914a7c60 type ipvlan mode l3s bridge");
   });
 
   test("in every mode and with every flag, as iproute2 calls them", () => {

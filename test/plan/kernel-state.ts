@@ -20,7 +20,12 @@ interface Side {
 export interface KernelState {
   readonly host: Side;
   readonly pod: Side;
-  readonly masquerade: { active: boolean; readonly sources: Set<string>; readonly direct: Set<string> };
+  readonly masquerade: {
+    active: boolean;
+    readonly sources: Set<string>;
+    readonly direct: Set<string>;
+    readonly shortcuts: Set<string>;
+  };
 }
 
 /** What a kernel has after the plan was applied to it. */
@@ -28,7 +33,7 @@ export function kernelAsPlanned(plan: Plan): KernelState {
   const state: KernelState = {
     host: { links: {}, settings: {} },
     pod: { links: {}, settings: {} },
-    masquerade: { active: false, sources: new Set(), direct: new Set() },
+    masquerade: { active: false, sources: new Set(), direct: new Set(), shortcuts: new Set() },
   };
   for (const object of plan) {
     const { links, settings } = state[object.where];
@@ -63,6 +68,7 @@ export function kernelAsPlanned(plan: Plan): KernelState {
         state.masquerade.active = true;
         for (const source of object.sources) state.masquerade.sources.add(source);
         for (const prefix of object.direct) state.masquerade.direct.add(prefix);
+        for (const link of object.shortcuts ?? []) state.masquerade.shortcuts.add(link);
     }
   }
   return state;

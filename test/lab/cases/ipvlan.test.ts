@@ -80,7 +80,7 @@ describe.skipIf(cannotRunLab("ipvlan")).each(testedKernels)("ipvlan on kernel %s
       );
     });
 
-    test("CHECK names what was taken away, and DEL still leaves nothing", async () => {
+    test("CHECK names what was taken away, apply puts it back, and DEL still leaves nothing", async () => {
       const { node1, node2 } = lab;
       const slave = (await node1.sh("ls /proc/sys/net/ipv4/conf | grep ^pwi")).trim();
       const route = `${one.address}/32 dev ${slave}`;
@@ -102,6 +102,8 @@ describe.skipIf(cannotRunLab("ipvlan")).each(testedKernels)("ipvlan on kernel %s
         await where.sh(script);
         await expect(one.check(), script).rejects.toThrow(words);
       }
+      await node1.sh("podwire apply > /dev/null");
+      await one.check();
       const onFirst = async () => {
         await one.remove();
         await beside.remove();

@@ -83,4 +83,18 @@ export const brokenOvs: Breakage[] = [
     }),
   ),
   brokenSetting("host", "net/ipv6/conf/LINK/accept_ra", "0", "1"),
+  {
+    what: "the nftables rules for what answers past the host",
+    where: "host",
+    break: "nft list table inet podwire > /run/table; nft flush chain inet podwire hairpin-podnet",
+    restore: "nft delete table inet podwire; nft -f /run/table",
+    words: ["masquerading", "shortcuts"],
+  },
+  {
+    what: "the link in the set of those that answer past the host",
+    where: "host",
+    break: "nft delete element inet podwire shortcuts-podnet '{ LINK }'",
+    restore: "nft add element inet podwire shortcuts-podnet '{ LINK }'",
+    words: ["masquerading", "LINK in the set of shortcuts"],
+  },
 ];
