@@ -1,12 +1,13 @@
 // What of a network is left in the kernel without a record: its state was wiped, or written by hand.
 import { toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
-import { hostLinkPattern, parseLinkAlias } from "../datapath/names.ts";
+import { hostLinkName, hostLinkPattern, parseLinkAlias } from "../datapath/names.ts";
 import { podCookie, sharedTrunk } from "../datapath/ovs.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { hostLinkExists } from "../linux/links.ts";
 import { type BridgeName, changeFlows, isSameBridge, listFlows, ovsRows } from "../linux/ovs.ts";
-import { labelOf } from "../linux/ovs-rows.ts";
+import { labelOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
 import {
   isOvsObject,
   ownBridge,
@@ -21,11 +22,42 @@ import { releaseTrunks } from "./shared-flows.ts";
 
 /** Attachments of all networks that have a port in Open vSwitch, by what their ports say of themselves. */
 export async function portAttachments(database: string, kernel: Kernel): Promise<AttachmentName[]> {
-  const question = ["--columns=external_ids", "find", "Interface", `external_ids:${ownerKey}!=""`];
+  return (await ownedPorts(database, "external_ids", kernel)).map(({ owner }) => owner);
+}
+
+/**
+ * Ports that outlived their attachments, which were deleted while Open vSwitch was down, and those without a record of which that
+ * cannot be said: an internal port that works is in a pod.
+ */
+export async function unrecordedPorts(
+  database: string,
+  kernel: Kernel,
+): Promise<{ readonly dead: AttachmentName[]; readonly unclear: AttachmentName[] }> {
+  const ports = await ownedPorts(database, "external_ids,type,ofport,error", kernel);
+  // Read after the ports were: an ADD writes its record before it makes one.
+  const unrecorded = ports.filter(({ owner }) => readRecord(owner) === undefined);
+  const isDead = ({ owner, row }: OwnedPort) => {
+    const isInternal = row["type"] === "internal";
+    if (hostLinkExists(hostLinkName(owner))) return isInternal;
+    return !isInternal || numberOf(row["ofport"]) === -1 || textOf(row["error"]) !== undefined;
+  };
+  return {
+    dead: unrecorded.filter(isDead).map(({ owner }) => owner),
+    unclear: unrecorded.filter((port) => !isDead(port)).map(({ owner }) => owner),
+  };
+}
+
+interface OwnedPort {
+  readonly owner: AttachmentName;
+  readonly row: Row;
+}
+
+async function ownedPorts(database: string, columns: string, kernel: Kernel): Promise<OwnedPort[]> {
+  const question = [`--columns=${columns}`, "find", "Interface", `external_ids:${ownerKey}!=""`];
   const [rows = []] = await ovsRows(database, [question], kernel);
   return rows.flatMap((row) => {
-    const owner = labelOf(row, ownerKey);
-    return owner === undefined ? [] : (parseLinkAlias(`podwire:${owner}`) ?? []);
+    const owner = parseLinkAlias(`podwire:${labelOf(row, ownerKey)}`);
+    return owner === undefined ? [] : { owner, row };
   });
 }
 

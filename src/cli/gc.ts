@@ -2,21 +2,17 @@
 // list is not to be had. A runtime's DEL or GC may run at the same time: each attachment is looked at
 // again just before it is removed.
 import { linkedAttachments } from "../attachment/leftovers.ts";
+import { releaseUnusedLinks } from "../attachment/shared-links.ts";
 import { toCniError } from "../cni/error.ts";
-import type { AttachmentName } from "../datapath/datapath.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type Attachment, examine, listAttachments } from "./attachments.ts";
 import type { Colour } from "./colour.ts";
 import type { Run, Words } from "./command.ts";
 import { commandKernel } from "./command-kernel.ts";
+import { collectPorts, type Outcome, presentDatabases } from "./gc-ports.ts";
 import { removeAttachment } from "./removal.ts";
 import { renderTable } from "./table.ts";
 import { printJson, type Terminal } from "./terminal.ts";
-
-interface Outcome extends AttachmentName {
-  readonly action: "removed" | "would remove" | "kept" | "failed" | "unrecorded";
-  readonly why: string;
-}
 
 const colours: Readonly<Record<Outcome["action"], Colour>> = {
   removed: "green",
@@ -35,11 +31,24 @@ export const gc: Run = async (words, terminal) => {
   for (const attachment of await settled(listAttachments().filter(isDead))) {
     outcomes.push(await collect(attachment, words));
   }
+  for (const database of presentDatabases(words, kernel)) {
+    outcomes.push(...(await collectPorts(database, words, kernel)));
+  }
   outcomes.push(...(await unrecorded(kernel)));
+  // Of an attachment without a record nobody knows what it needs.
+  const isClear = outcomes.every(({ action }) => action === "removed" || action === "kept");
+  if (isClear && !words.flag("dry-run")) await releaseAll(words, kernel);
   if (words.flag("json")) printJson(outcomes, terminal);
   else printOutcomes(outcomes, terminal);
   return outcomes.some(({ action }) => action === "failed") ? 1 : 0;
 };
+
+/** Links that many attachments used, and the bridges of Open vSwitch. */
+async function releaseAll(words: Words, kernel: Kernel): Promise<void> {
+  const databases = presentDatabases(words, kernel);
+  for (const database of databases.length === 0 ? [undefined] : databases)
+    await releaseUnusedLinks(kernel, database);
+}
 
 function isDead({ condition }: Attachment): boolean {
   return condition === "stale" || condition === "unfinished" || condition === "torn";

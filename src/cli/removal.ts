@@ -2,7 +2,7 @@
 // or, if that is torn, from its network's conflist.
 import type { Call } from "../attachment/call.ts";
 import { repairSwitches } from "../attachment/switch-stamp.ts";
-import { unwireRecorded } from "../attachment/unwire.ts";
+import { unwireRecorded, unwireUnrecorded } from "../attachment/unwire.ts";
 import { newestVersion } from "../cni/versions.ts";
 import { parseNetwork } from "../config/load.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
@@ -25,12 +25,17 @@ export async function removeAttachment(
   await repairSwitches(call);
 }
 
+/** Of what has no record. */
+export async function removeTraces(name: AttachmentName, words: Words): Promise<void> {
+  await unwireUnrecorded(name, callFor(name, words));
+}
+
 function callFor(name: AttachmentName, words: Words): Call {
   const binDir = words.text("bin-dir") ?? "";
   const { network, containerID, ifname } = name;
   const deadline = AbortSignal.timeout(timeoutMs);
   return {
-    ...networkOf(network, words.text("conf-dir") ?? ""),
+    ...networkOf(network, words),
     version: newestVersion,
     environment: {
       verb: "DEL",
@@ -56,16 +61,21 @@ function callFor(name: AttachmentName, words: Words): Call {
   };
 }
 
-/** Without a conflist the address can only be in the default store. */
-function networkOf(name: string, confDir: string): Network {
-  const found = listConfigurations(confDir).flatMap((file) => {
+/** Of all conflists that can be read. */
+export function configuredNetworks(words: Words): Network[] {
+  const confDir = words.text("conf-dir") ?? "";
+  return listConfigurations(confDir).flatMap((file) => {
     try {
-      return readConfiguration(confDir, file).networks.filter(({ config }) => config.name === name);
+      return readConfiguration(confDir, file).networks;
     } catch {
       return [];
     }
   });
-  const [network] = found;
+}
+
+/** Without a conflist the address can only be in the default store. */
+function networkOf(name: string, words: Words): Network {
+  const network = configuredNetworks(words).find(({ config }) => config.name === name);
   if (network !== undefined) return network;
   const rawConfig = { cniVersion: newestVersion, name, type: "podwire", ipam: { type: "host-local" } };
   return { config: parseNetwork(rawConfig), rawConfig };

@@ -120,7 +120,7 @@ describe.skipIf(cannotRunFullLab("an overlay of type stt")).each(testedKernels)(
         pid=$(< /run/watch.pid); kill -STOP $pid
         (${harm}); status=$?
         kill -CONT $pid; exit $status`);
-      await expect.poll(state, { timeout: 30_000, interval: 500 }).toBe(before);
+      await expect.poll(state, { timeout: 120_000, interval: 500 }).toBe(before);
       await reach();
     });
 
