@@ -40,7 +40,8 @@ export async function collectPorts(database: string, words: Words, kernel: Kerne
 }
 
 const outlived = "it has a port of Open vSwitch, and neither a record nor a link";
-const inUse = "it has a port of Open vSwitch that is in use, but no record; it goes by DEL, or ovs-vsctl del-port";
+const inUse =
+  "it has a port of Open vSwitch that is in use, but no record; it goes by DEL, or ovs-vsctl del-port";
 
 async function collect(name: AttachmentName, words: Words): Promise<Outcome> {
   if (words.flag("dry-run")) return { ...name, action: "would remove", why: outlived };

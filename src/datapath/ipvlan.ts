@@ -32,12 +32,6 @@ function wire(wiring: Wiring): Wired {
   const { master, mode, flag } = settings;
   const addresses = wiring.ips.map(subnetOf);
   checkMtu(wiring, addresses);
-  if (wiring.ipMasq && (mode !== "l3s" || flag !== "bridge")) {
-    throw cannotWire(
-      "ipMasq needs the host's conntrack to see what pods send and what they get: with ipvlan only mode l3s and " +
-        `flag bridge let it, not ${mode} ${flag}. Remove ipMasq, or change the mode`,
-    );
-  }
   const routes =
     mode === "l2" ? segmentRoutes(wiring, settings, addresses) : routesThrough(undefined, wiring);
   return {

@@ -10,4 +10,18 @@ describe("the datapath of a network", () => {
   test.each([{}, { datapath: "veth" }, { overlay: { type: "none" } }])("is veth for %j", (changes) => {
     expect(datapathOf(config(changes))).toBe(datapaths["veth"]);
   });
+
+  test.each([
+    [{ mode: "l2" }, "l2 bridge"],
+    [{ mode: "l3" }, "l3 bridge"],
+    [{ flag: "private" }, "l3s private"],
+    [{ mode: "l3s", flag: "vepa" }, "l3s vepa"],
+  ])("is refused for pods of ipvlan %j that are to be masqueraded", (ipvlan, words) => {
+    const wish = config({ datapath: "ipvlan", ipvlan, ipMasq: true });
+    expect(() => datapathOf(wish)).toThrow(expect.objectContaining({ code: 7 }));
+    expect(() => datapathOf(wish)).toThrow(
+      expect.objectContaining({ details: expect.stringContaining(words) }),
+    );
+    expect(datapathOf({ ...wish, ipMasq: false })).toBe(datapaths["ipvlan"]);
+  });
 });

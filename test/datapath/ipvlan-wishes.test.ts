@@ -134,7 +134,6 @@ describe("a wish is refused", () => {
   });
 
   const gatewayOfNobody = { routes: [{ dst: "0.0.0.0/0", gw: "10.244.9.254" }] };
-  const masqueraded = { ipMasq: true };
   test.each<[string, IpvlanMode, Parameters<typeof inMode>[1], string]>([
     ["an MTU beyond the master's", "l3s", { mtu: 1501 }, "mtu 1501 is more than the 1500"],
     ["an MTU too small for IPv6", "l2", { ...dualStack, mtu: 1279 }, "mtu 1279"],
@@ -143,20 +142,6 @@ describe("a wish is refused", () => {
     ["a gateway that is no address", "l2", { routes: [{ dst: "0.0.0.0/0", gw: "x" }] }, '"x"'],
     ["a route of a family without an address", "l2", { routes: [{ dst: "::/0" }] }, "route ::/0"],
     ["a route to no network", "l3", { routes: [{ dst: "default" }] }, '"default"'],
-    ["masquerading in l2", "l2", masqueraded, "l2 bridge"],
-    ["masquerading in l3", "l3", masqueraded, "l3 bridge"],
-    [
-      "masquerading of private pods",
-      "l3s",
-      { ...masqueraded, ipvlan: settings("l3s", { flag: "private" }) },
-      "l3s private",
-    ],
-    [
-      "masquerading of vepa pods",
-      "l3s",
-      { ...masqueraded, ipvlan: settings("l3s", { flag: "vepa" }) },
-      "l3s vepa",
-    ],
   ])("with code 7 and its value for %s", (_, mode, changes, value) => {
     const { code, details } = thrown(() => ipvlan.wire(inMode(mode, changes)));
     expect([code, details]).toEqual([7, expect.stringContaining(value)]);

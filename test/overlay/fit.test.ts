@@ -61,7 +61,7 @@ describe("ipvlan may have", () => {
   test.each<[string, object, object, object]>([
     ["the overlay's device as master", vxlan, { master: "pw-vxlan" }, {}],
     ["the underlay as master", hostGw, { master: "eth0" }, {}],
-    ["any master in l2, by way of the host", hostGw, { mode: "l2", master: "eth1" }, { ipMasq: true }],
+    ["any master in l2, by way of the host", hostGw, { mode: "l2", master: "eth1" }, {}],
     ["direct routes in l2", { ...vxlan, directRouting: true }, { mode: "l2" }, {}],
     ["a master where no overlay is", { type: "none", underlay: "eth0" }, { master: "eth1" }, {}],
   ])("%s", (_, overlay, ipvlan, changes) => {
