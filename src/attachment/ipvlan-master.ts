@@ -39,7 +39,7 @@ export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Pro
   }
   const what = `ipvlan.master ${JSON.stringify(name)}`;
   if (!hostLinkExists(name)) throw unusable(`${what}: the host has no such link`);
-  const kinds = ["macvlan", "macvtap", "ipvlan"];
+  const kinds = ["macvlan", "macvtap", ...slaveKinds];
   const questions = [`address show dev ${name}`, ...kinds.map((kind) => `link show type ${kind}`)];
   const [links, ...others] = await ipAsk("host", questions, kernel);
   const link = links?.[0] as unknown as ShownLink | undefined;
@@ -56,6 +56,9 @@ export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Pro
   const { address: mac, mtu } = link;
   return { mode, flag, master: { name, mac, mtu, addresses: addresses.map(({ local }) => local) } };
 }
+
+/** Of one driver, with one mode for all slaves of a master (drivers/net/ipvlan/ipvtap.c). */
+const slaveKinds = ["ipvlan", "ipvtap"];
 
 /** The link to the peers, where pods have to be on it and the configuration need not tell. */
 function overlayUnderlay(config: NetworkConfig): string | undefined {
@@ -83,12 +86,12 @@ type Kind = Pick<IpvlanSettings, "mode" | "flag">;
 /** The kernel would silently change the mode of all slaves that the master has. */
 function refuseOtherUsers(what: string, users: readonly ShownLink[], wanted: Kind): void {
   for (const { ifname, linkinfo } of users) {
-    if (linkinfo?.info_kind !== "ipvlan") {
+    if (!slaveKinds.includes(linkinfo?.info_kind ?? "")) {
       throw unusable(
         `${what} has the ${linkinfo?.info_kind} link ${ifname}; a link can serve one of the two`,
       );
     }
-    const { mode, flag } = describeIpvlan(linkinfo.info_data);
+    const { mode, flag } = describeIpvlan(linkinfo?.info_data);
     if (mode !== wanted.mode || flag !== wanted.flag)
       throw otherMode(what, `link ${ifname}`, { mode, flag }, wanted);
   }

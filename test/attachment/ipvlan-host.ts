@@ -25,6 +25,7 @@ export interface Host {
   readonly macvlan?: object;
   readonly macvtap?: object;
   readonly ipvlan?: object;
+  readonly ipvtap?: object;
 }
 
 /** PATH for the test that is running, with an `ip` that tells this of the host. */
@@ -34,7 +35,7 @@ export function pathOn({ master = ethernet, ...others }: Host): string {
     `case "$question" in "${question}"*) echo '${JSON.stringify(links)}';; esac`;
   const answers = [
     answer("address show dev lo", [master]),
-    ...(["macvlan", "macvtap", "ipvlan"] as const).map((kind) => {
+    ...(["macvlan", "macvtap", "ipvlan", "ipvtap"] as const).map((kind) => {
       const link = others[kind];
       // One that a filter left out is an empty object.
       return answer(`link show type ${kind}`, link === undefined ? [{}] : [{}, link]);

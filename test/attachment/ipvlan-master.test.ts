@@ -65,6 +65,16 @@ describe("a link is refused with code 106 and what is in the way", () => {
       /l2 bridge \(link slave0\).*expected l3s bridge/,
     ],
     [
+      "a tap of ipvlan's in another mode",
+      {
+        ipvtap: {
+          ...slave("l2", "bridge"),
+          linkinfo: { info_kind: "ipvtap", info_data: { mode: "l2", bridge: true } },
+        },
+      },
+      /l2 bridge \(link slave0\).*expected l3s bridge/,
+    ],
+    [
       "one with another flag",
       { ipvlan: slave("l3s", "vepa") },
       /l3s vepa \(link slave0\).*expected l3s bridge/,
