@@ -85,7 +85,7 @@ const nodeKeys = {
         .optional(z.enum(["veth", "internal"]))
         .check(
           z.describe(
-            "what a pod's interface is: veth (default, outlasts a restart of Open vSwitch) or internal " +
+            "what a pod's interface is: veth (default, the pod has the interface's own name) or internal " +
               "(default and only choice with netdev); see datapaths.md",
           ),
         ),

@@ -1,5 +1,4 @@
 // Networks whose pods are ports of Open vSwitch: whether it runs, and can make or take their bridge.
-import fs from "node:fs";
 import { ovsSettings, requireMakeable } from "../../attachment/ovs-switch.ts";
 import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
@@ -24,7 +23,7 @@ async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
     await requireSwitch(database, commandKernel());
     await requireMakeable(settings, commandKernel());
     if ((await hearingOf(database, commandKernel())) === "deaf") return [gotNoPackets(check, database)];
-    return [bridge(check, settings), ...kernelModule(check, settings), ...portType(check, settings)];
+    return [bridge(check, settings), ...portType(check, settings)];
   } catch (error) {
     const { details } = toCniError(error);
     return [fault(check, details, "no pod can be wired", "put that right, or use datapath veth")];
@@ -40,13 +39,6 @@ function gotNoPackets(check: string, database: string): Finding {
 function bridge(check: string, { at, datapathType, portType: type }: OvsSettings): Finding {
   const state = hostLinkExists(at.bridge) ? "is there" : "will be made by the first pod";
   return fine(check, `bridge ${at.bridge} (${datapathType}, ports by ${type}) ${state}`);
-}
-
-/** The module is loaded by ovs-vswitchd or its service, not by using it. */
-function kernelModule(check: string, { datapathType }: OvsSettings): Finding[] {
-  if (datapathType === "netdev" || fs.existsSync("/sys/module/openvswitch")) return [];
-  const fix = "modprobe openvswitch, or set ovs.datapathType to netdev where the kernel has no such module";
-  return [fault(`${check}: kernel module`, "openvswitch is not loaded", "no bridge can be made", fix)];
 }
 
 function portType(check: string, { portType: type, datapathType }: OvsSettings): Finding[] {
