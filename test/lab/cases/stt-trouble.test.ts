@@ -2,8 +2,8 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { isFull, testedKernels, watchedMemory } from "../fixture/kernels.ts";
 import { cannotRunFullLab, sharedLab } from "../fixture/shared-lab.ts";
-import { closeTunnel, counters, loadModule, openTunnel, setOffloads } from "../stt/tunnel.ts";
-import { disturbances, recovers, underTraffic } from "../stt/unrest.ts";
+import { closeTunnel, counters, loadModule, setOffloads } from "../stt/tunnel.ts";
+import { disturbances, openOn, recovers, underTraffic, usualGround } from "../stt/unrest.ts";
 
 /** The soak goes on for longer. */
 const rounds = isFull ? 5 : 2;
@@ -13,7 +13,7 @@ describe.skipIf(cannotRunFullLab("STT in trouble")).each(testedKernels)("STT on 
   beforeAll(() => loadModule(lab), 600_000);
   beforeEach(async () => {
     for (const node of lab.nodes) await node.sh("ip link delete pw-stt 2> /dev/null || true");
-    await openTunnel(lab);
+    await openOn(lab, usualGround);
   });
 
   test.each(Object.entries(disturbances))(
@@ -21,7 +21,7 @@ describe.skipIf(cannotRunFullLab("STT in trouble")).each(testedKernels)("STT on 
     async (_, disturb) => {
       await underTraffic(lab, async () => {
         for (let round = 0; round < rounds; round++) {
-          await disturb(lab);
+          await disturb(lab, usualGround);
           await lab.node1.sh("sleep 0.2");
         }
       });
@@ -33,7 +33,8 @@ describe.skipIf(cannotRunFullLab("STT in trouble")).each(testedKernels)("STT on 
   test("all passes again after the link went down and up while nothing was segmented by cards", async () => {
     await setOffloads(lab, "off");
     await underTraffic(lab, async () => {
-      for (let round = 0; round < rounds; round++) await disturbances["the link goes down and up"]?.(lab);
+      for (let round = 0; round < rounds; round++)
+        await disturbances["the link goes down and up"]?.(lab, usualGround);
     });
     await setOffloads(lab, "on");
     await recovers(lab);

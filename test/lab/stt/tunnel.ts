@@ -71,7 +71,7 @@ export async function openTunnel({ node1, node2 }: Lab, settings: TunnelSettings
   const { underlay = 4, output, mtu } = settings;
   const open = (node: LabNode, other: LabNode) => {
     const [own, its] = [endOf(node), endOf(other)];
-    const encapsulation = `encap ${underlay === 4 ? "ip" : "ip6"} id 100 dst ${underlay === 4 ? other.address : other.address6}`;
+    const encapsulation = encapsulationTo(other, underlay);
     return node.sh(`
       ip link add pw-stt ${mtu === undefined ? "" : `mtu ${mtu}`} type stt
       ${output === undefined ? "" : `podwire-stt-ctl set pw-stt output ${output}`}
@@ -82,6 +82,11 @@ export async function openTunnel({ node1, node2 }: Lab, settings: TunnelSettings
       ip -6 route add ${its.address6}/128 ${encapsulation} dev pw-stt src ${own.address6}`);
   };
   await Promise.all([open(node1, node2), open(node2, node1)]);
+}
+
+/** As routes have it. */
+export function encapsulationTo({ address, address6 }: LabNode, underlay: Family): string {
+  return underlay === 4 ? `encap ip id 100 dst ${address}` : `encap ip6 id 100 dst ${address6}`;
 }
 
 export async function closeTunnel({ nodes }: Lab): Promise<void> {

@@ -3,7 +3,33 @@ import { randomNumbers } from "../../ipam/random.ts";
 import { ping, transfer, withServer } from "../fixture/traffic.ts";
 import type { Lab } from "../lab.ts";
 import type { LabNode } from "../machine/node.ts";
-import { closeTunnel, endOf, openTunnel } from "./tunnel.ts";
+import { closeTunnel, encapsulationTo, endOf, type Family, openTunnel } from "./tunnel.ts";
+
+/** What a tunnel stands on. */
+export interface Ground {
+  readonly underlay: Family;
+  /** Of the nodes' interfaces. */
+  readonly mtu: number;
+}
+
+export const usualGround: Ground = { underlay: 4, mtu: 1500 };
+
+export const grounds: readonly Ground[] = [
+  usualGround,
+  { underlay: 6, mtu: 1500 },
+  // Jumbo frames, without and within.
+  { underlay: 4, mtu: 9000 },
+];
+
+/** One segment over IPv6 is a frame of this size. */
+function innerMtu({ mtu }: Ground): number {
+  return mtu - 92;
+}
+
+export async function openOn(lab: Lab, ground: Ground): Promise<void> {
+  for (const node of lab.nodes) await node.sh(`ip link set eth0 mtu ${ground.mtu}`);
+  await openTunnel(lab, { underlay: ground.underlay, mtu: innerMtu(ground) });
+}
 
 type End = ReturnType<typeof endOf>;
 
@@ -142,37 +168,40 @@ export async function recovers({ node1, node2 }: Lab): Promise<void> {
   await transfer(other, one, 5);
 }
 
+type Disturb = (lab: Lab, ground: Ground) => Promise<unknown>;
+
 /** Each leaves a tunnel that works. */
-export const disturbances: Readonly<Record<string, (lab: Lab) => Promise<unknown>>> = {
+export const disturbances: Readonly<Record<string, Disturb>> = {
   "the link goes and comes": reopen,
 
-  "the link goes down and up": async (lab) => {
+  "the link goes down and up": async (lab, ground) => {
     const { node1, node2 } = lab;
+    const encapsulation = encapsulationTo(node1, ground.underlay);
     await node2.sh(`ip link set pw-stt down; ip link set pw-stt up
-      ip route replace ${endOf(node1).address}/32 encap ip id 100 dst ${node1.address} dev pw-stt; sleep 0.3`);
+      ip route replace ${endOf(node1).address}/32 ${encapsulation} dev pw-stt; sleep 0.3`);
     // The kernel took all of IPv6 away.
-    await reopen(lab);
+    await reopen(lab, ground);
   },
 
-  "the module is unloaded and loaded": async (lab) => {
+  "the module is unloaded and loaded": async (lab, ground) => {
     for (const node of lab.nodes) await node.sh("rmmod podwire_stt; insmod /usr/local/bin/podwire_stt.ko");
-    await openTunnel(lab);
+    await openOn(lab, ground);
   },
 
-  "the MTU of tunnel and interface changes": async (lab) => {
+  "the MTU of tunnel and interface changes": async (lab, ground) => {
     for (const [link, mtu] of [
       ["pw-stt", 65_443],
       ["pw-stt", 576],
       ["eth0", 1280],
       ["pw-stt", 9000],
       ["eth0", 576],
-      ["eth0", 1500],
-      ["pw-stt", 1408],
+      ["eth0", ground.mtu],
+      ["pw-stt", innerMtu(ground)],
     ])
       await lab.node1.sh(`ip link set ${link} mtu ${mtu}; sleep 0.1`);
     // Below 1280 bytes a link has no IPv6.
     await lab.node1.sh(`ip -6 address replace ${lab.node1.address6}/64 dev eth0 nodad`);
-    await reopen(lab);
+    await reopen(lab, ground);
   },
 
   "the output changes between what netfilter sees, and the peers do": ({ node1 }) =>
@@ -182,27 +211,25 @@ export const disturbances: Readonly<Record<string, (lab: Lab) => Promise<unknown
         podwire-stt-ctl set pw-stt peers any
       done`),
 
-  "a namespace with a tunnel of its own ends": ({ node2 }) =>
+  "a namespace with a tunnel of its own ends while it is used": ({ node2 }) =>
     node2.sh(`
       ip netns add short; ip -n short link set lo up
       ip -n short link add pw-stt type stt; ip -n short link set pw-stt up
       ip -n short address add 10.8.0.1/32 dev lo
       ip -n short route add 10.8.0.2 encap ip id 1 dst 10.8.0.1 dev pw-stt src 10.8.0.1
-      ip netns exec short ping -q -f -w 1 10.8.0.2 > /dev/null || true
-      said=$(ip netns exec short ethtool -S pw-stt)
-      ip netns delete short
+      ip netns exec short ping -q -f 10.8.0.2 > /dev/null & flood=$!
+      sleep 1; said=$(ip netns exec short ethtool -S pw-stt)
+      ip netns delete short; kill $flood
       [[ $said == *"rx_frames: "[1-9]* ]] || { echo "nothing came back to its sender: $said"; exit 1; }`),
 };
 
-async function reopen(lab: Lab): Promise<void> {
+async function reopen(lab: Lab, ground: Ground): Promise<void> {
   await closeTunnel(lab);
-  await openTunnel(lab);
+  await openOn(lab, ground);
 }
 
 /** All disturbances in an order that the seed chooses, then in another one, and so on: each happens as often as any. */
-export function* manyDisturbances(
-  seed: number,
-): Generator<readonly [string, (lab: Lab) => Promise<unknown>]> {
+export function* manyDisturbances(seed: number): Generator<readonly [string, Disturb]> {
   const draw = randomNumbers(seed);
   for (;;) {
     const left = Object.entries(disturbances);
