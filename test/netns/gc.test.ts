@@ -60,7 +60,9 @@ describe("GC", () => {
   test("keeps what is valid without its record, and nothing of pods that left neither record nor link", async () => {
     await addThree();
     await pod.node.run("sh", "-c", "rm -r /var/lib/podwire/podnet; ip netns del pod2; ip netns del pod3");
-    await expect.poll(async () => (await shape.hostEnds(pod.node)).length).toBe(shape.hostEndsOf(1));
+    // A port of Open vSwitch stays: that one GC finds by what it says of itself.
+    if (shape.name !== "ovs")
+      await expect.poll(async () => (await shape.hostEnds(pod.node)).length).toBe(shape.hostEndsOf(1));
     await succeed(pod.node, { verb: "GC", config: { ...podnet, "cni.dev/valid-attachments": valid } });
     expect(await masqueradedAddresses(pod.node)).toEqual(["10.244.1.2", "fd00:10:244:1::2"]);
   });
