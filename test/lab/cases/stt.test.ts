@@ -78,6 +78,7 @@ describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s",
       const { node1, node2 } = lab;
       // A pod's network behind node1, and 16 ports for 8 connections to each of six others.
       await node1.sh(`
+        ip link show pw-stt > /dev/null 2>&1 || ip link add pw-stt type stt; ip link set pw-stt up
         ip netns add behind; ip link add to-behind type veth peer name eth0 netns behind
         ip address add 10.99.0.1/24 dev to-behind; ip -6 address add fd99::1/64 dev to-behind nodad
         ip -n behind address add 10.99.0.2/24 dev eth0; ip -n behind -6 address add fd99::2/64 dev eth0 nodad
@@ -174,7 +175,8 @@ describe.skipIf(cannotRunFullLab("STT")).each(testedKernels)("STT on kernel %s",
         expect(large.length).toBeGreaterThan(10);
         expect(new Set(large.map(({ flags }) => flags))).toEqual(new Set([partial | isIpv4 | tcp]));
         expect(new Set(large.map(({ contextId }) => contextId))).toEqual(new Set([100n]));
-        expect(Math.max(...large.map(({ ethernet }) => ethernet.length))).toBeGreaterThan(8_000);
+        // How large depends on how fast the guest is: TCP sends what goes in a millisecond.
+        expect(Math.max(...large.map(({ ethernet }) => ethernet.length))).toBeGreaterThan(4_000);
         // Nothing but the card cuts it up.
         expect(large.filter(({ segments }) => segments.length !== 1)).toEqual([]);
         const target = family === 4 ? other.address : `[${other.address6}]`;
