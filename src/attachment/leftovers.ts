@@ -26,13 +26,13 @@ export async function portAttachments(database: string, kernel: Kernel): Promise
 }
 
 /**
- * Ports that outlived their attachments, which were deleted while Open vSwitch was down, and those without a record of which that
- * cannot be said: an internal port that works is in a pod.
+ * Ports without a record. Dead ones outlived their attachments, which were deleted while Open vSwitch was down; of an internal port
+ * that works that cannot be said, for it is in a pod.
  */
 export async function unrecordedPorts(
   database: string,
   kernel: Kernel,
-): Promise<{ readonly dead: AttachmentName[]; readonly unclear: AttachmentName[] }> {
+): Promise<{ readonly owner: AttachmentName; readonly isDead: boolean }[]> {
   const ports = await ownedPorts(database, "external_ids,type,ofport,error", kernel);
   // Read after the ports were: an ADD writes its record before it makes one.
   const unrecorded = ports.filter(({ owner }) => readRecord(owner) === undefined);
@@ -41,10 +41,7 @@ export async function unrecordedPorts(
     if (hostLinkExists(hostLinkName(owner))) return isInternal;
     return !isInternal || numberOf(row["ofport"]) === -1 || textOf(row["error"]) !== undefined;
   };
-  return {
-    dead: unrecorded.filter(isDead).map(({ owner }) => owner),
-    unclear: unrecorded.filter((port) => !isDead(port)).map(({ owner }) => owner),
-  };
+  return unrecorded.map((port) => ({ owner: port.owner, isDead: isDead(port) }));
 }
 
 interface OwnedPort {

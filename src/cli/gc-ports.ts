@@ -2,17 +2,12 @@
 // their ports and flows.
 import { removeStrayFlows, unrecordedPorts } from "../attachment/leftovers.ts";
 import { bridgeOf } from "../attachment/ovs-switch.ts";
-import { toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { isPresent } from "../linux/ovs.ts";
 import type { Words } from "./command.ts";
+import { failed, nobody, type Outcome } from "./gc-outcome.ts";
 import { configuredNetworks, removeTraces } from "./removal.ts";
-
-export interface Outcome extends AttachmentName {
-  readonly action: "removed" | "would remove" | "kept" | "failed" | "unrecorded";
-  readonly why: string;
-}
 
 /** Open vSwitch's databases that networks of this node may use: those that are there. */
 export function presentDatabases(words: Words, kernel: Kernel): string[] {
@@ -22,20 +17,20 @@ export function presentDatabases(words: Words, kernel: Kernel): string[] {
 
 export async function collectPorts(database: string, words: Words, kernel: Kernel): Promise<Outcome[]> {
   try {
-    const { dead, unclear } = await unrecordedPorts(database, kernel);
     const outcomes: Outcome[] = [];
-    for (const name of dead) outcomes.push(await collect(name, words));
-    const unread = words.flag("dry-run")
-      ? []
-      : await removeStrayFlows({ ...bridgeOf({}), database }, unclear, kernel);
+    for (const { owner, isDead } of await unrecordedPorts(database, kernel)) {
+      outcomes.push(isDead ? await collect(owner, words) : { ...owner, action: "unrecorded", why: inUse });
+    }
+    if (words.flag("dry-run")) return outcomes;
+    const unread = await removeStrayFlows({ ...bridgeOf({}), database }, [], kernel);
     return [
       ...outcomes,
-      ...unclear.map((name): Outcome => ({ ...name, action: "unrecorded", why: inUse })),
-      ...unread.map((fault) => unlisted(`flows cannot be looked at: ${fault}`)),
+      ...unread.map(
+        (fault): Outcome => ({ ...nobody, action: "failed", why: `flows cannot be looked at: ${fault}` }),
+      ),
     ];
   } catch (error) {
-    const { message, details } = toCniError(error);
-    return [unlisted(`ports of Open vSwitch cannot be listed: ${message}: ${details}`)];
+    return [failed(nobody, "ports of Open vSwitch cannot be listed:", error)];
   }
 }
 
@@ -49,11 +44,6 @@ async function collect(name: AttachmentName, words: Words): Promise<Outcome> {
     await removeTraces(name, words);
     return { ...name, action: "removed", why: outlived };
   } catch (error) {
-    const { message, details } = toCniError(error);
-    return { ...name, action: "failed", why: `${outlived}; ${message}: ${details}` };
+    return failed(name, `${outlived};`, error);
   }
-}
-
-function unlisted(why: string): Outcome {
-  return { network: "", containerID: "", ifname: "", action: "failed", why };
 }

@@ -3,13 +3,13 @@
 // again just before it is removed.
 import { linkedAttachments } from "../attachment/leftovers.ts";
 import { releaseUnusedLinks } from "../attachment/shared-links.ts";
-import { toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type Attachment, examine, listAttachments } from "./attachments.ts";
 import type { Colour } from "./colour.ts";
 import type { Run, Words } from "./command.ts";
 import { commandKernel } from "./command-kernel.ts";
-import { collectPorts, type Outcome, presentDatabases } from "./gc-ports.ts";
+import { failed, nobody, type Outcome } from "./gc-outcome.ts";
+import { collectPorts, presentDatabases } from "./gc-ports.ts";
 import { removeAttachment } from "./removal.ts";
 import { renderTable } from "./table.ts";
 import { printJson, type Terminal } from "./terminal.ts";
@@ -31,21 +31,21 @@ export const gc: Run = async (words, terminal) => {
   for (const attachment of await settled(listAttachments().filter(isDead))) {
     outcomes.push(await collect(attachment, words));
   }
-  for (const database of presentDatabases(words, kernel)) {
+  const databases = presentDatabases(words, kernel);
+  for (const database of databases) {
     outcomes.push(...(await collectPorts(database, words, kernel)));
   }
   outcomes.push(...(await unrecorded(kernel)));
   // Of an attachment without a record nobody knows what it needs.
   const isClear = outcomes.every(({ action }) => action === "removed" || action === "kept");
-  if (isClear && !words.flag("dry-run")) await releaseAll(words, kernel);
+  if (isClear && !words.flag("dry-run")) await releaseAll(databases, kernel);
   if (words.flag("json")) printJson(outcomes, terminal);
   else printOutcomes(outcomes, terminal);
   return outcomes.some(({ action }) => action === "failed") ? 1 : 0;
 };
 
 /** Links that many attachments used, and the bridges of Open vSwitch. */
-async function releaseAll(words: Words, kernel: Kernel): Promise<void> {
-  const databases = presentDatabases(words, kernel);
+async function releaseAll(databases: readonly string[], kernel: Kernel): Promise<void> {
   for (const database of databases.length === 0 ? [undefined] : databases)
     await releaseUnusedLinks(kernel, database);
 }
@@ -76,8 +76,7 @@ async function collect({ name, why, doubt }: Attachment, words: Words): Promise<
     await removeAttachment(name, now, words);
     return { ...name, action: "removed", why };
   } catch (error) {
-    const { message, details } = toCniError(error);
-    return { ...name, action: "failed", why: `${why}; ${message}: ${details}` };
+    return failed(name, `${why};`, error);
   }
 }
 
@@ -93,11 +92,7 @@ async function unrecorded(kernel: Kernel): Promise<Outcome[]> {
         why: "it has a link on the host but no record; it goes with its pod, or by DEL",
       }));
   } catch (error) {
-    const { message, details } = toCniError(error);
-    const nobody = { network: "", containerID: "", ifname: "" };
-    return [
-      { ...nobody, action: "failed", why: `links on the host cannot be listed: ${message}: ${details}` },
-    ];
+    return [failed(nobody, "links on the host cannot be listed:", error)];
   }
 }
 

@@ -32,6 +32,7 @@ function wire(wiring: Wiring): Wired {
   const { master, mode, flag } = settings;
   const addresses = wiring.ips.map(subnetOf);
   checkMtu(wiring, addresses);
+  const hostLink = flag === "bridge" ? hostSlaveName(master.name, mode, flag) : undefined;
   const routes =
     mode === "l2" ? segmentRoutes(wiring, settings, addresses) : routesThrough(undefined, wiring);
   return {
@@ -39,11 +40,7 @@ function wire(wiring: Wiring): Wired {
       ...hostObjects(wiring, settings, addresses),
       ...podObjects(wiring, settings, addresses, routes),
       ...(wiring.ipMasq ? [masquerade(wiring, addresses, [hostSlaveName(master.name, mode, flag)])] : []),
-      ...forwarding(
-        wiring,
-        addresses,
-        flag === "bridge" ? hostSlaveName(master.name, mode, flag) : undefined,
-      ),
+      ...forwarding(wiring, addresses, hostLink),
     ],
     interfaces: [{ name: wiring.ifname, mac: master.mac, mtu: wiring.mtu, sandbox: wiring.sandbox }],
     ips: addresses.map((address) => ({

@@ -28,7 +28,7 @@ function wire(wiring: Wiring): Wired {
       // The end of a pair must be there before it becomes a port, an internal port is there afterwards.
       ...(isPair ? [links.host] : []),
       ...switchObjects(wiring, settings, mac, addresses),
-      ...sharedLinks(wiring, settings),
+      ...linksToHost(wiring, settings),
       ...(isPair ? [] : [links.host]),
       ...hostObjects(wiring, settings, mac, addresses),
       // Another pod's address is refused by then: flows would have taken its packets, and their removal its flows.
@@ -165,7 +165,7 @@ export function podCookie(name: AttachmentName): string {
 }
 
 /** First, so that nothing was made before them if another pod's ADD makes them in the same moment. */
-function sharedLinks(wiring: Wiring, settings: OvsSettings): PlanObject[] {
+function linksToHost(wiring: Wiring, settings: OvsSettings): PlanObject[] {
   const { at, isForeign, localMac, vlan } = settings;
   const shared = { kind: "link", where: "host", shared: true } as const;
   const quiet = { noAutomaticAddress: wiring.host.ipv6 };

@@ -119,8 +119,9 @@ function vethLine(link: Link, { peer }: VethEnd): string {
 }
 
 /** The kernel refuses to make a link in the pod by a name that the host has too (eth0), so it is renamed on the way. */
-function ipvlanLines(link: Link, { master, mode, flag, movesToPodAs }: Ipvlan): string[] {
-  const add = `link add link ${master} name ${link.name} type ipvlan mode ${mode} ${flag}`;
+function ipvlanLines(link: Link, type: Ipvlan): string[] {
+  const { master, movesToPodAs } = type;
+  const add = `link add link ${master} name ${link.name} ${ipvlanWords(type)}`;
   if (link.where === "pod") return upLines(link);
   if (movesToPodAs === undefined) return [add, ...upLines(link)];
   return [add, ...movingLines(link, movesToPodAs)];
@@ -128,7 +129,11 @@ function ipvlanLines(link: Link, { master, mode, flag, movesToPodAs }: Ipvlan): 
 
 /** Of its master, and so of all of the master's slaves. */
 function modeLines({ name, type }: Link): string[] {
-  return type.kind === "ipvlan" ? [`link set dev ${name} type ipvlan mode ${type.mode} ${type.flag}`] : [];
+  return type.kind === "ipvlan" ? [`link set dev ${name} ${ipvlanWords(type)}`] : [];
+}
+
+function ipvlanWords({ mode, flag }: Ipvlan): string {
+  return `type ipvlan mode ${mode} ${flag}`;
 }
 
 function altNameLines({ name, altName }: Link): string[] {
