@@ -124,14 +124,14 @@ async function applyPeerSets(objects: readonly PeerSets[], kernel: Kernel): Prom
 }
 
 /** A shared link that exists only gets what makes it usable. */
-function linesFor(object: IpObject): string[] {
+export function linesFor(object: IpObject): string[] {
   return object.kind === "link" && object.shared && hostLinkExists(object.name)
     ? upLines(object)
     : makingLines(object);
 }
 
-/** Another ADD was faster. What was made before it in this batch is refused when it is made again. */
-function isSharedByNow(object: IpObject, message: string): boolean {
+/** Another call was faster. What was made before it in this batch is refused when it is made again. */
+export function isSharedByNow(object: IpObject, message: string): boolean {
   return object.kind === "link" && object.shared === true && message.includes("File exists");
 }
 

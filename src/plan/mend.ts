@@ -2,9 +2,8 @@
 // restarts of daemons and other programs take away from a pod that lives.
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { hostLinkExists } from "../linux/links.ts";
-import { applySysctls, refused } from "./apply.ts";
-import { type IpObject, isIpObject, linkOf, makingLines, mendingLines, upLines } from "./ip-lines.ts";
+import { applySysctls, isSharedByNow, linesFor, refused } from "./apply.ts";
+import { type IpObject, isIpObject, linkOf, mendingLines } from "./ip-lines.ts";
 import { withLocalMacs } from "./local-mac.ts";
 import { remakeMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
@@ -91,15 +90,12 @@ async function mendIp(
   isLost: (object: PlanObject) => boolean,
   kernel: Kernel,
 ): Promise<void> {
-  const linesOf = (object: IpObject) => {
-    if (!isLost(object)) return mendingLines(object);
-    return object.kind === "link" && object.shared && hostLinkExists(object.name)
-      ? upLines(object)
-      : makingLines(object);
-  };
+  const linesOf = (object: IpObject) => (isLost(object) ? linesFor(object) : mendingLines(object));
   const lines = objects.flatMap((object) => linesOf(object).map((text) => ({ object, text })));
   const texts = lines.map(({ text }) => text);
   const [fault] = await ipApply(objects[0]?.where ?? "host", texts, kernel);
   if (fault === undefined) return;
-  throw refused(lines[fault.line]?.object, fault.message, texts[fault.line]);
+  const failed = lines[fault.line]?.object;
+  if (failed !== undefined && isSharedByNow(failed, fault.message)) return mendIp(objects, isLost, kernel);
+  throw refused(failed, fault.message, texts[fault.line]);
 }

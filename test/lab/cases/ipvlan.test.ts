@@ -102,7 +102,7 @@ describe.skipIf(cannotRunLab("ipvlan")).each(testedKernels)("ipvlan on kernel %s
         await where.sh(script);
         await expect(one.check(), script).rejects.toThrow(words);
       }
-      await node1.sh("podwire apply > /dev/null");
+      await node1.sh("podwire apply");
       await one.check();
       const onFirst = async () => {
         await one.remove();
