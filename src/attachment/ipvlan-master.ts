@@ -2,6 +2,7 @@
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import type { IpvlanSettings } from "../datapath/datapath.ts";
+import { requireMtu } from "../datapath/ipvlan.ts";
 import { hostSlaveName } from "../datapath/names.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -54,7 +55,9 @@ export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Pro
   refuseOtherPods({ mode, flag, master: { name } });
   const addresses = (link.addr_info ?? []).filter(({ scope, deprecated }) => scope === "0" && !deprecated);
   const { address: mac, mtu } = link;
-  return { mode, flag, master: { name, mac, mtu, addresses: addresses.map(({ local }) => local) } };
+  const master = { name, mac, mtu, addresses: addresses.map(({ local }) => local) };
+  requireMtu(config.mtu ?? 0, master);
+  return { mode, flag, master };
 }
 
 /** Of one driver, with one mode for all slaves of a master (drivers/net/ipvlan/ipvtap.c). */

@@ -69,7 +69,13 @@ function settingsOf({ ipvlan: settings, mac, mtu }: Wiring): IpvlanSettings {
         `(${master.mac}); remove the mac capability or MAC from CNI_ARGS, or use datapath veth`,
     );
   }
-  if (mtu <= master.mtu) return settings;
+  requireMtu(mtu, master);
+  return settings;
+}
+
+/** What a pod sends leaves by the master as it is. */
+export function requireMtu(mtu: number, master: IpvlanSettings["master"]): void {
+  if (mtu <= master.mtu) return;
   throw cannotWire(`mtu ${mtu} is more than the ${master.mtu} of ipvlan's master ${master.name}`);
 }
 

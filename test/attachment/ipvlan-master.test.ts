@@ -91,4 +91,11 @@ describe("a link is refused with code 106 and what is in the way", () => {
       expect.stringContaining('"nosuchlink": the host has no such link'),
     ]);
   });
+
+  test("one with a smaller MTU than the configuration has for pods", async () => {
+    const config = call({ config: { datapath: "ipvlan", mtu: 1501, ipvlan: { master: "lo" } } }).config;
+    const kernel = { searchPath: pathOn({}), deadline: AbortSignal.timeout(30_000) };
+    const { details } = await rejected(ipvlanSettings(config, kernel));
+    expect(details).toMatch(/mtu 1501 is more than the 1500 of ipvlan's master lo/);
+  });
 });
