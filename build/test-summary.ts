@@ -2,6 +2,7 @@
 // exit status. What failed without being a test (a file that cannot be loaded, an error outside of tests, a
 // step before them) counts as one failure each.
 import fs from "node:fs";
+import path from "node:path";
 
 /** The part of vitest's report that counts. */
 export interface Report {
@@ -10,6 +11,9 @@ export interface Report {
     readonly name: string;
     readonly status: string;
     readonly message?: string;
+    /** Milliseconds since 1970. */
+    readonly startTime?: number;
+    readonly endTime?: number;
     readonly assertionResults: readonly {
       readonly status: string;
       readonly fullName?: string;
@@ -54,6 +58,18 @@ export function summarize(report: Report | undefined, failedSteps: readonly stri
   return { ...others, failed: failures.length };
 }
 
+/** The files that took longest, with their seconds: where to look when all takes too long. */
+export function slowest(report: Report | undefined, count: number): [file: string, seconds: number][] {
+  const files = report?.testResults ?? [];
+  return files
+    .map(({ name, startTime = 0, endTime = 0 }): [string, number] => [
+      path.relative(process.cwd(), name),
+      Math.round((endTime - startTime) / 1000),
+    ])
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, count);
+}
+
 function readReport(file: string): Report | undefined {
   try {
     return JSON.parse(fs.readFileSync(file, "utf8")) as Report;
@@ -66,6 +82,7 @@ if (import.meta.main) {
   const [file = "", ...failedSteps] = process.argv.slice(2);
   const report = readReport(file);
   if (report === undefined) console.log("The tests left no results.");
+  for (const [file, seconds] of slowest(report, 20)) console.log(`${seconds} s ${file}`);
   for (const step of failedSteps) console.log(`Failed: ${step}`);
   const { passed, failed, skipped } = summarize(report, failedSteps);
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);

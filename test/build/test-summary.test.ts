@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { outcomeOf, type Report, summarize } from "../../build/test-summary.ts";
+import { outcomeOf, type Report, slowest, summarize } from "../../build/test-summary.ts";
 
 function report(success: boolean, ...files: [status: string, ...tests: string[]][]): Report {
   return {
@@ -56,4 +56,20 @@ test("a run's failures are told with the names and words of tests and files", ()
     failures: ["a pod is wired\nexpected 1\nto be 2", "b.test.ts\nno such module"],
   });
   expect(outcomeOf(report(false, ["passed", "passed"])).failures).toHaveLength(1);
+});
+
+test("the files that took longest are told first", () => {
+  const file = (name: string, endTime: number) => ({
+    name: `${process.cwd()}/test/${name}`,
+    status: "passed",
+    startTime: 1000,
+    endTime,
+    assertionResults: [],
+  });
+  const testResults = [file("a.test.ts", 3000), file("b.test.ts", 61_400), file("c.test.ts", 1000)];
+  expect(slowest({ success: true, testResults }, 2)).toEqual([
+    ["test/b.test.ts", 60],
+    ["test/a.test.ts", 2],
+  ]);
+  expect(slowest(undefined, 2)).toEqual([]);
 });
