@@ -15,3 +15,13 @@ export function failed(name: AttachmentName, what: string, error: unknown): Outc
   const { message, details } = toCniError(error);
   return { ...name, action: "failed", why: `${what} ${message}: ${details}` };
 }
+
+/** Those of attachments that are not told of yet as having no record: a port of Open vSwitch may be a link of the host, too. */
+export function untold(outcomes: readonly Outcome[], told: readonly Outcome[]): Outcome[] {
+  const named = told.filter(({ action }) => action === "unrecorded").map(nameOf);
+  return outcomes.filter((outcome) => outcome.action !== "unrecorded" || !named.includes(nameOf(outcome)));
+}
+
+function nameOf({ network, containerID, ifname }: AttachmentName): string {
+  return [network, containerID, ifname].join(" ");
+}

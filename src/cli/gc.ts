@@ -8,7 +8,7 @@ import { type Attachment, examine, listAttachments } from "./attachments.ts";
 import type { Colour } from "./colour.ts";
 import type { Run, Words } from "./command.ts";
 import { commandKernel } from "./command-kernel.ts";
-import { failed, nobody, type Outcome } from "./gc-outcome.ts";
+import { failed, nobody, type Outcome, untold } from "./gc-outcome.ts";
 import { collectPorts, presentDatabases } from "./gc-ports.ts";
 import { removeAttachment } from "./removal.ts";
 import { renderTable } from "./table.ts";
@@ -35,7 +35,7 @@ export const gc: Run = async (words, terminal) => {
   for (const database of databases) {
     outcomes.push(...(await collectPorts(database, words, kernel)));
   }
-  outcomes.push(...(await unrecorded(kernel)));
+  outcomes.push(...untold(await unrecorded(kernel), outcomes));
   // Of an attachment without a record nobody knows what it needs.
   const isClear = outcomes.every(({ action }) => action === "removed" || action === "kept");
   if (isClear && !words.flag("dry-run")) await releaseAll(databases, kernel);

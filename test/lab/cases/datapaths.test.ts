@@ -30,6 +30,11 @@ async function reach(from: Endpoint, to: Endpoint): Promise<void> {
   for (const family of families) await ping(from, to, { family, count: 1 });
 }
 
+async function passes(from: Endpoint, to: Endpoint): Promise<boolean> {
+  const ping = `ping -n -c 1 -W 3 ${to.address} > /dev/null`;
+  return (await from.sh(`if ${ping}; then echo yes; else echo no; fi`)).trim() === "yes";
+}
+
 /** Nothing of podwire's, in Open vSwitch either. */
 async function whatIsLeft(node: LabNode): Promise<string> {
   return [await leftOvers(node), await node.sh("ovs-vsctl list-br")].join("").trim();
@@ -109,7 +114,15 @@ describe.skipIf(cannotRunLab("switching datapaths")).each(testedKernels)("on ker
       await reach(one, beside);
       await kill(node1, "ovs-vswitchd");
       expect(await callOnce(node1, "STATUS", conflist)).toMatchObject({ code: 50 });
+      const passing = async () => ({
+        pair: await passes(one, beside),
+        host: await passes(node1, one),
+        link: (await one.sh("ip address show dev eth0 || true")).includes(one.address),
+      });
+      // The kernel knows what to do with packets that it has seen the like of, and asks nobody.
+      expect(await passing(), "while it is down").toEqual({ pair: true, host: false, link: true });
       await begin(node1, "ovs-vswitchd");
+      expect(await passing(), "after its start").toEqual({ pair: false, host: false, link: true });
       const next = await pod(node1, conflist);
       for (const each of [one, beside, next]) await each.check();
       await reach(one, beside);
