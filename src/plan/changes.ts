@@ -86,6 +86,12 @@ function deletion(name: string): Change {
   return { line: `link delete dev ${name}`, what: `link ${name} on the host`, verb: "removed" };
 }
 
+/** Of prefixes that are a peer's now: the kernel takes no address of its own as the next hop to somebody else. */
+export function addressesInTheWay(plan: Plan, host: ObservedHost, scope: Scope): Change[] {
+  const nextHops = new Set(plan.flatMap((object) => (object.kind === "route" ? (object.gateway ?? []) : [])));
+  return staleAddresses(plan, host, scope, (address) => nextHops.has(address));
+}
+
 /** All but links, and what is stale last. */
 export function objectChanges(plan: Plan, host: ObservedHost, scope: Scope): Change[] {
   const own = plan.filter(({ kind }) => kind === "address" || kind === "neighbour" || kind === "route");
@@ -173,24 +179,40 @@ function staleRoutes(plan: Plan, host: ObservedHost): Change[] {
 }
 
 /** Neighbours and addresses that no plan wants, on devices that stay. */
-function staleOnDevices(plan: Plan, host: ObservedHost, { devices }: Scope): Change[] {
-  const wantedOf = (kind: "neighbour" | "address") =>
-    new Set(plan.flatMap((object) => (object.kind === kind ? `${object.link} ${object.address}` : [])));
-  const neighbours = wantedOf("neighbour");
-  const addresses = wantedOf("address");
-  const kept = devices.filter((name) =>
-    plan.some((object) => object.kind === "link" && object.name === name),
-  );
-  return kept.flatMap((name): Change[] => [
-    ...host
+function staleOnDevices(plan: Plan, host: ObservedHost, scope: Scope): Change[] {
+  const wanted = placesOf("neighbour", plan);
+  const neighbours = keptDevices(plan, scope).flatMap((name) =>
+    host
       .neighbours("host", name)
-      .filter(({ dst }) => !neighbours.has(`${name} ${dst}`))
+      .filter(({ dst }) => !wanted.has(`${name} ${dst}`))
       .map(({ dst }) => removal(`neighbour delete ${dst} dev ${name}`, `neighbour ${dst} of ${name}`)),
-    ...(host.link("host", name)?.addr_info ?? [])
+  );
+  return [...neighbours, ...staleAddresses(plan, host, scope, () => true)];
+}
+
+function staleAddresses(
+  plan: Plan,
+  host: ObservedHost,
+  scope: Scope,
+  isMeant: (local: string) => boolean,
+): Change[] {
+  const wanted = placesOf("address", plan);
+  return keptDevices(plan, scope).flatMap((name) =>
+    (host.link("host", name)?.addr_info ?? [])
+      .filter(({ local }) => !local.startsWith("fe80:") && isMeant(local))
       .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
-      .filter((address) => !address.startsWith("fe80:") && !addresses.has(`${name} ${address}`))
+      .filter((address) => !wanted.has(`${name} ${address}`))
       .map((address) => removal(`address delete ${address} dev ${name}`, `address ${address} of ${name}`)),
-  ]);
+  );
+}
+
+function placesOf(kind: "neighbour" | "address", plan: Plan): Set<string> {
+  return new Set(plan.flatMap((object) => (object.kind === kind ? `${object.link} ${object.address}` : [])));
+}
+
+function keptDevices(plan: Plan, { devices }: Scope): string[] {
+  const links = new Set(plan.flatMap((object) => (object.kind === "link" ? object.name : [])));
+  return devices.filter((name) => links.has(name));
 }
 
 function staleDevices(plan: Plan, host: ObservedHost, { devices }: Scope): Change[] {

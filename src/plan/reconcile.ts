@@ -5,7 +5,15 @@ import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { readHostSysctl, writeHostSysctl } from "../linux/sysctl.ts";
 import { amendment } from "./amend.ts";
-import { type Change, type Done, linkChanges, newDevices, objectChanges, type Scope } from "./changes.ts";
+import {
+  addressesInTheWay,
+  type Change,
+  type Done,
+  linkChanges,
+  newDevices,
+  objectChanges,
+  type Scope,
+} from "./changes.ts";
 import { overlayUnusable } from "./fault.ts";
 import { describeForeign, type ForeignRoute, foreignRoutes, strayRoutes } from "./foreign-routes.ts";
 import { putBack } from "./former.ts";
@@ -18,8 +26,8 @@ import { refuseLosses } from "./standing.ts";
 import { changeStt, sttPortInUse, sttSettingsOf, sttStateAfter } from "./stt.ts";
 import { refuseTakenPort } from "./tunnel-port.ts";
 
-/** A new link is seen in the second round, what a changed one lost in the third. */
-const rounds = 4;
+/** A new link is seen in the second round, what a changed one lost in the third, and its addresses may be in the way. */
+const rounds = 5;
 
 export interface Reconciled {
   readonly done: readonly Done[];
@@ -111,20 +119,21 @@ function linesOf(changes: readonly Change[]): string[] {
 async function reconcileObjects(
   plan: Plan,
   scope: Scope,
-  first: ObservedHost,
+  read: ObservedHost,
   kernel: Kernel,
 ): Promise<Reconciled> {
   const done: Done[] = [];
-  let host = first;
+  let host = read;
   for (let round = 0; round < rounds; round++) {
     const links = linkChanges(plan, host);
-    if (links.length === 0) {
+    const first = links.length > 0 ? links : addressesInTheWay(plan, host, scope);
+    if (first.length === 0) {
       done.push(...applySysctls(plan));
       done.push(...(await run(objectChanges(plan, host, scope), plan, kernel)));
       const obstacles = foreignRoutes(plan, host).map(describeForeign);
       return { done, obstacles, strays: strayRoutes(plan, host) };
     }
-    done.push(...(await run(links, plan, kernel)));
+    done.push(...(await run(first, plan, kernel)));
     host = await observeHost(kernel);
   }
   throw overlayUnusable(
