@@ -2,7 +2,7 @@
 import { loadNodeDefaults } from "../config/load.ts";
 import { firstFew } from "../few.ts";
 import { type BypassOutcome, describeBypass } from "../node/bypass.ts";
-import { type Applied, type Prepared, prepare } from "../node/overlay.ts";
+import { type AppliedNode, type Prepared, prepare } from "../node/overlay.ts";
 import { listConfigurations, readConfiguration } from "./conflist.ts";
 import { printable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
@@ -32,10 +32,8 @@ export interface OverlayReport {
   };
 }
 
-export function overlayReport(
-  { isSilent, declared }: Prepared,
-  { done, obstacles, warnings, desired, bypass }: Applied,
-): OverlayReport {
+export function overlayReport({ prepared: { isSilent, declared }, ...applied }: AppliedNode): OverlayReport {
+  const { done, obstacles, warnings, desired, bypass } = applied;
   return {
     overlay: isSilent ? "left alone, no network is declared" : (declared?.config.type ?? "none"),
     ...(desired === undefined ? {} : { mtu: desired.mtu }),

@@ -40,8 +40,8 @@ export const apply: Run = async (words, terminal) => {
 };
 
 async function applyOverlay(words: Words): Promise<OverlayReport> {
-  const prepared = readDeclaration(words.text("conf-dir") ?? "");
-  return overlayReport(prepared, await applyNode(prepared, commandKernel()));
+  const read = () => readDeclaration(words.text("conf-dir") ?? "");
+  return overlayReport(await applyNode(read, commandKernel()));
 }
 
 function print(attachments: number, repairs: readonly Repair[], terminal: Terminal): void {

@@ -85,7 +85,7 @@ function requireSame(first: NetworkConfig, other: NetworkConfig): void {
   }
 }
 
-export function differentOverlays(one: string, other: string): CniError {
+function differentOverlays(one: string, other: string): CniError {
   return new CniError(
     ErrorCode.invalidConfig,
     "invalid overlay",
@@ -94,9 +94,31 @@ export function differentOverlays(one: string, other: string): CniError {
   );
 }
 
+/** `other` has pods by what its configuration was when they were added. */
+export function otherTunnel(one: string, other: string): CniError {
+  return new CniError(
+    ErrorCode.invalidConfig,
+    "invalid overlay",
+    `network ${other} has pods by an overlay with another ${tunnelKeys.join(", ")} than that of network ${one}, and a node ` +
+      "has one; give both the same, best in /etc/podwire/node.json, and if they have the same by now, podwire apply " +
+      "changes it for all",
+  );
+}
+
 /** The same text for the same settings, in whatever order they were written. */
 export function describeOverlay(overlay: OverlayConfig | undefined): string {
   return JSON.stringify(Object.entries(overlay ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** What pods that are there stand on. All else of an overlay may change under them. */
+const tunnelKeys = ["type", "vni", "port", "underlay"];
+
+/** `described` by describeOverlay. */
+export function isSameTunnel(described: string, overlay: OverlayConfig | undefined): boolean {
+  const [one, other] = [described, describeOverlay(overlay)].map((text) =>
+    JSON.stringify((JSON.parse(text) as [string, unknown][]).filter(([key]) => tunnelKeys.includes(key))),
+  );
+  return one === other;
 }
 
 /**

@@ -14,13 +14,15 @@ import {
   type DeclaredOverlay,
   describeOverlay,
   differentBridges,
-  differentOverlays,
   isOnSameBridge,
+  isSameTunnel,
   type OvsConfig,
+  otherTunnel,
   ownPrefixes,
 } from "./declared.ts";
 import { type Desired, desiredOverlay, prefixesOf, stampOf, warningsOf } from "./overlay.ts";
 import {
+  distrustStamp,
   freshStamp,
   keyOf,
   lockFile,
@@ -31,6 +33,7 @@ import {
   stampedNetworks,
   writeStamp,
 } from "./stamp.ts";
+import { takeTurn } from "./turn.ts";
 
 /**
  * What somebody else's route is in the way of keeps pods from being added only where the overlay was never there before: who sets a
@@ -53,9 +56,11 @@ export async function applyNetwork(network: NetworkConfig, kernel: Kernel, log: 
       return keptStamp(network, before, toCniError(error), log);
     }
     // First: nobody may go by what is about to change, also if that fails or podwire is killed.
-    if (before?.key !== key) removeStamp(network.name);
+    if (before?.key !== key) distrustStamp(network.name);
+    distrustOthers(network);
+    takeTurn();
     const { done, obstacles, strays } = await bringAbout(desired, kernel);
-    if (obstacles.length > 0 && !isSameOverlay(before, network)) {
+    if (obstacles.length > 0 && !(before !== undefined && isSameTunnel(before.overlay, config))) {
       throw overlayUnusable(firstFew(obstacles).join("; "));
     }
     for (const warning of firstFew([...warningsOf(desired, strays), ...obstacles])) log.warn(warning);
@@ -105,15 +110,29 @@ function isSameOverlay(stamp: Stamp | undefined, { overlay }: NetworkConfig): st
 
 type OtherStamp = Stamp & { readonly network: string };
 
-/** Throws code 7 if pods of another network need another overlay. */
+/** Of networks by the same tunnel. Throws code 7 if pods of another network need another one. */
 function othersOf(network: NetworkConfig): OtherStamp[] {
-  const names = stampedNetworks().filter((name) => name !== network.name);
-  return names.flatMap((name) => {
-    const stamp = readStamp(name);
-    if (stamp === undefined) return [];
-    if (stamp.overlay === describeOverlay(network.overlay)) return [{ ...stamp, network: name }];
-    if (isInUse(name)) throw differentOverlays(network.name, name);
-    removeStamp(name);
-    return [];
+  return otherStamps(network).filter((stamp) => {
+    const isShared = isSameTunnel(stamp.overlay, network.overlay);
+    if (!isShared && isInUse(stamp.network)) throw otherTunnel(network.name, stamp.network);
+    return isShared;
   });
+}
+
+/** Of what changes here, as the peers of all, an ADD of another network makes sure by its own configuration. */
+function distrustOthers(network: NetworkConfig): void {
+  for (const stamp of otherStamps(network)) {
+    if (stamp.overlay === describeOverlay(network.overlay)) continue;
+    if (isSameTunnel(stamp.overlay, network.overlay)) distrustStamp(stamp.network);
+    else removeStamp(stamp.network);
+  }
+}
+
+function otherStamps(network: NetworkConfig): OtherStamp[] {
+  return stampedNetworks()
+    .filter((name) => name !== network.name)
+    .flatMap((name) => {
+      const stamp = readStamp(name);
+      return stamp === undefined ? [] : [{ ...stamp, network: name }];
+    });
 }

@@ -22,6 +22,7 @@ import { readBypassRecord, type WishingNetwork, wishingNetwork } from "./bypass-
 import { type DeclaredOverlay, declaredBy, describeOverlay, refusersAmong } from "./declared.ts";
 import { peerEntries } from "./peers-file.ts";
 import {
+  distrustStamp,
   keyOf,
   lockFile,
   makeStampDirectory,
@@ -31,6 +32,7 @@ import {
   stampedNetworks,
   writeStamp,
 } from "./stamp.ts";
+import { lastTurn, takeTurn } from "./turn.ts";
 import { findUnderlay, hostLinks, ownAddresses, placePeers } from "./underlay.ts";
 
 /** What the kernel has to have. */
@@ -107,8 +109,15 @@ export interface Applied {
   readonly warnings: readonly string[];
   /** undefined where no overlay is declared. */
   readonly desired?: Desired;
+  /** By which it can be told whether somebody else has changed the overlay since. */
+  readonly turn?: string;
   /** undefined where no network wishes it. */
   readonly bypass?: BypassOutcome;
+}
+
+export interface AppliedNode extends Applied {
+  /** By what it was applied. */
+  readonly prepared: Prepared;
 }
 
 /** A configuration with what it refers to, read once. */
@@ -164,35 +173,47 @@ export function isSameDeclaration(one: Prepared, other: Prepared): boolean {
 }
 
 /**
- * The whole node, as `podwire apply` sees it: what is not declared goes. `present` is what was applied last, if the kernel is known
- * to have it still.
+ * The whole node, as `podwire apply` sees it: what is not declared goes. `read`: again if somebody changed the overlay meanwhile, for that
+ * may have been by newer files. `present` is what was applied last, if the kernel is known to have it still.
  */
 export async function applyNode(
-  { isSilent, declared, entries, keys, bypass }: Prepared,
+  read: () => Prepared,
   kernel: Kernel,
   present?: Applied,
-): Promise<Applied> {
-  if (isSilent && readBypassRecord() === undefined) return nothingDone;
+): Promise<AppliedNode> {
+  const turn = lastTurn();
+  const first = read();
+  if (first.isSilent && readBypassRecord() === undefined) return { ...nothingDone, prepared: first };
   makeStampDirectory();
   return withLock(lockFile, kernel, async () => {
-    if (isSilent) return also(nothingDone, await applyRecordedBypass(kernel));
-    const desired = declared && (await desiredOverlay(declared, kernel, entries, present !== undefined));
-    removeOtherStamps(keys);
-    const known = present?.desired;
-    const amended = known && desired && (await amend(known.plan, desired.plan, kernel));
-    const { done, obstacles, strays } =
-      amended === undefined
-        ? await bringAbout(desired, kernel)
-        : { done: amended, obstacles: [], strays: present?.strays ?? [] };
-    if (declared === undefined || desired === undefined) {
-      return withBypass({ ...nothingDone, done, obstacles }, bypass, kernel);
-    }
-    for (const [network, key] of keys) {
-      writeStamp(network, stampOf(declared, desired, key, obstacles));
-    }
-    const warnings = warningsOf(desired, strays);
-    return withBypass({ done, obstacles, strays, warnings, desired: settled(desired) }, bypass, kernel);
+    const prepared = lastTurn() === turn ? first : read();
+    return { ...(await applyPrepared(prepared, kernel, present)), prepared };
   });
+}
+
+async function applyPrepared(
+  { isSilent, declared, entries, keys, bypass }: Prepared,
+  kernel: Kernel,
+  present: Applied | undefined,
+): Promise<Applied> {
+  if (isSilent) return also(nothingDone, await applyRecordedBypass(kernel));
+  const known = present?.turn === lastTurn() ? present.desired : undefined;
+  const desired = declared && (await desiredOverlay(declared, kernel, entries, known !== undefined));
+  distrustStamps(keys);
+  const turn = takeTurn();
+  const amended = known && desired && (await amend(known.plan, desired.plan, kernel));
+  const { done, obstacles, strays } =
+    amended === undefined
+      ? await bringAbout(desired, kernel)
+      : { done: amended, obstacles: [], strays: present?.strays ?? [] };
+  if (declared === undefined || desired === undefined) {
+    return withBypass({ ...nothingDone, done, obstacles }, bypass, kernel);
+  }
+  for (const [network, key] of keys) {
+    writeStamp(network, stampOf(declared, desired, key, obstacles));
+  }
+  const warnings = warningsOf(desired, strays);
+  return withBypass({ done, obstacles, strays, warnings, desired: settled(desired), turn }, bypass, kernel);
 }
 
 const nothingDone: Applied = { done: [], obstacles: [], strays: [], warnings: [] };
@@ -212,10 +233,11 @@ export function warningsOf({ peers, warnings }: Desired, strays: Applied["strays
 }
 
 /** First: nobody may go by what is about to change, also if that fails or podwire is killed. */
-function removeOtherStamps(keys: ReadonlyMap<string, string>): void {
+function distrustStamps(keys: ReadonlyMap<string, string>): void {
   for (const name of stampedNetworks()) {
     const key = keys.get(name);
-    if (key === undefined || readStamp(name)?.key !== key) removeStamp(name);
+    if (key === undefined) removeStamp(name);
+    else if (readStamp(name)?.key !== key) distrustStamp(name);
   }
 }
 

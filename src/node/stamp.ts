@@ -17,7 +17,7 @@ export const lockFile = path.join(runDirectory, "overlay.lock");
 export interface Stamp {
   /** All that the plan follows from but for the host's state. */
   readonly key: string;
-  /** Whether nothing was in the way of any part. */
+  /** Whether nothing was in the way of any part, nor has changed since. */
   readonly isWhole: boolean;
   readonly overlay: string;
   /** Prefixes of the network's own pods. */
@@ -80,6 +80,12 @@ export function writeStamp(network: string, stamp: Stamp): void {
 
 export function makeStampDirectory(): void {
   makeDirectory(directory, 0o700);
+}
+
+/** What it says was so, and need not be so any more. */
+export function distrustStamp(network: string): void {
+  const stamp = readStamp(network);
+  if (stamp?.isWhole) writeStamp(network, { ...stamp, isWhole: false });
 }
 
 export function stampedNetworks(): string[] {

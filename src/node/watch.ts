@@ -136,13 +136,16 @@ async function round(state: State, keeping: Keeping): Promise<number | undefined
   state.module = presentModule();
   let found: Prepared | undefined;
   try {
-    found = keeping.read(state.good);
-    if (state.good !== undefined && isLostSightOf(state.good, found)) throw nothingDeclared();
+    const read = () => {
+      found = keeping.read(state.good);
+      if (state.good !== undefined && isLostSightOf(state.good, found)) throw nothingDeclared();
+      return found;
+    };
     const present = state.isKnown ? state.applied : undefined;
     state.isKnown = true;
-    const applied = await applyNode(found, kernel, present);
+    const { prepared, ...applied } = await applyNode(read, kernel, present);
     tell(applied, state, say, began);
-    state.good = found;
+    state.good = prepared;
     if (applied.obstacles.length > 0) {
       state.isKnown = false;
       newFault = `something is in the way of the overlay: ${firstFew(applied.obstacles).join("; ")}`;
@@ -218,7 +221,8 @@ async function keepGood(state: State, kernel: Kernel, say: Keeping["say"]): Prom
   if (state.good === undefined) return "; nothing is applied until that is corrected";
   try {
     const began = performance.now();
-    const applied = await applyNode(state.good, kernel);
+    const { good } = state;
+    const applied = await applyNode(() => good, kernel);
     tell(applied, state, say, began);
     const but = applied.obstacles.length === 0 ? "" : `, but: ${firstFew(applied.obstacles).join("; ")}`;
     return `; the last good configuration is kept${but}`;

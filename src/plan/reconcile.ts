@@ -81,7 +81,10 @@ export async function amend(before: Plan, after: Plan, kernel: Kernel): Promise<
   const found = amendment(before, after);
   if (found === undefined || found.before === undefined || found.after === undefined) return undefined;
   const { changes, flows } = found;
-  const isChanged = await replacePeerSets(found.after, kernel, stateAfter(found.before));
+  const isChanged = await replacePeerSets(found.after, kernel, stateAfter(found.before)).catch(
+    () => undefined,
+  );
+  if (isChanged === undefined) return undefined;
   const [known, wanted] = [sttSettingsOf(before), sttSettingsOf(after)];
   const stt = known && wanted ? await changeKnownStt(known, wanted, kernel) : [];
   if (stt === undefined) return undefined;
