@@ -58,12 +58,28 @@ export function linkMtu(link: string): number | undefined {
 /** RTF_ADDRCONF, include/uapi/linux/ipv6_route.h: learnt from a router advertisement. */
 const learntFromAdvertisement = 0x00040000;
 
+/**
+ * Links that would not hear routers any more once the host forwards: those by which it heard one, and the one by which it
+ * leaves, whose router may be heard later.
+ */
 export function advertisedLinks(): string[] {
   if (readHostSysctl("net/ipv6/conf/all/forwarding") !== "0") return [];
-  const links = defaultRoutesIpv6()
+  const heard = defaultRoutesIpv6()
     .filter((route) => (route.flags & learntFromAdvertisement) !== 0)
     .map((route) => route.link);
-  return [...new Set(links)].filter((link) => readHostSysctl(`net/ipv6/conf/${link}/accept_ra`) === "1");
+  return [...new Set([...heard, defaultRouteLink()])].filter(
+    (link) => link !== undefined && acceptRa(link) === "1",
+  ) as string[];
+}
+
+/** Of an overlay's underlay: also while the host forwards, so that what is turned off again meanwhile is turned on. */
+export function overlayAdvertisedLinks(underlay: string): string[] {
+  const isHearing = !["0", undefined].includes(acceptRa(underlay));
+  return [...new Set([...advertisedLinks(), ...(isHearing ? [underlay] : [])])];
+}
+
+function acceptRa(link: string): string | undefined {
+  return readHostSysctl(`net/ipv6/conf/${link}/accept_ra`);
 }
 
 function defaultRoutesIpv6(): { link: string; flags: number }[] {

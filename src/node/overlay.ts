@@ -1,7 +1,7 @@
 // The node's overlay from its declaration to the kernel: peers are read and checked, the underlay is looked up, the plan is
 // computed and reconciled. All of podwire that changes an overlay comes through here, one at a time.
 import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
-import { advertisedLinks, linkMtu } from "../attachment/host-facts.ts";
+import { linkMtu, overlayAdvertisedLinks } from "../attachment/host-facts.ts";
 import { ovsSettings } from "../attachment/ovs-switch.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -65,7 +65,7 @@ export async function desiredOverlay(
   const family = checked.peers[0]?.address.family;
   const underlay = findUnderlay(config, links, checked.self?.address, family);
   const { peers, unreachable } = await placePeers(checked.peers, underlay, links, kernel, isKnown);
-  const host = { advertisedLinks: advertisedLinks() };
+  const host = { advertisedLinks: overlayAdvertisedLinks(underlay.link) };
   const { plan, mtu } = overlay.plan({
     config,
     underlay,
