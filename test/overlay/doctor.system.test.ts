@@ -59,6 +59,33 @@ describe("the overlay", () => {
   });
 });
 
+test("a route of others in the way of a peer's prefix is a fault, and so is what else is missing", async () => {
+  await applyAll("vxlan");
+  await node.run("ip", "route", "add", "10.244.2.0/24", "via", "192.0.2.254");
+  const obstacle = {
+    level: "error",
+    found: expect.stringMatching(/10\.244\.2\.0\/24.*is in the way: .*192\.0\.2\.254/),
+  };
+  expect(await findings("overlay")).toMatchObject([obstacle]);
+  await node.run("ip", "-6", "route", "flush", "proto", "120");
+  const rest = { level: "error", found: expect.stringMatching(/fd00:10:244:2::\/64 .* no such route$/) };
+  expect(await findings("overlay")).toMatchObject([obstacle, rest]);
+});
+
+test("pods of a network without an overlay may have the underlay's MTU", async () => {
+  await applyAll("vxlan");
+  const ipam = { type: "host-local", ranges: [[{ subnet: "10.99.0.0/24" }]] };
+  const apart = {
+    cniVersion: "1.1.0",
+    name: "apart",
+    plugins: [{ type: "podwire", overlay: { type: "none" }, ipam }],
+  };
+  node.write("/etc/cni/net.d/20-apart.conflist", JSON.stringify(apart));
+  const large = await addPod(node, { type: "none" }, "large", { name: "apart", ipam });
+  expect(large.mtu).toBe(1500);
+  expect(await findings("MTU of pods")).toEqual([]);
+});
+
 describe.each([
   ["vxlan", 4],
   ["vxlan", 6],
@@ -77,7 +104,11 @@ describe.each([
   test("says blocked where none do", async () => {
     const drop =
       "nft 'add table inet f; add chain inet f c { type filter hook input priority -10; }; add rule inet f c";
-    await other.run("sh", "-c", `${drop} udp dport { 4789, 33434 } drop'`);
+    await other.run(
+      "sh",
+      "-c",
+      `${drop} udp dport { 4789, 33434 } drop; add rule inet f c icmp type echo-request drop'`,
+    );
     expect(await probed()).toMatch(/^error blocked/);
   });
 
@@ -86,6 +117,35 @@ describe.each([
     expect(await probed()).toMatch(
       /^error MTU too small: of the 1500 bytes of eth0 only about (139[0-9]|1400) arrive/,
     );
+  });
+});
+
+describe.each([
+  ["rejects", "reject with icmpx type admin-prohibited"],
+  ["drops", "drop"],
+])("a probe of a peer whose firewall %s all but the tunnel and pings", (_, verdict) => {
+  const firewall = `nft -f - << 'END'
+    table inet f {
+      chain c {
+        type filter hook input priority 10; policy accept
+        udp dport 4789 accept
+        icmp type echo-request accept
+        icmpv6 type { echo-request, nd-neighbor-solicit, nd-neighbor-advert } accept
+        ${verdict}
+      }
+    }`.concat("\nEND\n");
+
+  test.each([4, 6] as const)("says fine over IPv%i", async (family) => {
+    await applyAll("vxlan", family);
+    await other.run("sh", "-ec", firewall);
+    const peer = family === 4 ? other.address : other.address6;
+    expect(await findings("probe", "--probe", peer)).toMatchObject([
+      { level: "ok", found: expect.stringMatching(/^fine: /) },
+    ]);
+    await other.run("nft", "insert", "rule", "inet", "f", "c", "udp", "dport", "4789", "drop");
+    expect(await findings("probe", "--probe", peer)).toMatchObject([
+      { level: "error", found: "blocked: the peer answers, but not on UDP port 4789" },
+    ]);
   });
 });
 

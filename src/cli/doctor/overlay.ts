@@ -4,8 +4,9 @@ import { loadNodeDefaults } from "../../config/load.ts";
 import { firstFew } from "../../few.ts";
 import { type DeclaredOverlay, declaredBy } from "../../node/declared.ts";
 import { type Desired, desiredOverlay, warningsOf } from "../../node/overlay.ts";
-import { strayRoutes } from "../../plan/foreign-routes.ts";
+import { describeForeign, foreignRoutes, strayRoutes } from "../../plan/foreign-routes.ts";
 import { observeHost } from "../../plan/observe-host.ts";
+import type { PlanObject } from "../../plan/plan.ts";
 import { describeDifference, verify } from "../../plan/verify.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, unchecked, warning } from "./finding.ts";
@@ -29,7 +30,7 @@ export async function checkOverlay(node: Node): Promise<Finding[]> {
     ...(await asDeclared(declared, desired).catch((error: unknown) => [
       unchecked("overlay", toCniError(error).details),
     ])),
-    ...podsWithOtherMtu(node, desired),
+    ...podsWithOtherMtu(node, declared, desired),
     ...(await offloadsOf(node, declared, desired)),
     ...(node.probe === undefined ? unprobed(declared) : await probe(node.probe, declared, desired)),
   ];
@@ -41,9 +42,17 @@ async function asDeclared({ config }: DeclaredOverlay, desired: Desired): Promis
   const { plan, mtu } = desired;
   const host = await observeHost(commandKernel(), plan);
   const peers = plan.filter(({ kind }) => kind === "route").length;
+  const inTheWay = foreignRoutes(plan, host);
+  const obstructed = new Set<PlanObject>(inTheWay.map(({ wanted }) => wanted));
+  const possible = plan.filter((object) => !obstructed.has(object));
+  const faults = [
+    ...obstructing(inTheWay.map(describeForeign)),
+    ...differing(config.type, verify(possible, host).map(describeDifference)),
+  ];
   return [
-    differing(config.type, verify(plan, host).map(describeDifference)) ??
-      fine("overlay", `${config.type}, MTU ${mtu}, ${peers} prefixes of peers`),
+    ...(faults.length > 0
+      ? faults
+      : [fine("overlay", `${config.type}, MTU ${mtu}, ${peers} prefixes of peers`)]),
     ...firstFew(warningsOf(desired, strayRoutes(plan, host)), shown).map((found) =>
       warning(
         "overlay peer",
@@ -55,22 +64,33 @@ async function asDeclared({ config }: DeclaredOverlay, desired: Desired): Promis
   ];
 }
 
-function differing(type: string, differences: readonly string[]): Finding | undefined {
-  if (differences.length === 0) return undefined;
-  return fault(
-    "overlay",
-    `${type}: ${firstFew(differences, shown).join("; ")}`,
-    "pods may not reach those of other nodes",
-    "podwire apply; and podwire apply --watch as a service keeps it so",
-  );
+function obstructing(obstacles: readonly string[]): Finding[] {
+  if (obstacles.length === 0) return [];
+  const breaks = "packets to those pods go another way";
+  return [fault("overlay", firstFew(obstacles, shown).join("; "), breaks, "remove them, then podwire apply")];
+}
+
+function differing(type: string, differences: readonly string[]): Finding[] {
+  if (differences.length === 0) return [];
+  return [
+    fault(
+      "overlay",
+      `${type}: ${firstFew(differences, shown).join("; ")}`,
+      "pods may not reach those of other nodes",
+      "podwire apply; and podwire apply --watch as a service keeps it so",
+    ),
+  ];
 }
 
 /** An interface keeps the MTU that it was given. */
-function podsWithOtherMtu({ attachments }: Node, { mtu }: Desired): Finding[] {
+function podsWithOtherMtu({ attachments }: Node, { networks }: DeclaredOverlay, { mtu }: Desired): Finding[] {
   if ("unreadable" in attachments) return [];
   const larger = attachments.flatMap(({ condition, record, name }) => {
     const own = record?.interfaces.at(-1)?.mtu ?? 0;
-    return condition === "wired" && own > mtu ? [`${name.containerID.slice(0, 12)} (${own})`] : [];
+    const isByOverlay = networks.includes(name.network);
+    return isByOverlay && condition === "wired" && own > mtu
+      ? [`${name.containerID.slice(0, 12)} (${own})`]
+      : [];
   });
   if (larger.length === 0) return [];
   return [

@@ -8,7 +8,8 @@ import type { Desired } from "../../node/overlay.ts";
 import type { Plan, Route } from "../../plan/plan.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, unchecked } from "./finding.ts";
-import { directShot, type Shot, type Ways, waysByTunnel } from "./shots.ts";
+import { pingShot } from "./ping.ts";
+import { closedPort, directShot, type Shot, type Ways, waysByTunnel } from "./shots.ts";
 import { judgeStt } from "./stt-path.ts";
 import { driverOf, remotes, tunnelOf, wrappingLink } from "./wrapping.ts";
 
@@ -28,7 +29,7 @@ export async function probe(wanted: string, declared: DeclaredOverlay, desired: 
   if (target === undefined) return [unchecked(check, "its route has no address to send to")];
   const ways =
     remote === undefined
-      ? { byHand: directShot(target) }
+      ? { inner: { to: target }, byHand: directShot(target) }
       : waysByTunnel(route, target, desired, declared.config);
   if (ways === undefined) {
     return [
@@ -48,21 +49,13 @@ async function judge(
   check: string,
   ways: Ways,
   target: Ip,
-  { config }: DeclaredOverlay,
-  { underlay, plan, device, mtu }: Desired,
+  declared: DeclaredOverlay,
+  desired: Desired,
 ): Promise<Finding> {
+  const { underlay, plan, device, mtu } = desired;
   const port = describePort(plan);
   const first = ways.byHand ?? ways.byDevice;
-  if (!(await first(small))) {
-    const isAlive = config.type !== "host-gw" && (await directShot(target)(small));
-    const found = isAlive
-      ? `blocked: the peer answers, but not on ${port}`
-      : "blocked: no answer, not even without the tunnel";
-    const fix = isAlive
-      ? `allow ${port} between the nodes, see that podwire apply has run on the peer and that this node is among its peers`
-      : "see that the peer is up and reachable, and that no firewall is between";
-    return fault(check, found, breaks, fix);
-  }
+  if (!(await first(small))) return judgeSilence(check, ways.inner, target, declared, desired);
   if (ways.byHand === undefined) {
     // First, for what tries the path teaches the kernel how large its own packets may be.
     const isLargestAnswered = await ways.byDevice(mtu);
@@ -83,6 +76,39 @@ async function judge(
     "small packets pass and large ones are lost: connections open and then hang",
     `set overlay.mtu so that pods' packets fit, or give the path between the nodes the MTU of ${underlay.link}`,
   );
+}
+
+/** Of a peer that answers no datagram: its firewall may drop them, where pods' packets are not for the peer itself. */
+async function judgeSilence(
+  check: string,
+  { from, to }: Ways["inner"],
+  target: Ip,
+  { config }: DeclaredOverlay,
+  { plan, mtu }: Desired,
+): Promise<Finding> {
+  const port = describePort(plan);
+  const byPing = pingShot(to, from);
+  if (await byPing(small)) {
+    if (await byPing(mtu)) {
+      return fine(check, `fine: pings of ${mtu} bytes are answered, although UDP port ${closedPort} is not`);
+    }
+    return fault(
+      check,
+      `large packets are lost: small pings are answered, those of ${mtu} bytes are not`,
+      "connections open and then hang",
+      "see that nothing between the nodes drops large packets or fragments, and that the peer's overlay.mtu is the same",
+    );
+  }
+  const isAlive =
+    config.type !== "host-gw" && ((await directShot(target)(small)) || (await pingShot(target)(small)));
+  const found = isAlive
+    ? `blocked: the peer answers, but not on ${port}`
+    : "blocked: no answer, not even without the tunnel";
+  const fix = isAlive
+    ? `allow ${port} between the nodes, see that podwire apply has run on the peer and that this node is among its peers`
+    : `see that the peer is up and reachable, and that no firewall is between; one that lets in neither UDP port ${closedPort} ` +
+      "nor pings looks the same";
+  return fault(check, found, breaks, fix);
 }
 
 /** The only difference is who makes the packet's header and its checksums. */

@@ -12,18 +12,24 @@ import { driverOf, tunnelOf } from "./wrapping.ts";
 /** Sends an IP packet of so many bytes and tells whether it was answered. */
 export type Shot = (size: number) => Promise<boolean>;
 
-export type Ways =
-  /** The first are whole or not at all, by their size on the underlay. */
-  | { readonly byHand: Shot; readonly byDevice?: Shot }
+export type Ways = {
+  /** From where to where pods' packets seem to go. */
+  readonly inner: { readonly from?: Ip; readonly to: Ip };
+} & (
+  | /** The first are whole or not at all, by their size on the underlay. */
+  { readonly byHand: Shot; readonly byDevice?: Shot }
   /** Nobody makes such a tunnel's packets by a socket. */
-  | { readonly byHand?: undefined; readonly byDevice: Shot };
+  | { readonly byHand?: undefined; readonly byDevice: Shot }
+);
 
 /** traceroute's: nobody listens there. */
-const closedPort = 33434;
+export const closedPort = 33434;
+/** What a firewall answers too; through a tunnel it can have come from the peer alone. */
+const refusals = ["ECONNREFUSED", "EHOSTUNREACH", "EACCES"];
 const patienceMs = 1000;
 const attempts = 2;
 
-function ipHeader({ family }: Ip): number {
+export function ipHeader({ family }: Ip): number {
   return family === 4 ? 20 : 40;
 }
 
@@ -48,7 +54,8 @@ export function waysByTunnel(
   if (tunnel === undefined || inner === undefined || from === undefined) return undefined;
   const driver = driverOf(tunnel);
   const byDevice = deviceShot(inner, from);
-  if (driver === "stt") return { byDevice };
+  const ends = { from, to: inner };
+  if (driver === "stt") return { inner: ends, byDevice };
   const byHand: Shot = (size) =>
     withSocket(inner, from, async (listener) => {
       const room = Math.max(size - ipHeader(target) - 8, leastPayload(inner.family));
@@ -66,12 +73,13 @@ export function waysByTunnel(
         // Peers take packets from no other address.
         sender.bind(0, formatIp(underlay.local));
         const payload = tunnelPayload(driver, vni, packet, room);
-        return await answered(listener, () => sender.send(payload, tunnel.port, formatIp(target)));
+        const send = () => sender.send(payload, tunnel.port, formatIp(target));
+        return await answered(listener, send, refusals);
       } finally {
         sender.close();
       }
     });
-  return { byHand, byDevice };
+  return { inner: ends, byHand, byDevice };
 }
 
 /**
@@ -79,12 +87,12 @@ export function waysByTunnel(
  * fragmented on the way.
  */
 function deviceShot(inner: Ip, from: Ip): Shot {
-  return (size) => withSocket(inner, from, (socket) => emptyShot(socket, inner, size));
+  return (size) => withSocket(inner, from, (socket) => emptyShot(socket, inner, size, refusals));
 }
 
-function emptyShot(socket: Socket, target: Ip, size: number): Promise<boolean> {
+function emptyShot(socket: Socket, target: Ip, size: number, answers?: readonly string[]): Promise<boolean> {
   const payload = Buffer.alloc(size - ipHeader(target) - 8);
-  return answered(socket, () => socket.send(payload));
+  return answered(socket, () => socket.send(payload), answers);
 }
 
 function newSocket({ family }: Ip): Socket {
@@ -113,11 +121,15 @@ async function withSocket(
 }
 
 /** "Connection refused" is what the kernel makes of the peer's answer. */
-async function answered(socket: Socket, send: () => void): Promise<boolean> {
+async function answered(
+  socket: Socket,
+  send: () => void,
+  answers: readonly string[] = ["ECONNREFUSED"],
+): Promise<boolean> {
   let isAnswered = false;
   let wake = () => {};
   socket.on("error", (error: NodeJS.ErrnoException) => {
-    isAnswered ||= error.code === "ECONNREFUSED";
+    isAnswered ||= answers.includes(error.code ?? "");
     wake();
   });
   for (let attempt = 0; attempt < attempts && !isAnswered; attempt++) {
