@@ -38,6 +38,6 @@ export function nftRefused(what: string, words: string): CniError {
   return new CniError(
     ErrorCode.kernelRefused,
     "nftables refused a change",
-    `${what}: ${words.split("\n")[0]}; ipMasq needs nftables 0.9.6 and Linux 5.2 or newer`,
+    `${what}: ${words.split("\n")[0]}; podwire needs nftables 0.9.6 and Linux 5.2 or newer`,
   );
 }

@@ -191,6 +191,14 @@ export async function applyNode(
   });
 }
 
+/** What was applied last, as it was then: where its own configuration does not fit the host for now. */
+export function applyAgain({ desired }: Applied, kernel: Kernel): Promise<Reconciled> {
+  return withLock(lockFile, kernel, async () => {
+    takeTurn();
+    return bringAbout(desired, kernel);
+  });
+}
+
 async function applyPrepared(
   { isSilent, declared, entries, keys, bypass }: Prepared,
   kernel: Kernel,

@@ -18,7 +18,14 @@ import { reviewBypass } from "./bypass-review.ts";
 import { followDirectories } from "./directories.ts";
 import { listen } from "./events.ts";
 import { keepLease } from "./lease.ts";
-import { type Applied, applyNode, isLostSightOf, isSameDeclaration, type Prepared } from "./overlay.ts";
+import {
+  type Applied,
+  applyAgain,
+  applyNode,
+  isLostSightOf,
+  isSameDeclaration,
+  type Prepared,
+} from "./overlay.ts";
 import { fileState } from "./stamp.ts";
 
 export interface Keeping {
@@ -227,7 +234,21 @@ async function keepGood(state: State, kernel: Kernel, say: Keeping["say"]): Prom
     const but = applied.obstacles.length === 0 ? "" : `, but: ${firstFew(applied.obstacles).join("; ")}`;
     return `; the last good configuration is kept${but}`;
   } catch (error) {
-    return `; the last good configuration is kept, but: ${describe(toCniError(error))}`;
+    const fault = await keepLast(state, kernel, say);
+    return `; the last good configuration is kept${fault}, but: ${describe(toCniError(error))}`;
+  }
+}
+
+/** Better than nothing, as where the underlay's MTU is less for a while than the configured one needs. */
+async function keepLast({ applied }: State, kernel: Kernel, say: Keeping["say"]): Promise<string> {
+  if (applied?.desired === undefined) return "";
+  try {
+    const { done } = await applyAgain(applied, kernel);
+    const changes = [...new Set(done.map(({ verb, what }) => `${verb} ${what}`))];
+    if (changes.length > 0) say(firstFew(changes).join("; "));
+    return " as it was applied";
+  } catch {
+    return "";
   }
 }
 

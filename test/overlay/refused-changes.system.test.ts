@@ -199,3 +199,21 @@ async function withIp(words: string, answer: string, overlay: object) {
   const env = { ...process.env, PATH: `/run/bin:${process.env["PATH"]}` };
   return node.attempt(executable, ["apply"], { env });
 }
+
+test("an MTU that the underlay has no room for any more is refused, and what was applied before is kept up", async () => {
+  declare(node, { type: "vxlan", mtu: 1450, peers: [n2] });
+  const watching = await watch(node);
+  try {
+    const before = await state();
+    await node.run("ip", "link", "set", "eth0", "mtu", "1400");
+    await eventually(() =>
+      expect(watching.said()).toMatch(/is kept as it was applied, but: .*overlay\.mtu = 1450/),
+    );
+    await node.run("sh", "-c", "ip route flush proto 120; ip link delete pw-vxlan");
+    await eventually(async () => expect(await state()).toBe(before));
+    await node.run("ip", "link", "set", "eth0", "mtu", "1500");
+    await eventually(() => expect(watching.said()).toMatch(/all is as declared/));
+  } finally {
+    await watching.stop();
+  }
+});
