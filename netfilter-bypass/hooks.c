@@ -26,6 +26,9 @@
 struct passing {
 	const struct sk_buff *skb;
 	struct bypass_entry *entry;
+	/* A route may put it into another one, which is longer. */
+	unsigned int length;
+	u8 pf;
 	enum bypass_reason reason;
 };
 
@@ -67,20 +70,20 @@ static enum bypass_reason read_packet(const struct sk_buff *skb, u8 family,
 	return bypass_read(copy, wanted, length, family, false, packet);
 }
 
-/* About a packet that the addressee sent, between pods. */
+/*
+ * About a packet that the addressee sent, between pods. One that this node sends
+ * is about what came by the device that it leaves by; of another it is seen only
+ * that the answers to what it is about come as it does.
+ */
 static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 				      const struct bypass_config *config,
-				      const struct sk_buff *skb, struct net_device *in,
-				      struct bypass_flow *quoted)
+				      const struct sk_buff *skb,
+				      const struct nf_hook_state *state,
+				      const struct bypass_flow *quoted)
 {
-	struct bypass_flow back = {
-		.source = quoted->destination,
-		.destination = quoted->source,
-		.source_port = quoted->destination_port,
-		.destination_port = quoted->source_port,
-		.protocol = quoted->protocol,
-		.family = quoted->family,
-	};
+	bool is_leaving = state->hook == NF_INET_LOCAL_OUT;
+	struct net_device *device = is_leaving ? state->out : state->in;
+	struct bypass_flow judged = *quoted;
 	unsigned int at = quoted->family == 4 ? offsetof(struct iphdr, daddr) :
 						offsetof(struct ipv6hdr, daddr);
 	struct bypass_address to;
@@ -91,11 +94,18 @@ static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 	if (!bytes)
 		return BYPASS_MALFORMED;
 	to = bypass_load(bytes, quoted->family);
+	judged.is_leaving = false;
+	if (!is_leaving) {
+		judged.source = quoted->destination;
+		judged.destination = quoted->source;
+		judged.source_port = quoted->destination_port;
+		judged.destination_port = quoted->source_port;
+	}
 	if (memcmp(&to, &quoted->source, sizeof(to)) ||
-	    bypass_match_pods(&config->rules, &back) != BYPASS_POD)
+	    bypass_match_pods(&config->rules, &judged) != BYPASS_POD)
 		return BYPASS_NOT_IN_SET;
-	return bypass_inquire(bypass, &back, in, BYPASS_POD, config->rules.mode) == BYPASS_POD ?
-	       BYPASS_ICMP_ERROR : BYPASS_PROTOCOL;
+	return bypass_inquire(bypass, &judged, device, BYPASS_POD, config->rules.mode) ==
+	       BYPASS_POD ? BYPASS_ICMP_ERROR : BYPASS_PROTOCOL;
 }
 
 static enum bypass_reason judge(struct bypass_namespace *bypass,
@@ -125,8 +135,7 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 	if (!packet.flow.is_leaving && skb->pkt_type != PACKET_HOST)
 		return BYPASS_OTHER_HOST;
 	if (reason == BYPASS_ICMP_ERROR)
-		return packet.flow.is_leaving ? BYPASS_PROTOCOL :
-		       judge_error(bypass, config, skb, state->in, &packet.flow);
+		return judge_error(bypass, config, skb, state, &packet.flow);
 	if (reason != BYPASS_POD)
 		return reason;
 	/* The kernel's tunnels have sockets of its own; a user's obeys the rules for users. */
@@ -162,7 +171,8 @@ static void go_on(struct sk_buff *skb, const struct nf_hook_state *state,
 	if (entry)
 		bypass_use_route(&entry->route, skb, state->in, family_of(state));
 	*this_cpu_ptr(&passing) =
-		(struct passing){ .skb = skb, .reason = reason, .entry = entry };
+		(struct passing){ .skb = skb, .reason = reason, .entry = entry,
+				  .length = skb->len, .pf = state->pf };
 	state->okfn(state->net, state->sk, skb);
 	*this_cpu_ptr(&passing) = before;
 }
@@ -224,10 +234,12 @@ static unsigned int enter(void *priv, struct sk_buff *skb,
 	return NF_STOLEN | (unsigned int)-result << NF_VERDICT_QBITS;
 }
 
-static bool is_passing(const struct sk_buff *skb, enum bypass_reason reason)
+static bool is_passing(const struct sk_buff *skb, u8 pf, enum bypass_reason reason)
 {
 	return in_softirq() && this_cpu_read(passing.skb) == skb &&
 	       this_cpu_read(passing.reason) == reason &&
+	       this_cpu_read(passing.length) == skb->len &&
+	       this_cpu_read(passing.pf) == pf &&
 	       skb_get_nfct(skb) == IP_CT_UNTRACKED;
 }
 
@@ -239,7 +251,7 @@ static unsigned int follow(void *priv, struct sk_buff *skb,
 	enum bypass_reason reason = is_forward ? BYPASS_POD : BYPASS_TUNNEL;
 	struct bypass_entry *entry;
 
-	if (!is_passing(skb, reason))
+	if (!is_passing(skb, state->pf, reason))
 		return NF_ACCEPT;
 	entry = this_cpu_read(passing.entry);
 	/* Its memory may be another packet's before this call ends. */
@@ -291,7 +303,7 @@ static const struct {
 	{ NF_INET_FORWARD, INT_MIN, follow, true, false, PODWIRE_BYPASS_ALL },
 	{ NF_INET_LOCAL_IN, INT_MIN, follow, false, true, PODWIRE_BYPASS_ALL },
 	{ NF_INET_PRE_ROUTING, INT_MIN, enter, true, true, PODWIRE_BYPASS_OBSERVE },
-	{ NF_INET_LOCAL_OUT, INT_MIN, enter, false, true, PODWIRE_BYPASS_OBSERVE },
+	{ NF_INET_LOCAL_OUT, INT_MIN, enter, true, true, PODWIRE_BYPASS_OBSERVE },
 };
 
 static unsigned long needed(const struct bypass_rules *rules)

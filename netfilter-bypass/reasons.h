@@ -23,6 +23,7 @@
 	of(LOCAL, "local") \
 	of(NOT_LOCAL, "not-local") \
 	of(VRF, "vrf-or-l3s") \
+	of(WRAPPED, "wrapped") \
 	of(BRIDGE, "bridge") \
 	of(IPVS, "ipvs") \
 	of(OTHER_HOST, "other-host") \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <net/dst.h>
+#include <net/dst_metadata.h>
 #include <net/ip.h>
 #include <net/ip6_fib.h>
 #include <net/ipv6.h>
@@ -19,11 +19,22 @@ static bool is_plain(const struct sk_buff *skb, u8 family)
 			     !(IP6CB(skb)->flags & ~IP6SKB_FORWARDED);
 }
 
+/* Of a local one with a realm the kernel does not know when the device goes. */
+static bool is_beyond_flush(const struct dst_entry *dst)
+{
+#ifdef CONFIG_IP_ROUTE_CLASSID
+	return dst->tclassid != 0;
+#else
+	return false;
+#endif
+}
+
 void bypass_use_route(struct bypass_route *route, struct sk_buff *skb,
 		      const struct net_device *in, u8 family)
 {
+	/* One that has a route already, of IPsec's, may wait in a queue with it. */
 	if (!route->dst || route->in != in->ifindex || route->mark != skb->mark ||
-	    route->class != class_of(skb, family))
+	    route->class != class_of(skb, family) || skb_valid_dst(skb))
 		return;
 	if (!dst_check(route->dst, route->cookie)) {
 		bypass_drop_route(route);
@@ -40,8 +51,8 @@ void bypass_learn_route(struct bypass_route *route, const struct sk_buff *skb,
 	struct dst_entry *dst = skb_dst(skb);
 
 	/* IPsec's is found from the plain one, with each packet. */
-	if (route->dst || !dst || dst_xfrm(dst) || !is_plain(skb, family) ||
-	    !dst_hold_safe(dst))
+	if (route->dst || !dst || dst_xfrm(dst) || (dst->flags & DST_XFRM_QUEUE) ||
+	    is_beyond_flush(dst) || !is_plain(skb, family) || !dst_hold_safe(dst))
 		return;
 	route->dst = dst;
 	route->in = in->ifindex;

@@ -125,11 +125,12 @@ static bool is_tracking(struct net *net, u8 family)
 #endif
 
 /*
- * It translates answers by its own table then, which nobody else can ask. To
+ * It translates answers by its own table then, which nobody else can ask; and it
+ * keeps UDP's there for five minutes, of which conntrack keeps two or less. To
  * hold its module is slow and in the way of those who unload it, so that is done
  * once a jiffy: no answer is back sooner after IPVS was set up.
  */
-static bool is_ipvs_unseen(struct bypass_namespace *bypass, u8 family)
+static bool is_ipvs_unseen(struct bypass_namespace *bypass, const struct bypass_flow *flow)
 {
 #if IS_ENABLED(CONFIG_IP_VS)
 	unsigned long now = jiffies;
@@ -146,7 +147,7 @@ static bool is_ipvs_unseen(struct bypass_namespace *bypass, u8 family)
 	case IPVS_ABSENT:
 		return false;
 	case IPVS_TELLS:
-		return !is_tracking(bypass->net, family);
+		return flow->protocol == BYPASS_UDP || !is_tracking(bypass->net, flow->family);
 	default:
 		return true;
 	}
@@ -167,7 +168,7 @@ enum bypass_reason bypass_inquire(struct bypass_namespace *bypass,
 		return judged;
 	if (reason == BYPASS_TUNNEL)
 		return tracking_of(net, flow) == TRANSLATED ? BYPASS_CONNTRACK : reason;
-	if (is_ipvs_unseen(bypass, flow->family))
+	if (is_ipvs_unseen(bypass, flow))
 		return BYPASS_IPVS;
 	switch (tracking_of(net, flow)) {
 	case NONE:

@@ -4,6 +4,7 @@
 #include <linux/netfilter_bridge.h>
 #include <net/ip6_route.h>
 #include <net/ip_fib.h>
+#include <net/lwtunnel.h>
 #include <net/rtnetlink.h>
 
 #include "tracking.h"
@@ -28,17 +29,20 @@ static bool is_filtered_bridge(struct net *net, const struct net_device *device)
 #endif
 }
 
-/* `out` is NULL where no route leads. */
+/* `out` is NULL where no route leads; `length` is the prefix's that does. */
 static enum bypass_reason judge_devices(struct net *net, const struct net_device *in,
-					const struct net_device *out, enum bypass_reason reason)
+					const struct net_device *out, unsigned int length,
+					enum bypass_reason reason)
 {
 	if (bypass_is_vrf(out))
 		return BYPASS_VRF;
 	/*
 	 * A master of ipvlan in mode l3s receives for pods that routes need not
-	 * know of. What is routed to another device is for none of them.
+	 * know of. What is routed to another device is for none of them, unless
+	 * it is so for want of a better route.
 	 */
-	if (netif_has_l3_rx_handler(in) && (!out || netif_has_l3_rx_handler(out)))
+	if (netif_has_l3_rx_handler(in) &&
+	    (!out || length == 0 || netif_has_l3_rx_handler(out)))
 		return BYPASS_VRF;
 	if (is_ipvlan(in) || (out && is_ipvlan(out)))
 		return BYPASS_VRF;
@@ -66,20 +70,31 @@ static enum bypass_reason judge_way4(struct net *net, const struct bypass_flow *
 		return reason == BYPASS_TUNNEL ? BYPASS_NOT_LOCAL : BYPASS_LOCAL;
 	if (fib_lookup(net, &key, &found, 0))
 		return reason == BYPASS_TUNNEL ? BYPASS_NOT_LOCAL :
-						 judge_devices(net, in, NULL, reason);
+						 judge_devices(net, in, NULL, 0, reason);
 	if (reason == BYPASS_TUNNEL)
 		return found.type == RTN_LOCAL ? reason : BYPASS_NOT_LOCAL;
 	if (found.type != RTN_UNICAST)
 		return BYPASS_LOCAL;
 	/* It may take any of them. */
 	for (i = 0; i < fib_info_num_path(found.fi); i++) {
-		const struct net_device *out = fib_info_nhc(found.fi, i)->nhc_dev;
-		enum bypass_reason judged = judge_devices(net, in, out, reason);
+		const struct fib_nh_common *hop = fib_info_nhc(found.fi, i);
+		enum bypass_reason judged = judge_devices(net, in, hop->nhc_dev,
+							  found.prefixlen, reason);
 
+		if (lwtunnel_input_redirect(hop->nhc_lwtstate))
+			return BYPASS_WRAPPED;
 		if (judged != reason)
 			return judged;
 	}
 	return reason;
+}
+
+/* An exception of a prefix's route, such as for a path's MTU, is of one address. */
+static unsigned int prefix_length(const struct rt6_info *route)
+{
+	const struct fib6_info *from = rcu_dereference(route->from);
+
+	return from ? from->fib6_dst.plen : route->rt6i_dst.plen;
 }
 
 static enum bypass_reason judge_way6(struct net *net, const struct bypass_flow *flow,
@@ -93,6 +108,7 @@ static enum bypass_reason judge_way6(struct net *net, const struct bypass_flow *
 	};
 	union nf_inet_addr address;
 	struct dst_entry *found;
+	struct rt6_info *route;
 	bool is_local;
 
 	bypass_store_address(&flow->source, flow->family, &address);
@@ -101,14 +117,17 @@ static enum bypass_reason judge_way6(struct net *net, const struct bypass_flow *
 	key.daddr = address.in6;
 	/* Whole prefixes may be local, of which no device has an address. */
 	found = ip6_route_input_lookup(net, in, &key, NULL, RT6_LOOKUP_F_HAS_SADDR);
-	is_local = container_of(found, struct rt6_info, dst)->rt6i_flags &
-		   (RTF_LOCAL | RTF_ANYCAST);
+	route = container_of(found, struct rt6_info, dst);
+	is_local = route->rt6i_flags & (RTF_LOCAL | RTF_ANYCAST);
 	if (reason == BYPASS_TUNNEL)
 		reason = is_local ? reason : BYPASS_NOT_LOCAL;
 	else if (is_local)
 		reason = BYPASS_LOCAL;
+	else if (lwtunnel_input_redirect(found->lwtstate))
+		reason = BYPASS_WRAPPED;
 	else
-		reason = judge_devices(net, in, found->error ? NULL : found->dev, reason);
+		reason = judge_devices(net, in, found->error ? NULL : found->dev,
+				       prefix_length(route), reason);
 	dst_release(found);
 	return reason;
 }

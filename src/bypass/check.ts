@@ -16,6 +16,8 @@ import { masqueradeObstacles } from "./own-masquerade.ts";
 /** What is to be bypassed. */
 export interface BypassTraffic {
   readonly pods: readonly Prefix[];
+  /** Of the pods. */
+  readonly excluded: readonly Prefix[];
   readonly node: readonly Prefix[];
   readonly peers: readonly Prefix[];
   /** As "udp 8472". */
@@ -56,11 +58,11 @@ interface Concerns {
   readonly tunnels?: Concern;
 }
 
-function concernsOf({ pods, node, peers, tunnels }: BypassTraffic): Concerns {
+function concernsOf({ pods, excluded, node, peers, tunnels }: BypassTraffic): Concerns {
   const ports = tunnels.map((tunnel) => Number(tunnel.split(" ")[1]));
   return {
     // Whoever names nothing at all asks about all that the node forwards.
-    ...(pods.length > 0 || ports.length === 0 ? { pods: podsTraffic(pods) } : {}),
+    ...(pods.length > 0 || ports.length === 0 ? { pods: podsTraffic(pods, excluded) } : {}),
     ...(ports.length > 0 ? { tunnels: tunnelsTraffic([...node, ...peers], ports) } : {}),
   };
 }

@@ -4,22 +4,31 @@ import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
 
 export interface Concern {
   readonly hooks: readonly string[];
+  /** Hooks where it counts what becomes of a packet that no rule is about. */
+  readonly defaults: readonly string[];
   /** Of both ends; never none, for that would be nobody's traffic, which no rule is about. */
   readonly prefixes: readonly Prefix[];
+  /** Whatever has one end here is not part of it. */
+  readonly excluded: readonly Prefix[];
   /** Where it is UDP to these ports alone. */
   readonly ports?: readonly number[];
 }
 
 export type Range = readonly [number, number];
 
-/** What is forwarded between pods; where nobody says which, between any addresses. */
-export function podsTraffic(pods: readonly Prefix[]): Concern {
-  return { hooks: ["prerouting", "forward", "postrouting"], prefixes: orAll(pods) };
+/**
+ * What is forwarded between pods; where nobody says which, between any addresses. The node's ICMP errors about it are not related to
+ * anything any more, by which alone a chain for OUTPUT that drops by default would let them go.
+ */
+export function podsTraffic(pods: readonly Prefix[], excluded: readonly Prefix[] = []): Concern {
+  const hooks = ["prerouting", "forward", "postrouting"];
+  return { hooks, defaults: [...hooks, "output"], prefixes: orAll(pods), excluded };
 }
 
 /** What nodes wrap packets in; they send and receive it themselves. Where nobody says which nodes, any. */
 export function tunnelsTraffic(ends: readonly Prefix[], ports: readonly number[]): Concern {
-  return { hooks: ["prerouting", "input", "output", "postrouting"], prefixes: orAll(ends), ports };
+  const hooks = ["prerouting", "input", "output", "postrouting"];
+  return { hooks, defaults: hooks, prefixes: orAll(ends), excluded: [], ports };
 }
 
 function orAll(prefixes: readonly Prefix[]): readonly Prefix[] {
@@ -27,11 +36,14 @@ function orAll(prefixes: readonly Prefix[]): readonly Prefix[] {
 }
 
 /** Whether addresses are nobody's whom it is about. What cannot be read may be anybody's. */
-export function isOtherAddress(texts: readonly string[], { prefixes }: Concern): boolean {
-  const ends = prefixes.flatMap((prefix) => parseInterval(formatPrefix(prefix)) ?? []);
+export function isOtherAddress(texts: readonly string[], { prefixes, excluded }: Concern): boolean {
+  const [ends, others] = [prefixes, excluded].map((list) =>
+    list.flatMap((prefix) => parseInterval(formatPrefix(prefix)) ?? []),
+  ) as [Interval[], Interval[]];
   return texts.every((text) => {
     const interval = parseInterval(text);
-    return interval !== undefined && !ends.some((end) => overlap(end, interval));
+    if (interval === undefined) return false;
+    return !ends.some((end) => overlap(end, interval)) || others.some((other) => contains(other, interval));
   });
 }
 
@@ -48,6 +60,10 @@ export function isOtherPort(ranges: readonly Range[], { ports }: Concern): boole
     ranges.length > 0 &&
     !ports.some((port) => ranges.some(([first, last]) => first <= port && port <= last))
   );
+}
+
+function contains(outer: Interval, inner: Interval): boolean {
+  return outer.family === inner.family && outer.first <= inner.first && inner.last <= outer.last;
 }
 
 function overlap(one: Interval, other: Interval): boolean {

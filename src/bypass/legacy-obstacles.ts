@@ -11,7 +11,8 @@ export function legacyObstacles(program: string, table: string, listing: string,
   if (!concern.prefixes.some(({ ip }) => ip.family === family)) return [];
   const { policies, chains, rules } = readListing(listing);
   const wanted = new Set(concern.hooks.map((hook) => hook.toUpperCase()));
-  const found = [...wanted]
+  const found = concern.defaults
+    .map((hook) => hook.toUpperCase())
     .filter((chain) => policies.get(chain) === "DROP")
     .map((chain) => `${program} ${table === "filter" ? "" : `-t ${table} `}${chain} drops by default`);
   for (const chain of wanted) {

@@ -30,13 +30,13 @@ const harmless = new Set([
 export function nftObstacles(objects: readonly NftObject[], concern: Concern): string[] {
   const rules = objects.flatMap(({ rule }) => rule ?? []);
   const families = concern.prefixes.map(({ ip }) => (ip.family === 4 ? "ip" : "ip6"));
-  const bases = objects
+  const chains = objects
     .flatMap(({ chain }) => chain ?? [])
-    .filter(({ hook }) => hook !== undefined && concern.hooks.includes(hook))
     .filter(({ table }) => !knownTables.test(table))
     .filter(({ family }) => ["inet", ...families].includes(family));
-  const dropping = bases
-    .filter(({ policy }) => policy === "drop")
+  const bases = chains.filter(({ hook }) => hook !== undefined && concern.hooks.includes(hook));
+  const dropping = chains
+    .filter(({ hook, policy }) => policy === "drop" && concern.defaults.includes(hook ?? ""))
     .map(({ family, table, name }) => `chain ${family} ${table} ${name} drops by default`);
   return [...dropping, ...bases.flatMap((base) => obstaclesFrom(base, base.name, rules, concern, new Set()))];
 }
@@ -51,7 +51,7 @@ function obstaclesFrom(
   if (visited.has(chain) || kubeProxyChain.test(chain)) return [];
   visited.add(chain);
   return rulesOf(base, chain, rules)
-    .filter((rule) => !rule.expr.some((part) => isAboutOthers(part, concern)))
+    .map((rule) => ({ ...rule, expr: partsMet(rule.expr, concern) }))
     .flatMap((rule) => {
       const found = rule.expr.some((part) => hasEffect(part)) ? [describe(rule)] : [];
       const targets = rule.expr.map(
@@ -62,6 +62,12 @@ function obstaclesFrom(
       );
       return [...found, ...below];
     });
+}
+
+/** A rule is gone through until a condition does not hold: what comes before has its effect on everybody's packets. */
+function partsMet(parts: NftRule["expr"], concern: Concern): NftRule["expr"] {
+  const unmet = parts.findIndex((part) => isAboutOthers(part, concern));
+  return unmet < 0 ? parts : parts.slice(0, unmet);
 }
 
 /** What iptables made and nft cannot show: matches are conditions, targets have an effect. */

@@ -124,6 +124,12 @@ export function readExclusions(): string[] {
   }
 }
 
+/** Those, or what is to be instead, and what configurations exclude. */
+export function allExclusions(byHand: readonly string[] = readExclusions()): string[] {
+  const configured = readBypassRecord()?.networks.flatMap(({ wish }) => wish.excluded) ?? [];
+  return [...new Set([...byHand, ...configured])];
+}
+
 /** They outlast reboots: what is excluded for nothing is only slower. */
 export function writeExclusions(prefixes: readonly string[]): void {
   makeDirectory(stateDirectory, 0o700);

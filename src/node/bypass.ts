@@ -57,6 +57,7 @@ export async function judgeBypass(
   const judged = wishes.map(({ network }) => network);
   const traffic = {
     pods: parsed(wished.pods),
+    excluded: parsed(wished.excluded),
     node: parsed(wished.node),
     peers: parsed(wished.peers),
     tunnels: wished.tunnels,

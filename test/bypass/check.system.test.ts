@@ -135,3 +135,14 @@ test("rules that only iptables-legacy can list are in the way where it is missin
     "the kernel has rules of iptables, table filter, that iptables-legacy cannot list",
   ]);
 });
+
+test("rules for a pod that is excluded are not in the way, as long as it is", async () => {
+  const reject = ["-A", "FORWARD", "-d", "10.244.1.7/32", "-j", "REJECT"];
+  await node.run("iptables", ...reject);
+  await node.run("iptables-legacy", ...reject);
+  expect(await check(pods)).toHaveLength(2);
+  await node.run(executable, "bypass", "set", "--exclude", "10.244.1.7/32");
+  expect(await check(pods)).toEqual([]);
+  await node.run(executable, "bypass", "set", "--exclude", "");
+  expect(await check(pods)).toHaveLength(2);
+});

@@ -7,6 +7,7 @@ import { masqueradeObstacles } from "../../src/bypass/own-masquerade.ts";
 import type { NftObject, NftSet } from "../../src/linux/nft-listing.ts";
 
 const pods = ["10.244.0.0/16", "fd00:10:244::/48"].flatMap((text) => parsePrefix(text) ?? []);
+const excluded = ["10.244.7.0/24"].flatMap((text) => parsePrefix(text) ?? []);
 const base = (hook: string, policy = "accept", family = "ip", table = "mine", name = hook): NftObject => ({
   chain: { family, table, name, hook, policy },
 });
@@ -54,6 +55,33 @@ describe("rules by nft", () => {
     ],
     ["a rule for the host itself", [base("input", "drop"), rule("input", drop)], []],
     ["a rule for another network", [base("forward"), rule("forward", to("172.17.0.0", 16), drop)], []],
+    [
+      "a rule that marks everybody's packets before it looks whose they are",
+      [
+        base("forward"),
+        rule("forward", { mangle: { key: { meta: { key: "mark" } }, value: 1 } }, to("172.17.0.0", 16), drop),
+      ],
+      ["rule 7 of chain ip mine forward (mangle)"],
+    ],
+    [
+      "a policy that drops what the node itself sends, such as errors about pods' packets",
+      [base("output", "drop"), rule("output", drop)],
+      ["chain ip mine output drops by default"],
+    ],
+    [
+      "a rule for a pod that is excluded",
+      [
+        base("forward"),
+        rule("forward", to("10.244.7.0", 24), drop),
+        rule("forward", to("10.244.7.9", 32), drop),
+      ],
+      [],
+    ],
+    [
+      "a rule for more than the pods that are excluded",
+      [base("forward"), rule("forward", to("10.244.6.0", 23), drop)],
+      ["rule 7 of chain ip mine forward (drop)"],
+    ],
     [
       "a rule for some pods",
       [base("forward"), rule("forward", to("10.244.9.0", 24), drop)],
@@ -103,7 +131,7 @@ describe("rules by nft", () => {
     ],
     ["podwire's own table", [base("postrouting", "accept", "inet", "podwire")], []],
   ])("%s", (_, objects, expected) => {
-    expect(nftObstacles(objects, podsTraffic(pods))).toEqual(expected);
+    expect(nftObstacles(objects, podsTraffic(pods, excluded))).toEqual(expected);
   });
 });
 

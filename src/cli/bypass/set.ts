@@ -8,10 +8,10 @@ import { withLock } from "../../linux/lock.ts";
 import { applyBypass, describeBypass, nothingBypassed } from "../../node/bypass.ts";
 import { noOverlay } from "../../node/bypass-plan.ts";
 import {
+  allExclusions,
   type BypassRecord,
   presentModule,
   readBypassRecord,
-  readExclusions,
   writeBypassRecord,
   writeExclusions,
 } from "../../node/bypass-record.ts";
@@ -29,7 +29,7 @@ export const set: Run = async (words, terminal) => {
     if (excluded === undefined) throw invalid("mode", undefined, "a mode, or --exclude alone");
     return locked(() => exclude(excluded, terminal));
   }
-  const configuration = { ...configurationFrom(words), excluded: excluded ?? readExclusions() };
+  const configuration = { ...configurationFrom(words), excluded: allExclusions(excluded) };
   const { mode } = configuration;
   const isLessened = mode === "untrack" || mode === "bypass";
   const obstacles = isLessened ? await obstaclesTo(configuration) : [];
@@ -57,7 +57,7 @@ export const off: Run = (_, terminal) =>
   });
 
 export const check: Run = async (words, terminal) => {
-  const obstacles = await obstaclesTo(trafficFrom(words));
+  const obstacles = await obstaclesTo({ ...trafficFrom(words), excluded: allExclusions() });
   if (words.flag("json")) printJson(obstacles, terminal);
   else if (obstacles.length === 0) terminal.print("nothing speaks against it\n");
   else for (const obstacle of obstacles) terminal.print(`${printable(obstacle)}\n`);
@@ -65,11 +65,13 @@ export const check: Run = async (words, terminal) => {
 };
 
 /** By hand all is set as it is said, or nothing. */
-async function obstaclesTo(wanted: Traffic): Promise<string[]> {
-  const [pods = [], node = [], peers = []] = (["pods", "node", "peers"] as const).map((name) =>
+async function obstaclesTo(wanted: Traffic & Pick<BypassConfiguration, "excluded">): Promise<string[]> {
+  const names = ["pods", "excluded", "node", "peers"] as const;
+  const [pods = [], excluded = [], node = [], peers = []] = names.map((name) =>
     prefixesFrom(name, wanted[name].join(",")),
   );
-  const found = await bypassObstacles(commandHost(), { pods, node, peers, tunnels: wanted.tunnels });
+  const traffic = { pods, excluded, node, peers, tunnels: wanted.tunnels };
+  const found = await bypassObstacles(commandHost(), traffic);
   return [...found.pods, ...found.tunnels];
 }
 
@@ -83,7 +85,7 @@ async function exclude(prefixes: readonly string[], terminal: Terminal): Promise
     if (outcome?.fault !== undefined) return 1;
   } else if (isLoaded(bypassModule)) {
     const state = await readBypass(commandHost());
-    await writeBypass(commandHost(), { ...state, excluded: prefixes }, state.generation);
+    await writeBypass(commandHost(), { ...state, excluded: allExclusions(prefixes) }, state.generation);
     await remember({ ...(record ?? nobodysRecord()), byHand: record?.byHand ?? "set", lease: state.lease });
   } else {
     terminal.print("remembered; the module is not loaded\n");

@@ -18,10 +18,12 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         conntrack: 1,
         rules: "ct state invalid counter",
         reason: "conntrack-entry",
+        // Of which conntrack forgets more than IPVS.
+        udp: "ipvs",
       },
       { what: "that would tell conntrack, which nobody wants", conntrack: 1, rules: "", reason: "ipvs" },
       { what: "that tells nobody", conntrack: 0, rules: "ct state invalid counter", reason: "ipvs" },
-    ])("IPVS $what, whose answers are translated", async ({ conntrack, rules, reason }) => {
+    ])("IPVS $what, whose answers are translated", async ({ conntrack, rules, reason, udp = reason }) => {
       const { node1 } = on.lab;
       await node1.sh(`modprobe -a ip_vs ip_vs_rr; ip address add 10.96.1.1/32 dev lo
         nft "add table inet user; add chain inet user input { type filter hook input priority 0; }
@@ -32,10 +34,37 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         const { seen, counts } = await sameOffAndOn(on, on.one, both("10.96.1.1", 80));
         expect(seen).toEqual([`away sees ${on.one.address}`, `away sees ${on.one.address} and 1`]);
         expect(counts[`prerouting ${reason}`]).toBeGreaterThan(0);
+        expect(counts[`prerouting ${udp}`]).toBeGreaterThan(0);
       } finally {
         await node1.sh(
           "nft delete table inet user; ipvsadm -C; ip address delete 10.96.1.1/32 dev lo; rmmod ip_vs_rr ip_vs",
         );
+      }
+    });
+
+    test("IPVS that knows a flow of UDP for longer than conntrack", async () => {
+      const { node1 } = on.lab;
+      const timeout = "/proc/sys/net/netfilter/nf_conntrack_udp_timeout";
+      await node1.sh(`modprobe -a ip_vs ip_vs_rr; ip address add 10.96.1.1/32 dev lo
+        nft "add table inet user; add chain inet user input { type filter hook input priority 0; }
+        add rule inet user input ct state invalid counter"
+        echo 1 > /proc/sys/net/ipv4/vs/conntrack; echo 1 > ${timeout}
+        ipvsadm -A -u 10.96.1.1:81 -s rr; ipvsadm -a -u 10.96.1.1:81 -r ${on.away.address}:8081 -m`);
+      try {
+        const lateServer = `use IO::Socket::IP; my $socket = IO::Socket::IP->new(LocalPort => 8081, Type => SOCK_DGRAM);
+          while (recv($socket, my $text, 100, 0) // 0) { sleep 4; send($socket, "late", 0) }`;
+        await on.away.sh(`setsid perl -e '${lateServer}' > /tmp/late.log 2>&1 < /dev/null &
+          for attempt in $(seq 100); do [ -n "$(ss -Hlun sport = :8081)" ] && exit; sleep 0.1; done; cat /tmp/late.log; exit 1`);
+        const client = `use IO::Socket::IP; alarm 15;
+          my $socket = IO::Socket::IP->new(PeerHost => "10.96.1.1", PeerPort => 81, Type => SOCK_DGRAM);
+          send($socket, "x", 0); recv($socket, my $text, 100, 0); print $text`;
+        for (const mode of ["off", "bypass"]) {
+          await on.setAll(`mode ${mode}`, ...podLines);
+          expect(await on.one.sh(`perl -e '${client}'`), mode).toBe("late");
+        }
+      } finally {
+        await node1.sh(`echo 30 > ${timeout}; nft delete table inet user; ipvsadm -C
+          ip address delete 10.96.1.1/32 dev lo; rmmod ip_vs_rr ip_vs`);
       }
     });
 

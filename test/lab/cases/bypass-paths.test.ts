@@ -65,6 +65,26 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         for end in 1 2; do ip netns delete inside$end; done`);
     });
 
+    test("a route that puts them into other packets, which are no pods'", async () => {
+      const { node1, node2 } = on.lab;
+      const segment = "fd00:51d::2";
+      for (const node of [node1, node2])
+        await node.sh("for link in all eth0; do echo 1 > /proc/sys/net/ipv6/conf/$link/seg6_enabled; done");
+      await node2.sh(`ip -6 route add ${segment}/128 encap seg6local action End.DT6 table 254 dev eth0`);
+      await node1.sh(`ip -6 route add ${segment}/128 via ${node2.address6}
+        ip -6 route add ${on.away.address6}/128 encap seg6 mode encap segs ${segment} dev eth0`);
+      try {
+        const { seen, counts } = await sameOffAndOn(on, on.one, both(on.away.address6 ?? ""));
+        expect(seen).toEqual([`away sees ${on.one.address6}`, `away sees ${on.one.address6} and 1`]);
+        expect(counts["prerouting wrapped"]).toBeGreaterThan(3);
+      } finally {
+        await node1.sh(
+          `ip -6 route delete ${on.away.address6}/128 dev eth0; ip -6 route delete ${segment}/128`,
+        );
+        await node2.sh(`ip -6 route delete ${segment}/128`);
+      }
+    });
+
     test.each([4, 6] as const)(
       "a route of IPv%i that changes under a flow, which its next packet takes",
       async (family) => {

@@ -76,6 +76,19 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         expect(from.counts["prerouting pod"]).toBe(undefined);
       });
 
+      test("leaves that pod alone also where the host knows no better than to send its packets elsewhere", async () => {
+        const { node1 } = on.lab;
+        await node1.sh("ip route delete 10.244.101.1 dev host0");
+        try {
+          const to = await sameOffAndOn(on, far, both(slave.address));
+          expect(to.seen).toEqual(seenBy("slave", far));
+          expect(to.counts["prerouting vrf-or-l3s"]).toBeGreaterThan(0);
+          expect(to.counts["prerouting pod"]).toBe(undefined);
+        } finally {
+          await node1.sh("ip route add 10.244.101.1 dev host0");
+        }
+      });
+
       test("bypasses tunnels by the master, which are for the node itself", async () => {
         const { node1 } = on.lab;
         const vxlan = (own: number, peer: number) =>
@@ -97,6 +110,27 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
           await node1.sh("ip link delete vx0; ip -n far link delete vx0");
         }
       });
+    });
+
+    test("lets the node tell a pod that a bypassed packet was too large", async () => {
+      const { node1 } = on.lab;
+      const route = "10.244.2.0/24 via 192.0.3.2";
+      await node1.sh(`ip route replace ${route} mtu 1200`);
+      try {
+        // What the pod learnt it would know.
+        const counts = await countedDuring(node1, async () => {
+          for (const mode of ["off", "untrack", "bypass"]) {
+            await on.one.sh("ip route flush cache");
+            await setBypass(node1, `mode ${mode}`, ...podLines);
+            const answers = await ask(on.one, both(far.address, 8080, 1400));
+            expect(answers, mode).toEqual([`far sees ${on.one.address}`, "Message too long"]);
+          }
+        });
+        expect(counts["output icmp-error"]).toBeGreaterThan(0);
+      } finally {
+        await node1.sh(`ip route replace ${route}`);
+        await on.one.sh("ip route flush cache");
+      }
     });
 
     test("leaves pods alone that are routed from a bridge which has br_netfilter for itself", async () => {
