@@ -118,6 +118,8 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 	bool may_remember = BYPASS_REMEMBERS && in_softirq() &&
 			    config->rules.mode != PODWIRE_BYPASS_OBSERVE;
 	unsigned long asked = jiffies;
+	/* Other devices have other hooks and ways. */
+	int in = state->in ? state->in->ifindex : 0;
 	enum bypass_reason reason;
 	struct bypass_packet packet;
 	bool is_user;
@@ -143,8 +145,9 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 	/* What begins a connection believes nobody but conntrack. */
 	if (may_remember && !packet.is_syn && !is_user) {
 		*entry = bypass_recall(bypass->memory, &packet.flow, epoch);
-		if (*entry)
+		if (*entry && (*entry)->in == in)
 			return (*entry)->reason;
+		*entry = NULL;
 	}
 	reason = bypass_match(&config->rules, &packet.flow);
 	if (!is_goods(reason))
@@ -156,10 +159,12 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 		bypass_mark(bypass->memory, &packet.flow);
 	if (!may_remember)
 		return reason;
-	if (is_goods(reason))
+	if (is_goods(reason)) {
 		*entry = bypass_remember(bypass->memory, &packet.flow, epoch, asked, reason);
-	else
+		(*entry)->in = in;
+	} else {
 		bypass_forget(bypass->memory, &packet.flow);
+	}
 	return reason;
 }
 
@@ -169,7 +174,7 @@ static void go_on(struct sk_buff *skb, const struct nf_hook_state *state,
 	struct passing before = *this_cpu_ptr(&passing);
 
 	if (entry)
-		bypass_use_route(&entry->route, skb, state->in, family_of(state));
+		bypass_use_route(&entry->route, skb, family_of(state));
 	*this_cpu_ptr(&passing) =
 		(struct passing){ .skb = skb, .reason = reason, .entry = entry,
 				  .length = skb->len, .pf = state->pf };
@@ -259,7 +264,7 @@ static unsigned int follow(void *priv, struct sk_buff *skb,
 	if (bypass_is_vrf(state->out))
 		return NF_ACCEPT;
 	if (entry)
-		bypass_learn_route(&entry->route, skb, state->in, family_of(state));
+		bypass_learn_route(&entry->route, skb, family_of(state));
 	count(bypass, is_forward ? BYPASS_AT_FORWARD : BYPASS_AT_LOCAL_IN, reason, skb->len);
 	trace_podwire_bypass(bypass->net, skb, state->hook, PODWIRE_BYPASS_ALL, reason);
 	if (is_forward)

@@ -65,7 +65,7 @@ static int on_address6(struct notifier_block *block, unsigned long event, void *
 	return NOTIFY_DONE;
 }
 
-/* After all that make an address known. */
+/* After all that make an address known; IPv6's has its route a moment later. */
 static struct notifier_block address_notifier = {
 	.notifier_call = on_address,
 	.priority = INT_MIN,

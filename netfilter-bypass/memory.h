@@ -35,7 +35,9 @@ struct bypass_entry {
 	u32 epoch;
 	/* POD or TUNNEL */
 	u8 reason;
-	/* For the caller. Dropped with what is remembered. */
+	/* For the caller: the device that it was judged for, and by which it was routed. */
+	int in;
+	/* Dropped with what is remembered. */
 	struct bypass_route route;
 } ____cacheline_aligned;
 

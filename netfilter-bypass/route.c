@@ -29,11 +29,10 @@ static bool is_beyond_flush(const struct dst_entry *dst)
 #endif
 }
 
-void bypass_use_route(struct bypass_route *route, struct sk_buff *skb,
-		      const struct net_device *in, u8 family)
+void bypass_use_route(struct bypass_route *route, struct sk_buff *skb, u8 family)
 {
 	/* One that has a route already, of IPsec's, may wait in a queue with it. */
-	if (!route->dst || route->in != in->ifindex || route->mark != skb->mark ||
+	if (!route->dst || route->mark != skb->mark ||
 	    route->class != class_of(skb, family) || skb_valid_dst(skb))
 		return;
 	if (!dst_check(route->dst, route->cookie)) {
@@ -45,8 +44,7 @@ void bypass_use_route(struct bypass_route *route, struct sk_buff *skb,
 	skb_dst_set_noref(skb, route->dst);
 }
 
-void bypass_learn_route(struct bypass_route *route, const struct sk_buff *skb,
-			const struct net_device *in, u8 family)
+void bypass_learn_route(struct bypass_route *route, const struct sk_buff *skb, u8 family)
 {
 	struct dst_entry *dst = skb_dst(skb);
 
@@ -55,7 +53,6 @@ void bypass_learn_route(struct bypass_route *route, const struct sk_buff *skb,
 	    is_beyond_flush(dst) || !is_plain(skb, family) || !dst_hold_safe(dst))
 		return;
 	route->dst = dst;
-	route->in = in->ifindex;
 	route->mark = skb->mark;
 	route->class = class_of(skb, family);
 	route->cookie = family == 4 ? 0 :

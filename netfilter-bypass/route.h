@@ -10,14 +10,12 @@
 #include "portable.h"
 
 struct dst_entry;
-struct net_device;
 struct sk_buff;
 
 struct bypass_route {
 	/* Held; NULL if there is none. */
 	struct dst_entry *dst;
-	/* What else chose it. */
-	int in;
+	/* What else chose it, besides the flow and where that comes from. */
 	u32 mark;
 	u32 class;
 	/* Of IPv6: which routes it was found among. */
@@ -25,11 +23,9 @@ struct bypass_route {
 };
 
 /* For a packet of the flow that nothing has been routed of yet. Under RCU. */
-void bypass_use_route(struct bypass_route *route, struct sk_buff *skb,
-		      const struct net_device *in, u8 family);
+void bypass_use_route(struct bypass_route *route, struct sk_buff *skb, u8 family);
 /* From a packet of the flow that has just been routed. */
-void bypass_learn_route(struct bypass_route *route, const struct sk_buff *skb,
-			const struct net_device *in, u8 family);
+void bypass_learn_route(struct bypass_route *route, const struct sk_buff *skb, u8 family);
 void bypass_drop_route(struct bypass_route *route);
 
 #endif
