@@ -52,7 +52,7 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         ipvsadm -A -u 10.96.1.1:81 -s rr; ipvsadm -a -u 10.96.1.1:81 -r ${on.away.address}:8081 -m`);
       try {
         const lateServer = `use IO::Socket::IP; my $socket = IO::Socket::IP->new(LocalPort => 8081, Type => SOCK_DGRAM);
-          while (recv($socket, my $text, 100, 0) // 0) { sleep 4; send($socket, "late", 0) }`;
+          while (my $from = recv($socket, my $text, 100, 0)) { sleep 4; send($socket, "late", 0, $from) }`;
         await on.away.sh(`setsid perl -e '${lateServer}' > /tmp/late.log 2>&1 < /dev/null &
           for attempt in $(seq 100); do [ -n "$(ss -Hlun sport = :8081)" ] && exit; sleep 0.1; done; cat /tmp/late.log; exit 1`);
         const client = `use IO::Socket::IP; alarm 15;
