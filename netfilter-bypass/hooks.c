@@ -108,6 +108,19 @@ static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 	       BYPASS_POD ? BYPASS_ICMP_ERROR : BYPASS_PROTOCOL;
 }
 
+/*
+ * What the node sends may have a mark without an entry: vxlan leaves that of what
+ * it carries when it goes over IPv6, and an ICMP error about what is untracked is
+ * related to it (nf_conntrack_attach), which no rule would see.
+ */
+static bool is_tracked(const struct sk_buff *skb, unsigned int hook)
+{
+	unsigned long known = skb_get_nfct(skb);
+
+	return known && !(hook == NF_INET_LOCAL_OUT &&
+			  (known == IP_CT_UNTRACKED || known == IP_CT_RELATED));
+}
+
 static enum bypass_reason judge(struct bypass_namespace *bypass,
 				const struct bypass_config *config, u32 epoch,
 				const struct sk_buff *skb,
@@ -124,9 +137,7 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 	struct bypass_packet packet;
 	bool is_user;
 
-	/* vxlan leaves the mark of what it carries when it goes over IPv6. */
-	if (skb_get_nfct(skb) &&
-	    !(state->hook == NF_INET_LOCAL_OUT && skb_get_nfct(skb) == IP_CT_UNTRACKED))
+	if (is_tracked(skb, state->hook))
 		return BYPASS_TRACKED;
 	if (bypass_is_vrf(state->in) || bypass_is_vrf(state->out))
 		return BYPASS_VRF;

@@ -51,8 +51,10 @@ static enum bypass_reason judge_devices(struct net *net, const struct net_device
 	return reason;
 }
 
+/* `out` becomes the device that it leaves by, if there is one way. */
 static enum bypass_reason judge_way4(struct net *net, const struct bypass_flow *flow,
-				     struct net_device *in, enum bypass_reason reason)
+				     struct net_device *in, enum bypass_reason reason,
+				     struct net_device **out)
 {
 	struct flowi4 key = {
 		.flowi4_iif = in->ifindex,
@@ -85,6 +87,7 @@ static enum bypass_reason judge_way4(struct net *net, const struct bypass_flow *
 			return BYPASS_WRAPPED;
 		if (judged != reason)
 			return judged;
+		*out = hop->nhc_dev;
 	}
 	return reason;
 }
@@ -98,7 +101,8 @@ static unsigned int prefix_length(const struct rt6_info *route)
 }
 
 static enum bypass_reason judge_way6(struct net *net, const struct bypass_flow *flow,
-				     struct net_device *in, enum bypass_reason reason)
+				     struct net_device *in, enum bypass_reason reason,
+				     struct net_device **out)
 {
 	struct flowi6 key = {
 		.flowi6_iif = in->ifindex,
@@ -119,22 +123,45 @@ static enum bypass_reason judge_way6(struct net *net, const struct bypass_flow *
 	found = ip6_route_input_lookup(net, in, &key, NULL, RT6_LOOKUP_F_HAS_SADDR);
 	route = container_of(found, struct rt6_info, dst);
 	is_local = route->rt6i_flags & (RTF_LOCAL | RTF_ANYCAST);
-	if (reason == BYPASS_TUNNEL)
+	if (reason == BYPASS_TUNNEL) {
 		reason = is_local ? reason : BYPASS_NOT_LOCAL;
-	else if (is_local)
+	} else if (is_local) {
 		reason = BYPASS_LOCAL;
-	else if (lwtunnel_input_redirect(found->lwtstate))
+	} else if (lwtunnel_input_redirect(found->lwtstate)) {
 		reason = BYPASS_WRAPPED;
-	else
-		reason = judge_devices(net, in, found->error ? NULL : found->dev,
-				       prefix_length(route), reason);
+	} else {
+		if (!found->error)
+			*out = found->dev;
+		reason = judge_devices(net, in, *out, prefix_length(route), reason);
+	}
 	dst_release(found);
 	return reason;
 }
 
+static enum bypass_reason judge_way(struct net *net, const struct bypass_flow *flow,
+				    struct net_device *in, enum bypass_reason reason,
+				    struct net_device **out)
+{
+	return flow->family == 4 ? judge_way4(net, flow, in, reason, out) :
+				   judge_way6(net, flow, in, reason, out);
+}
+
+/* Answers have to be judged alike, and their route may be of another kind. */
 enum bypass_reason bypass_judge_way(struct net *net, const struct bypass_flow *flow,
 				    struct net_device *in, enum bypass_reason reason)
 {
-	return flow->family == 4 ? judge_way4(net, flow, in, reason) :
-				   judge_way6(net, flow, in, reason);
+	struct net_device *out = NULL, *unused = NULL;
+	enum bypass_reason judged = judge_way(net, flow, in, reason, &out);
+	struct bypass_flow back = {
+		.source = flow->destination,
+		.destination = flow->source,
+		.source_port = flow->destination_port,
+		.destination_port = flow->source_port,
+		.protocol = flow->protocol,
+		.family = flow->family,
+	};
+
+	if (judged != BYPASS_POD || !out)
+		return judged;
+	return judge_way(net, &back, out, judged, &unused);
 }

@@ -59,27 +59,16 @@ export function linkMtu(link: string): number | undefined {
 const learntFromAdvertisement = 0x00040000;
 
 /**
- * Links that would not hear routers any more once the host forwards: those by which it heard one, and the one by which it
- * leaves, whose router may be heard later.
+ * Links that would not hear routers any more once the host forwards: those by which it heard one, and those by which it
+ * leaves, whose router may be heard later. A host that forwards already is as somebody else wants it.
  */
-export function advertisedLinks(): string[] {
+export function advertisedLinks(underlay = defaultRouteLink()): string[] {
   if (readHostSysctl("net/ipv6/conf/all/forwarding") !== "0") return [];
   const heard = defaultRoutesIpv6()
     .filter((route) => (route.flags & learntFromAdvertisement) !== 0)
     .map((route) => route.link);
-  return [...new Set([...heard, defaultRouteLink()])].filter(
-    (link) => link !== undefined && acceptRa(link) === "1",
-  ) as string[];
-}
-
-/** Of an overlay's underlay: also while the host forwards, so that what is turned off again meanwhile is turned on. */
-export function overlayAdvertisedLinks(underlay: string): string[] {
-  const isHearing = !["0", undefined].includes(acceptRa(underlay));
-  return [...new Set([...advertisedLinks(), ...(isHearing ? [underlay] : [])])];
-}
-
-function acceptRa(link: string): string | undefined {
-  return readHostSysctl(`net/ipv6/conf/${link}/accept_ra`);
+  const links = new Set(underlay === undefined ? heard : [...heard, underlay]);
+  return [...links].filter((link) => readHostSysctl(`net/ipv6/conf/${link}/accept_ra`) === "1");
 }
 
 function defaultRoutesIpv6(): { link: string; flags: number }[] {

@@ -6,6 +6,8 @@ export interface Concern {
   readonly hooks: readonly string[];
   /** Hooks where it counts what becomes of a packet that no rule is about. */
   readonly defaults: readonly string[];
+  /** The hook where the same counts of ICMP errors. */
+  readonly errors?: string;
   /** Of both ends; never none, for that would be nobody's traffic, which no rule is about. */
   readonly prefixes: readonly Prefix[];
   /** Whatever has one end here is not part of it. */
@@ -22,7 +24,7 @@ export type Range = readonly [number, number];
  */
 export function podsTraffic(pods: readonly Prefix[], excluded: readonly Prefix[] = []): Concern {
   const hooks = ["prerouting", "forward", "postrouting"];
-  return { hooks, defaults: [...hooks, "output"], prefixes: orAll(pods), excluded };
+  return { hooks, defaults: hooks, errors: "output", prefixes: orAll(pods), excluded };
 }
 
 /** What nodes wrap packets in; they send and receive it themselves. Where nobody says which nodes, any. */
@@ -50,6 +52,11 @@ export function isOtherAddress(texts: readonly string[], { prefixes, excluded }:
 /** Whether none of these protocols, by name or number, is the one that it is. The name of a set may be anything. */
 export function isOtherProtocol(names: readonly string[], { ports }: Concern): boolean {
   return ports !== undefined && names.every((name) => /^[a-z0-9]+$/.test(name) && !isUdp.test(name));
+}
+
+/** By name or number. */
+export function isIcmp(name: string): boolean {
+  return /^(icmp|icmpv6|ipv6-icmp|1|58)$/.test(name);
 }
 
 const isUdp = /^(udp|17|all|0)$/;

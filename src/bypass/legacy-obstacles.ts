@@ -1,5 +1,5 @@
 // The same as for nft's rules, for those that iptables-legacy lists (`-t TABLE -S`), which are in no listing of nft's. Pure.
-import { type Concern, isOtherAddress, isOtherPort, isOtherProtocol } from "./concern.ts";
+import { type Concern, isIcmp, isOtherAddress, isOtherPort, isOtherProtocol } from "./concern.ts";
 import { kubeProxyChain } from "./kube-proxy.ts";
 import { type LegacyRule, readListing } from "./legacy-listing.ts";
 
@@ -11,8 +11,9 @@ export function legacyObstacles(program: string, table: string, listing: string,
   if (!concern.prefixes.some(({ ip }) => ip.family === family)) return [];
   const { policies, chains, rules } = readListing(listing);
   const wanted = new Set(concern.hooks.map((hook) => hook.toUpperCase()));
-  const found = concern.defaults
-    .map((hook) => hook.toUpperCase())
+  const errors = concern.errors?.toUpperCase() ?? "";
+  const losesErrors = !rules.some((rule) => rule.chain === errors && acceptsIcmp(rule));
+  const found = [...concern.defaults.map((hook) => hook.toUpperCase()), ...(losesErrors ? [errors] : [])]
     .filter((chain) => policies.get(chain) === "DROP")
     .map((chain) => `${program} ${table === "filter" ? "" : `-t ${table} `}${chain} drops by default`);
   for (const chain of wanted) {
@@ -26,6 +27,13 @@ export function legacyObstacles(program: string, table: string, listing: string,
     }
   }
   return found;
+}
+
+function acceptsIcmp({ target, matches }: LegacyRule): boolean {
+  return (
+    target === "ACCEPT" &&
+    matches.some(({ option, value, isNegated }) => option === "-p" && !isNegated && isIcmp(value))
+  );
 }
 
 function isAboutOthers({ matches }: LegacyRule, concern: Concern): boolean {

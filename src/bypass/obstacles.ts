@@ -9,7 +9,7 @@ import {
   type NftRule,
   rulesOf,
 } from "../linux/nft-listing.ts";
-import { type Concern, isOtherAddress, isOtherPort, isOtherProtocol, type Range } from "./concern.ts";
+import { type Concern, isIcmp, isOtherAddress, isOtherPort, isOtherProtocol, type Range } from "./concern.ts";
 import { kubeProxyChain } from "./kube-proxy.ts";
 
 const knownTables = /^(podwire|kube-proxy)$/;
@@ -36,7 +36,12 @@ export function nftObstacles(objects: readonly NftObject[], concern: Concern): s
     .filter(({ family }) => ["inet", ...families].includes(family));
   const bases = chains.filter(({ hook }) => hook !== undefined && concern.hooks.includes(hook));
   const dropping = chains
-    .filter(({ hook, policy }) => policy === "drop" && concern.defaults.includes(hook ?? ""))
+    .filter(({ policy }) => policy === "drop")
+    .filter(
+      (chain) =>
+        concern.defaults.includes(chain.hook ?? "") ||
+        (chain.hook === concern.errors && !rulesOf(chain, chain.name, rules).some(acceptsIcmp)),
+    )
     .map(({ family, table, name }) => `chain ${family} ${table} ${name} drops by default`);
   return [...dropping, ...bases.flatMap((base) => obstaclesFrom(base, base.name, rules, concern, new Set()))];
 }
@@ -99,6 +104,14 @@ type Value = NftElement | number | { readonly range: readonly [number, number] }
 
 /** Transport protocols of which nft reads a field only in their own packets. */
 const otherTransports = ["tcp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah", "comp"];
+
+function acceptsIcmp({ expr }: NftRule): boolean {
+  const names = expr.flatMap((part) => {
+    const match = part["match"] as Match | undefined;
+    return [match?.left?.payload?.protocol ?? "", ...valuesOf(match?.right).map(textOf)];
+  });
+  return expr.some((part) => "accept" in part) && names.some(isIcmp);
+}
 
 /** A condition that none of these packets meets. */
 function isAboutOthers(part: Readonly<Record<string, unknown>>, concern: Concern): boolean {

@@ -9,6 +9,7 @@ import { overlayDevices } from "../overlay/registry.ts";
 import { ownCookies, removingFlowsLine } from "../plan/ovs-lines.ts";
 import type { BridgeName } from "../plan/plan.ts";
 import { type Reconciled, reconcile } from "../plan/reconcile.ts";
+import { rememberAdvertised } from "./advertised.ts";
 import { claimBridge, claimedBridge, unclaimBridge } from "./claimed-bridge.ts";
 import type { Desired } from "./overlay.ts";
 
@@ -29,6 +30,7 @@ export async function bringAbout(
     else if (bridge !== undefined) await leave(bridge, kernel);
     throw error;
   });
+  rememberAdvertised(plan);
   const isLeft = bridge === undefined || (before !== undefined && !isSameBridge(before, bridge));
   if (isLeft && before !== undefined) await removeFlows(before, kernel);
   if (bridge === undefined) unclaimBridge();

@@ -3,6 +3,7 @@
 import { firstIp, lastIp, type Prefix } from "../address/ip.ts";
 import { bridgeOf } from "../attachment/ovs-switch.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
+import { loadNodeDefaults } from "../config/load.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
 import { parseConfig } from "../ipam/host-local/config.ts";
@@ -95,19 +96,25 @@ function differentOverlays(one: string, other: string): CniError {
 }
 
 /** `other` has pods by what its configuration was when they were added. */
-export function otherTunnel(one: string, other: string): CniError {
+export function differentFromApplied(one: string, other: string): CniError {
   return new CniError(
     ErrorCode.invalidConfig,
     "invalid overlay",
-    `network ${other} has pods by an overlay with another ${tunnelKeys.join(", ")} than that of network ${one}, and a node ` +
-      "has one; give both the same, best in /etc/podwire/node.json, and if they have the same by now, podwire apply " +
-      "changes it for all",
+    `network ${one} and network ${other}, as that was when it had its last pod, have different overlays, and a node has ` +
+      "one; give both the same, best in /etc/podwire/node.json, and if they have the same by now, podwire apply changes it " +
+      "for all",
   );
 }
 
 /** The same text for the same settings, in whatever order they were written. */
 export function describeOverlay(overlay: OverlayConfig | undefined): string {
   return JSON.stringify(Object.entries(overlay ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Whether it is what node.json says by now. */
+export function isOverlayOfNode(overlay: OverlayConfig | undefined): boolean {
+  const { overlay: ofNode } = loadNodeDefaults();
+  return ofNode !== undefined && describeOverlay(ofNode) === describeOverlay(overlay);
 }
 
 /** What pods that are there stand on. All else of an overlay may change under them. */

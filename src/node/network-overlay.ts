@@ -14,10 +14,11 @@ import {
   type DeclaredOverlay,
   describeOverlay,
   differentBridges,
+  differentFromApplied,
   isOnSameBridge,
+  isOverlayOfNode,
   isSameTunnel,
   type OvsConfig,
-  otherTunnel,
   ownPrefixes,
 } from "./declared.ts";
 import { type Desired, desiredOverlay, prefixesOf, stampOf, warningsOf } from "./overlay.ts";
@@ -110,20 +111,26 @@ function isSameOverlay(stamp: Stamp | undefined, { overlay }: NetworkConfig): st
 
 type OtherStamp = Stamp & { readonly network: string };
 
-/** Of networks by the same tunnel. Throws code 7 if pods of another network need another one. */
+/** Of networks with the same overlay. Throws code 7 if pods of another network need another one. */
 function othersOf(network: NetworkConfig): OtherStamp[] {
   return otherStamps(network).filter((stamp) => {
-    const isShared = isSameTunnel(stamp.overlay, network.overlay);
-    if (!isShared && isInUse(stamp.network)) throw otherTunnel(network.name, stamp.network);
+    const isShared = sharesOverlay(stamp, network);
+    if (!isShared && isInUse(stamp.network)) throw differentFromApplied(network.name, stamp.network);
     return isShared;
   });
+}
+
+/** An edit of node.json is one of all networks that go by it, whoever has a pod added first. */
+function sharesOverlay(stamp: Stamp, { overlay }: NetworkConfig): boolean {
+  if (stamp.overlay === describeOverlay(overlay)) return true;
+  return stamp.isOfNode && isSameTunnel(stamp.overlay, overlay) && isOverlayOfNode(overlay);
 }
 
 /** Of what changes here, as the peers of all, an ADD of another network makes sure by its own configuration. */
 function distrustOthers(network: NetworkConfig): void {
   for (const stamp of otherStamps(network)) {
     if (stamp.overlay === describeOverlay(network.overlay)) continue;
-    if (isSameTunnel(stamp.overlay, network.overlay)) distrustStamp(stamp.network);
+    if (sharesOverlay(stamp, network)) distrustStamp(stamp.network);
     else removeStamp(stamp.network);
   }
 }

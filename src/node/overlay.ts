@@ -1,7 +1,7 @@
 // The node's overlay from its declaration to the kernel: peers are read and checked, the underlay is looked up, the plan is
 // computed and reconciled. All of podwire that changes an overlay comes through here, one at a time.
 import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
-import { linkMtu, overlayAdvertisedLinks } from "../attachment/host-facts.ts";
+import { linkMtu } from "../attachment/host-facts.ts";
 import { ovsSettings } from "../attachment/ovs-switch.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -15,11 +15,18 @@ import type { Done } from "../plan/changes.ts";
 import { describeStray } from "../plan/foreign-routes.ts";
 import type { BridgeName, Plan } from "../plan/plan.ts";
 import { amend, type Reconciled } from "../plan/reconcile.ts";
+import { advertisedLinksFor } from "./advertised.ts";
 import { bringAbout } from "./bring-about.ts";
 import { applyBypass, applyRecordedBypass, type BypassOutcome } from "./bypass.ts";
 import { noOverlay, overlayPart } from "./bypass-plan.ts";
 import { readBypassRecord, type WishingNetwork, wishingNetwork } from "./bypass-record.ts";
-import { type DeclaredOverlay, declaredBy, describeOverlay, refusersAmong } from "./declared.ts";
+import {
+  type DeclaredOverlay,
+  declaredBy,
+  describeOverlay,
+  isOverlayOfNode,
+  refusersAmong,
+} from "./declared.ts";
 import { peerEntries } from "./peers-file.ts";
 import {
   distrustStamp,
@@ -65,7 +72,7 @@ export async function desiredOverlay(
   const family = checked.peers[0]?.address.family;
   const underlay = findUnderlay(config, links, checked.self?.address, family);
   const { peers, unreachable } = await placePeers(checked.peers, underlay, links, kernel, isKnown);
-  const host = { advertisedLinks: overlayAdvertisedLinks(underlay.link) };
+  const host = { advertisedLinks: advertisedLinksFor(underlay.link) };
   const { plan, mtu } = overlay.plan({
     config,
     underlay,
@@ -191,11 +198,15 @@ export async function applyNode(
   });
 }
 
-/** What was applied last, as it was then: where its own configuration does not fit the host for now. */
-export function applyAgain({ desired }: Applied, kernel: Kernel): Promise<Reconciled> {
+/**
+ * What was applied last, as it was then: where its own configuration does not fit the host for now. undefined if somebody else has
+ * changed the overlay since, who knows better.
+ */
+export function applyAgain(applied: Applied, kernel: Kernel): Promise<Applied | undefined> {
   return withLock(lockFile, kernel, async () => {
-    takeTurn();
-    return bringAbout(desired, kernel);
+    if (applied.turn !== lastTurn()) return undefined;
+    const turn = takeTurn();
+    return { ...applied, ...(await bringAbout(applied.desired, kernel)), turn };
   });
 }
 
@@ -273,6 +284,7 @@ export function stampOf(
     key,
     isWhole: obstacles.length === 0,
     overlay: describeOverlay(config),
+    isOfNode: isOverlayOfNode(config),
     own: own.map(formatPrefix),
     underlay: desired.underlay.link,
     underlayMtu: linkMtu(desired.underlay.link) ?? desired.underlay.mtu,

@@ -20,6 +20,8 @@ export interface Stamp {
   /** Whether nothing was in the way of any part, nor has changed since. */
   readonly isWhole: boolean;
   readonly overlay: string;
+  /** Whether that is node.json's, which all networks without one of their own have. */
+  readonly isOfNode: boolean;
   /** Prefixes of the network's own pods. */
   readonly own: readonly string[];
   readonly underlay: string;

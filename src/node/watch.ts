@@ -240,12 +240,13 @@ async function keepGood(state: State, kernel: Kernel, say: Keeping["say"]): Prom
 }
 
 /** Better than nothing, as where the underlay's MTU is less for a while than the configured one needs. */
-async function keepLast({ applied }: State, kernel: Kernel, say: Keeping["say"]): Promise<string> {
-  if (applied?.desired === undefined) return "";
+async function keepLast(state: State, kernel: Kernel, say: Keeping["say"]): Promise<string> {
+  if (state.applied?.desired === undefined) return "";
   try {
-    const { done } = await applyAgain(applied, kernel);
-    const changes = [...new Set(done.map(({ verb, what }) => `${verb} ${what}`))];
-    if (changes.length > 0) say(firstFew(changes).join("; "));
+    const began = performance.now();
+    const again = await applyAgain(state.applied, kernel);
+    if (again === undefined) return "";
+    tell(again, state, say, began);
     return " as it was applied";
   } catch {
     return "";

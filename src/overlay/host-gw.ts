@@ -2,7 +2,7 @@
 // peer must be on the underlay's own link, because routers between would not know the pods' prefixes.
 import type { Route } from "../plan/plan.ts";
 import { badPeers, refuseKeys } from "./fault.ts";
-import { forwarding, peerSets } from "./host-side.ts";
+import { deadEnds, forwarding, peerSets } from "./host-side.ts";
 import type { Overlay, OverlayPlan, OverlayRequest, Peer, PodPrefix } from "./overlay.ts";
 import { peerRoute } from "./peer-route.ts";
 import { rememberedFor } from "./remembered.ts";
@@ -34,7 +34,7 @@ function plan(request: OverlayRequest): OverlayPlan {
     ),
   );
   return {
-    plan: [peerSets(request, undefined), ...routes, ...forwarding(request)],
+    plan: [peerSets(request, undefined), ...routes, ...deadEnds(request), ...forwarding(request)],
     mtu: Math.min(config.mtu ?? underlay.mtu, underlay.mtu),
   };
 }

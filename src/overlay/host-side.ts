@@ -1,5 +1,6 @@
 // What every overlay needs of the host besides routes: forwarding, and nftables' knowledge of the peers.
-import type { Family } from "../address/ip.ts";
+import { type Family, formatPrefix } from "../address/ip.ts";
+import { deadEnd } from "../plan/dead-end.ts";
 import type { PeerSets, Plan, Sysctl } from "../plan/plan.ts";
 import type { OverlayRequest } from "./overlay.ts";
 
@@ -18,6 +19,14 @@ export function forwarding(request: OverlayRequest, device?: string): Plan {
     ...ofLinks("ipv6"),
   ];
   return [...(hasPods(request, 4) ? ipv4 : []), ...(hasPods(request, 6) ? ipv6 : [])];
+}
+
+/** What is for pods of this node that are not there. */
+export function deadEnds(request: OverlayRequest): Plan {
+  const { own } = request;
+  return own
+    .filter(({ ip }) => ip.family === 4 || hasPods(request, 6))
+    .map((prefix) => deadEnd(formatPrefix(prefix)));
 }
 
 /** Whether other nodes have pods of this family. */

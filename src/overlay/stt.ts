@@ -4,7 +4,7 @@
 import { hostPrefix } from "../address/ip.ts";
 import type { SttSettings } from "../plan/plan.ts";
 import { badOverlay, badPeers, refuseKeys } from "./fault.ts";
-import { forwarding, peerSets } from "./host-side.ts";
+import { deadEnds, forwarding, peerSets } from "./host-side.ts";
 import type { Overlay, OverlayPlan, OverlayRequest } from "./overlay.ts";
 import { hostAddresses, ofEachPeer, requireFamily, routeTo, tunnelLink, tunnelMtu } from "./tunnel.ts";
 
@@ -41,6 +41,7 @@ function plan(request: OverlayRequest): OverlayPlan {
       ...ofEachPeer(request, device, (peer) =>
         peer.prefixes.map((podPrefix) => routeTo(peer, podPrefix, device, { checksum: false }, request)),
       ),
+      ...deadEnds(request),
       ...forwarding(request, device),
     ],
     mtu,

@@ -7,7 +7,7 @@ import type { OverlayConfig } from "../config/overlay.ts";
 import type { Address, Encap, Link, Neighbour, OvsTunnel, Plan, Route, Tunnel } from "../plan/plan.ts";
 import { badOverlay, badPeers, refuseKeys } from "./fault.ts";
 import { directRoute } from "./host-gw.ts";
-import { forwarding, hasPods, peerSets, sysctl } from "./host-side.ts";
+import { deadEnds, forwarding, hasPods, peerSets, sysctl } from "./host-side.ts";
 import { tunnelMac } from "./mac.ts";
 import type { Overlay, OverlayPlan, OverlayRequest, Peer, PodPrefix, Underlay } from "./overlay.ts";
 import { bridgeTunnel, type PeerPrefix } from "./ovs-tunnel.ts";
@@ -66,6 +66,7 @@ function plan(type: TunnelType, request: OverlayRequest): OverlayPlan {
         : bridgeTunnel(type, bridge, request, { id, port, mtu, peers: tunnelled(request) })),
       ...hostAddresses(request, type.device),
       ...ofEachPeer(request, type.device, (peer) => peerObjects(peer, type, request)),
+      ...deadEnds(request),
       ...forwarding(request, type.device),
     ],
     mtu,

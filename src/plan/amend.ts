@@ -68,7 +68,10 @@ function indexed<T extends Neighbour | Route>(
 }
 
 function keyOf(object: Neighbour | Route): string {
-  return object.kind === "route" ? object.dst : `${object.link} ${object.address}`;
+  // A prefix that moves to this node has another kind of route, beside the old one until that goes.
+  return object.kind === "route"
+    ? `${object.dst} ${object.priority ?? ""}`
+    : `${object.link} ${object.address}`;
 }
 
 function made<T extends PlanObject>(

@@ -7,7 +7,7 @@ import { makingLines, peerRouteProtocol, routeLine, upLines } from "./ip-lines.t
 import { nextHopRoute } from "./next-hop.ts";
 import type { ObservedLink, ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
-import { isMain, isOfSwitch, isOwnRoute } from "./own.ts";
+import { isMain, isOfSwitch, isOwnRoute, isUnreachable } from "./own.ts";
 import { describeObject, type Link, type Plan, type PlanObject, type Route } from "./plan.ts";
 import { destinationOf, routesByDestination } from "./routes-verify.ts";
 import { isAsPlanned, neighboursByAddress, tunnelFault } from "./verify.ts";
@@ -156,10 +156,9 @@ export function isInTheWay({ dst, link }: Route, formerLink: string): boolean {
 
 function deletionOf(route: ObservedRoute): string {
   const table = isMain(route) ? "" : ` table ${route.table}`;
-  return (
-    `route delete ${destinationOf(route)} dev ${route.dev} proto ${peerRouteProtocol} metric ` +
-    `${route.metric ?? 0}${table}`
-  );
+  const dst = destinationOf(route);
+  const what = isUnreachable(route) ? `unreachable ${dst}` : `${dst} dev ${route.dev}`;
+  return `route delete ${what} proto ${peerRouteProtocol} metric ${route.metric ?? 0}${table}`;
 }
 
 /** IP6_RT_PRIO_USER is the kernel's default for IPv6. */
@@ -174,7 +173,8 @@ function staleRoutes(plan: Plan, host: ObservedHost): Change[] {
   return host.allRoutes.filter(isOwnRoute).flatMap((route): Change[] => {
     const dst = destinationOf(route);
     if (wanted.has(`${dst} ${route.metric ?? 0}`)) return [];
-    return [{ line: deletionOf(route), what: `route ${dst} dev ${route.dev} on the host`, verb: "removed" }];
+    const what = isUnreachable(route) ? `unreachable route ${dst}` : `route ${dst} dev ${route.dev}`;
+    return [{ line: deletionOf(route), what: `${what} on the host`, verb: "removed" }];
   });
 }
 

@@ -16,7 +16,8 @@ export interface ForeignRoute {
 export function foreignRoutes(plan: Plan, host: ObservedHost): ForeignRoute[] {
   const routes = routesByDestination(host.allRoutes);
   return plan.flatMap((wanted): ForeignRoute[] => {
-    if (wanted.kind !== "route") return [];
+    // What has a dead end may have better routes.
+    if (wanted.kind !== "route" || wanted.isDeadEnd) return [];
     const found = routes.get(wanted.dst)?.find((route) => !isOwnRoute(route) && isMain(route));
     return found === undefined ? [] : [{ wanted, found }];
   });
@@ -24,7 +25,9 @@ export function foreignRoutes(plan: Plan, host: ObservedHost): ForeignRoute[] {
 
 /** Those to a part of where a plan's routes lead. */
 export function strayRoutes(plan: Plan, host: ObservedHost): ForeignRoute[] {
-  const routes = new Map(plan.flatMap((object) => (object.kind === "route" ? [[object.dst, object]] : [])));
+  const routes = new Map(
+    plan.flatMap((object) => (object.kind === "route" && !object.isDeadEnd ? [[object.dst, object]] : [])),
+  );
   const holderOf = holderAmong([...routes.keys()]);
   return host.allRoutes.flatMap((found): ForeignRoute[] => {
     if (isOwnRoute(found) || !isMain(found)) return [];

@@ -3,11 +3,12 @@
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { linkChanges, newDevices, objectChanges, type Scope } from "./changes.ts";
+import { deadEnd } from "./dead-end.ts";
 import type { OvsMemory } from "./former-ovs.ts";
 import { peerRouteProtocol } from "./ip-lines.ts";
 import type { ObservedLink, ObservedRoute } from "./observe.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
-import { isMain, isOfSwitch, isOwnRoute, overlayAlias } from "./own.ts";
+import { isMain, isOfSwitch, isOwnRoute, isUnreachable, overlayAlias } from "./own.ts";
 import { readPeerSets, removePeerSets, replacePeerSets } from "./peer-sets.ts";
 import type { Encap, Link, Plan, Route } from "./plan.ts";
 import { destinationOf } from "./routes-verify.ts";
@@ -111,6 +112,7 @@ function formerLink({ ifname, address, mtu, linkinfo }: ObservedLink): Link | un
 
 function formerRoute(route: ObservedRoute): Route | undefined {
   const gateway = route.gateway ?? route.via?.host;
+  if (isUnreachable(route)) return deadEnd(destinationOf(route));
   if (route.dev === undefined) return undefined;
   const encap = formerEncap(route);
   return {

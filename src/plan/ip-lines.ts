@@ -155,6 +155,9 @@ function tunnelLine(link: Link, { driver, port, sourcePorts }: Tunnel): string {
 }
 
 export function routeLine(route: Route, verb: "add" | "replace" | "delete" = "add"): string {
+  if (route.isDeadEnd) {
+    return `route ${verb} unreachable ${route.dst} proto ${route.protocol} metric ${route.priority}`;
+  }
   const words = [`route ${verb} ${route.dst}`];
   if (route.encap !== undefined) words.push(encapWords(route.encap));
   if (route.gateway !== undefined) words.push(`via ${viaWords(route.dst, route.gateway)}`);

@@ -9,6 +9,11 @@ export function isOwnRoute({ protocol }: ObservedRoute): boolean {
   return protocol === String(peerRouteProtocol);
 }
 
+/** RTN_UNREACHABLE (include/uapi/linux/rtnetlink.h). */
+export function isUnreachable({ type }: ObservedRoute): boolean {
+  return type === "7";
+}
+
 export function isMain({ table }: ObservedRoute): boolean {
   return table === undefined || table === "254";
 }

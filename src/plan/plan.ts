@@ -140,6 +140,8 @@ export interface Route {
   /** rtm_protocol; absent: that of pods' routes. */
   readonly protocol?: number;
   readonly encap?: Encap;
+  /** Leads nowhere (RTN_UNREACHABLE): the sender is told so. `link` is what the kernel says of one: none for IPv4, lo for IPv6. */
+  readonly isDeadEnd?: true;
 }
 
 /** What a tunnel's device puts around packets that take this route. */
@@ -293,6 +295,7 @@ export function describeObject(object: PlanObject): string {
     case "address":
       return `address ${object.address} of ${object.link} ${where}`;
     case "route": {
+      if (object.isDeadEnd) return `unreachable route ${object.dst} ${where}`;
       const via = object.gateway === undefined ? "" : ` via ${object.gateway}`;
       const table = object.table === undefined ? "" : ` table ${object.table}`;
       return `route ${object.dst}${via} dev ${object.link}${table} ${where}`;

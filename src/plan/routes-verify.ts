@@ -1,6 +1,7 @@
 // Compares routes of a plan with those that the kernel has. Pure.
 import { type Fault, unequal } from "./fault.ts";
 import type { ObservedRoute } from "./observe.ts";
+import { isUnreachable } from "./own.ts";
 import type { Encap, Route } from "./plan.ts";
 
 export function routeFault(wanted: Route, present: readonly ObservedRoute[]): Fault | undefined {
@@ -39,6 +40,9 @@ function routeDifference(wanted: Route, route: ObservedRoute): Fault | undefined
   const metrics: { mtu?: number; advmss?: number } =
     route.metrics === undefined ? {} : Object.assign({}, ...route.metrics);
   const isMoved = wanted.table === undefined && tableOf(route) !== mainTable;
+  if (isUnreachable(route) !== (wanted.isDeadEnd ?? false)) {
+    return { expected: describeKind(wanted.isDeadEnd), found: describeKind(isUnreachable(route)) };
+  }
   return (
     unequal(wanted.gateway ?? "no gateway", route.gateway ?? route.via?.host ?? "no gateway") ??
     (wanted.protocol === undefined ? undefined : unequal(wanted.protocol, Number(route.protocol))) ??
@@ -49,6 +53,10 @@ function routeDifference(wanted: Route, route: ObservedRoute): Fault | undefined
     unequal(wanted.advmss ?? "no advmss", metrics.advmss ?? "no advmss") ??
     (wanted.scope === undefined ? undefined : unequal(wanted.scope, Number(route.scope)))
   );
+}
+
+function describeKind(isDeadEnd = false): string {
+  return isDeadEnd ? "an unreachable route" : "a route that leads on";
 }
 
 function encapFault(wanted: Encap | undefined, route: ObservedRoute): Fault | undefined {

@@ -65,6 +65,15 @@ describe("rules by iptables-legacy", () => {
     ]);
   });
 
+  test("dropping by default what the node sends, unless ICMP may leave", () => {
+    const found = (...lines: string[]) =>
+      legacyObstacles("iptables", "filter", ["-P OUTPUT DROP", ...lines].join("\n"), podsTraffic(pods));
+    expect(found("-A OUTPUT -p tcp -j ACCEPT", "-A OUTPUT ! -p icmp -j ACCEPT")).toEqual([
+      "iptables OUTPUT drops by default",
+    ]);
+    expect(found("-A OUTPUT -p icmp -j ACCEPT")).toEqual([]);
+  });
+
   test("about one network, where nobody says which pods it is about", () => {
     const line = "-A FORWARD -s 172.17.0.0/16 -j DROP";
     expect(legacyObstacles("iptables", "filter", line, podsTraffic([]))).toHaveLength(1);

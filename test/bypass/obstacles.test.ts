@@ -69,6 +69,18 @@ describe("rules by nft", () => {
       ["chain ip mine output drops by default"],
     ],
     [
+      "the same, where ICMP may leave",
+      [
+        base("output", "drop"),
+        rule(
+          "output",
+          { match: { op: "==", left: { meta: { key: "l4proto" } }, right: "icmp" } },
+          { accept: null },
+        ),
+      ],
+      [],
+    ],
+    [
       "a rule for a pod that is excluded",
       [
         base("forward"),

@@ -17,7 +17,9 @@ function planOf(config: OverlayConfig, isOnBridge: boolean): Plan {
 }
 
 const remotesIn = (plan: Plan) =>
-  plan.flatMap((object) => (object.kind === "route" ? [[object.dst, remotes(plan)(object)]] : []));
+  plan.flatMap((object) =>
+    object.kind === "route" && !object.isDeadEnd ? [[object.dst, remotes(plan)(object)]] : [],
+  );
 
 describe.each([
   ["the kernel's device", false],

@@ -40,7 +40,7 @@ describe.each([
       const { exitCode, stderr } = await node.podwire("apply");
       expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(words) });
     }
-    expect(await show("proto", "120")).toMatch(/^10\.244\.2\.0\/24 [^\n]*$/);
+    expect(await show("type", "unicast", "proto", "120")).toMatch(/^10\.244\.2\.0\/24 [^\n]*$/);
     expect(await show()).toContain(route);
     expect(await node.run("nft", "list", "ruleset")).toMatch(/udp dport 4789/);
     expect(JSON.parse((await node.podwire("apply", "--json")).stdout)).toMatchObject({
@@ -63,7 +63,7 @@ describe.each([
     declare(node, overlay);
     const { exitCode, stderr } = await node.podwire("apply");
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(stray) });
-    expect(await show("proto", "120")).toMatch(/10\.244\.3\.0\/24/);
+    expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.3\.0\/24/);
     const findings = JSON.parse((await node.podwire("doctor", "--json")).stdout) as { check: string }[];
     expect(findings.filter(({ check }) => check.startsWith("overlay"))).toMatchObject([
       { check: "overlay", level: "ok" },
@@ -78,7 +78,9 @@ describe.each([
       await node.run("sh", "-ec", `ip route add ${route}`);
       await eventually(() => expect(watching.said()).toMatch(stray));
       await node.run("ip", "route", "flush", "proto", "120");
-      await eventually(async () => expect(await show("proto", "120")).toMatch(/10\.244\.3\.0\/24/));
+      await eventually(async () =>
+        expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.3\.0\/24/),
+      );
       expect(watching.said().match(/go astray/g)).toHaveLength(1);
     } finally {
       await watching.stop();
@@ -103,18 +105,18 @@ test("an ADD that is the first to want the overlay names it; with an overlay fro
   const config = { cniVersion: "1.1.0", name: "podnet", ...entryFor(node, overlay) };
   for (let time = 0; time < 2; time++) {
     expectFailure(await cni(node, { verb: "ADD", config, container: "early" }), [108], named);
-    expect(await show("proto", "120")).toMatch(/10\.244\.2\.0/);
+    expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.2\.0/);
   }
   declare(node, overlay);
   expect((await node.podwire("apply")).exitCode).toBe(1);
   await node.run("sh", "-ec", "ip route flush proto 120; nft flush ruleset");
   await addPod(node, overlay, "late");
-  expect(await show("proto", "120")).toMatch(/10\.244\.2\.0/);
+  expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.2\.0/);
   expect(await node.run("nft", "list", "ruleset")).toMatch(/udp dport 4789/);
   expect(await show()).toContain(foreign);
   await node.run("sh", "-ec", `ip route delete ${foreign}`);
   await addPod(node, overlay, "later");
-  expect(await show("proto", "120")).toMatch(/10\.244\.3\.0/);
+  expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.3\.0/);
 });
 
 test("the keeper names it once, repairs all the rest, and makes the route when the other one is gone", async () => {
@@ -130,13 +132,15 @@ test("the keeper names it once, repairs all the rest, and makes the route when t
       "ip route flush proto 120; nft flush ruleset; ip link set pw-vxlan address 02:00:00:00:00:01",
     );
     await eventually(async () => {
-      expect(await show("proto", "120")).toMatch(/10\.244\.2\.0/);
+      expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.2\.0/);
       expect(await node.run("nft", "list", "ruleset")).toMatch(/udp dport 4789/);
       expect(await node.run("sh", "-c", "ip -br link show dev pw-vxlan")).toBe(before);
     });
     expect(await show()).toContain(`${foreign} metric 9000`);
     await node.run("sh", "-ec", `ip route delete ${foreign} metric 9000`);
-    await eventually(async () => expect(await show("proto", "120")).toMatch(/10\.244\.3\.0/));
+    await eventually(async () =>
+      expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.3\.0/),
+    );
     await eventually(() => expect(watching.said()).toMatch(/all is as declared/));
     expect(watching.said().match(/in the way:/g), watching.said()).toHaveLength(1);
   } finally {

@@ -170,6 +170,10 @@ async function stateOf(node: ClusterNode): Promise<string> {
 }
 
 async function peerRoutes(node: ClusterNode): Promise<string[]> {
-  const text = await node.run("sh", "-c", "ip route show proto 120; ip -6 route show proto 120");
+  const text = await node.run(
+    "sh",
+    "-c",
+    "ip route show type unicast proto 120; ip -6 route show type unicast proto 120",
+  );
   return text.split("\n").filter((line) => line !== "");
 }

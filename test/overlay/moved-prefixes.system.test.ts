@@ -12,11 +12,14 @@ beforeEach(async () => {
 afterEach(async () => cluster.stop());
 
 /** By the same list on all nodes, whose prefixes are these. */
-function declare(...prefixes: number[]): void {
-  const peers = nodes.map(({ peer }, index) => ({ ...peer, podCIDRs: podPrefixes(prefixes[index] ?? 0) }));
-  for (const node of nodes) {
-    node.write("/etc/podwire/node.json", JSON.stringify({ overlay: { type: "vxlan", peers } }));
-  }
+function declare(type: string, ...prefixes: number[]): void {
+  const peers = nodes.map(({ peer, address6 }, index) => ({
+    ...peer,
+    address6,
+    podCIDRs: podPrefixes(prefixes[index] ?? 0),
+  }));
+  for (const node of nodes)
+    node.write("/etc/podwire/node.json", JSON.stringify({ overlay: { type, peers } }));
 }
 
 async function apply(): Promise<void> {
@@ -45,23 +48,44 @@ test.each([
   ["from a peer", [2, 3]],
   ["both ways", [2, 1]],
 ] as const)("prefixes move %s", async (_, [one, other]) => {
-  declare(1, 2);
+  declare("vxlan", 1, 2);
   await apply();
   await reach(1, 2);
-  declare(one, other);
+  declare("vxlan", one, other);
   await apply();
   await reach(one, other);
   expect((await nodes[0].podwire("apply")).stdout).toMatch(/nothing to change/);
 });
 
 test("prefixes that move both ways are followed by the keeper", async () => {
-  declare(1, 2);
+  declare("vxlan", 1, 2);
   await apply();
   const watching = await watch(nodes[0]);
   try {
-    declare(2, 1);
+    declare("vxlan", 2, 1);
     await nodes[1].podwire("apply");
     await eventually(() => reach(2, 1));
+  } finally {
+    await watching.stop();
+  }
+});
+
+test("a keeper of host-gw leaves no way to the other node for what is its own now", async () => {
+  const routes = async () => {
+    const shown = await nodes[0].run("sh", "-c", "ip route show proto 120; ip -6 route show proto 120");
+    return shown
+      .split("\n")
+      .map((line) => line.replace(/ (via|dev|metric) .*/, "").trim())
+      .sort();
+  };
+  const expected = (own: number, peer: number) =>
+    [...podPrefixes(own).map((prefix) => `unreachable ${prefix}`), ...podPrefixes(peer)].sort();
+  declare("host-gw", 1, 2);
+  await apply();
+  const watching = await watch(nodes[0]);
+  try {
+    declare("host-gw", 2, 1);
+    await eventually(async () => expect(await routes()).toEqual(expected(2, 1)));
   } finally {
     await watching.stop();
   }

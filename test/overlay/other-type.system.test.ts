@@ -36,7 +36,11 @@ async function reachByBothFamilies(): Promise<void> {
 
 /** Links of the routes to the other node's pods. */
 async function linksOf(node: ClusterNode): Promise<string[]> {
-  const shown = await node.run("sh", "-c", "ip route show proto 120; ip -6 route show proto 120");
+  const shown = await node.run(
+    "sh",
+    "-c",
+    "ip route show type unicast proto 120; ip -6 route show type unicast proto 120",
+  );
   return [...shown.matchAll(/ dev ([^ ]+)/g)].map(([, link = ""]) => link);
 }
 

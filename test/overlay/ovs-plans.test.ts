@@ -72,6 +72,7 @@ describe("vxlan", () => {
         gateway: "10.244.2.0",
         priority: 2562,
       },
+      expect.objectContaining({ kind: "route", dst: "10.244.1.0/24", isDeadEnd: true }),
       { kind: "sysctl", ...onHost, key: "net/ipv4/conf/pw-vxlan/forwarding", value: "1" },
       { kind: "sysctl", ...onHost, key: "net/ipv4/ip_forward", value: "1" },
     ]);

@@ -16,7 +16,14 @@ function planOf(
   return overlays[config.type]?.plan(request(config, ...rest)).plan;
 }
 
-const routesIn = (plan: Plan = []) => plan.filter((object) => object.kind === "route");
+const nowhere = (dst: string) => {
+  const link = dst.includes(":") ? "lo" : "";
+  return { ...route, link, dst, priority: 4_000_000_000, isDeadEnd: true };
+};
+
+/** To peers. */
+const routesIn = (plan: Plan = []) =>
+  plan.flatMap((object) => (object.kind === "route" && !object.isDeadEnd ? [object] : []));
 
 describe("vxlan", () => {
   test("is one device for all peers, and per prefix a neighbour and a route with its destination", () => {
@@ -47,6 +54,7 @@ describe("vxlan", () => {
         encap: { id: 4096, local: "192.0.2.1", remote: "192.0.2.2", checksum: true },
         priority: 2562,
       },
+      nowhere("10.244.1.0/24"),
       key("net/ipv4/conf/pw-vxlan/forwarding", "1"),
       key("net/ipv4/ip_forward", "1"),
     ]);
@@ -73,6 +81,7 @@ describe("vxlan", () => {
         gateway: "fd00:10:244:2::",
         encap: { id: 4096, local: "192.0.2.1", remote: "192.0.2.2", checksum: true },
       },
+      nowhere("fd00:10:244:1::/64"),
       key("net/ipv6/conf/all/forwarding", "1"),
       key("net/ipv6/conf/pw-vxlan/forwarding", "1"),
     ]);
@@ -214,6 +223,7 @@ describe("stt", () => {
         encap: { id: 4096, local: "192.0.2.1", remote: "192.0.2.2", checksum: false },
         priority: 2562,
       },
+      nowhere("10.244.1.0/24"),
       key("net/ipv4/conf/pw-stt/forwarding", "1"),
       key("net/ipv4/ip_forward", "1"),
     ]);
@@ -305,6 +315,7 @@ describe("host-gw", () => {
     expect(planOf({ type: "host-gw" })).toEqual([
       { kind: "peer-sets", ...onHost, prefixes: ["10.244.2.0/24"] },
       { ...route, link: "eth0", dst: "10.244.2.0/24", gateway: "192.0.2.2", priority: 2562 },
+      nowhere("10.244.1.0/24"),
       key("net/ipv4/conf/eth0/forwarding", "1"),
       key("net/ipv4/ip_forward", "1"),
     ]);

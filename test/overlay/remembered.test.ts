@@ -60,7 +60,7 @@ describe.each(["vxlan", "geneve", "host-gw"])("a list of peers that was read bef
     const turned = [n3, n2].map(({ podCIDRs, address, node }) => ({ podCIDRs, address, node }));
     const next = await planOf(type, read(turned, before));
     const kinds = ["route", "neighbour"];
-    const own = plan.filter(({ kind }) => kinds.includes(kind));
+    const own = plan.filter((object) => kinds.includes(object.kind) && !("isDeadEnd" in object));
     expect(own.length).toBeGreaterThan(0);
     const others = new Set(next);
     expect(own.filter((object) => !others.has(object))).toEqual([]);

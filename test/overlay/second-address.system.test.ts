@@ -54,14 +54,16 @@ describe.each([4, 6] as const)("over IPv%i, a node with several addresses", (fam
 
   test("is heard again when a route of it that lets the kernel choose is replaced by podwire apply", async () => {
     const [one, two] = await pods(first);
-    const [route = ""] = (await node.run("ip", "route", "show", "proto", "120")).split("\n");
+    const [route = ""] = (await node.run("ip", "route", "show", "type", "unicast", "proto", "120")).split(
+      "\n",
+    );
     const free = route.replace(` src ${first}`, "");
     expect(free).not.toBe(route);
     await node.run("sh", "-ec", `ip route replace ${free} proto 120`);
-    const remaining = await node.run("ip", "route", "show", "proto", "120");
+    const remaining = await node.run("ip", "route", "show", "type", "unicast", "proto", "120");
     expect(remaining).not.toContain(first);
     await apply(node, first);
-    expect(await node.run("ip", "route", "show", "proto", "120")).toContain(
+    expect(await node.run("ip", "route", "show", "type", "unicast", "proto", "120")).toContain(
       `encap ${encap} id 4096 src ${first} dst ${other.peer.address}`,
     );
     await ping(one, two.ipv4);

@@ -60,14 +60,21 @@ test("peers that the node's file gets are there with either network's next ADD, 
   expect(await state()).toEqual({ peers: ["2", "3", "4"], own });
 });
 
-test("a network that wants another tunnel than pods of the other have is refused, and told what to do", async () => {
-  setPeers(2);
-  await add("a", "a1");
-  await node.addPod("b1");
-  const config = configOf("b", { type: "vxlan", vni: 7, peers: [peer(2)] });
-  expectFailure(await cni(node, { verb: "ADD", config, container: "b1" }), [7], /network a .*podwire apply/);
-  expect((await state()).peers).toEqual(["2"]);
-});
+test.each([
+  ["another tunnel", { vni: 7, peers: [2] }],
+  ["other peers, by a conflist of its own,", { peers: [3] }],
+])(
+  "a network that wants %s than pods of the other have is refused, and told what to do",
+  async (_, wanted) => {
+    setPeers(2);
+    await add("a", "a1");
+    await node.addPod("b1");
+    const config = configOf("b", { type: "vxlan", ...wanted, peers: wanted.peers.map(peer) });
+    const answer = await cni(node, { verb: "ADD", config, container: "b1" });
+    expectFailure(answer, [7], /network a, .* have different overlays.*podwire apply/);
+    expect((await state()).peers).toEqual(["2"]);
+  },
+);
 
 test("a route of others in the way of one peer lets pods be added while the list of peers changes", async () => {
   setPeers(2);

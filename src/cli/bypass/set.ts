@@ -16,7 +16,7 @@ import {
   writeExclusions,
 } from "../../node/bypass-record.ts";
 import { lockFile, makeStampDirectory } from "../../node/stamp.ts";
-import type { Run } from "../command.ts";
+import type { Run, Words } from "../command.ts";
 import { commandHost } from "../command-host.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { printable } from "../table.ts";
@@ -27,28 +27,39 @@ export const set: Run = async (words, terminal) => {
   const excluded = prefixList(words, "exclude");
   if (words.text("mode") === undefined) {
     if (excluded === undefined) throw invalid("mode", undefined, "a mode, or --exclude alone");
-    return locked(() => exclude(excluded, terminal));
+    return locked(() => exclude(excluded, words, terminal));
   }
   const configuration = { ...configurationFrom(words), excluded: allExclusions(excluded) };
-  const { mode } = configuration;
-  const isLessened = mode === "untrack" || mode === "bypass";
-  const obstacles = isLessened ? await obstaclesTo(configuration) : [];
-  for (const obstacle of obstacles) terminal.complain(printable(`podwire: ${obstacle}`));
-  if (obstacles.length > 0) {
-    if (!words.flag("force")) {
-      terminal.complain(
-        "podwire: what is bypassed would not meet these any more; --force sets it all the same",
-      );
-      return 1;
-    }
-    logForced(mode, obstacles, terminal);
-  }
+  const obstacles = await obstaclesOf(configuration);
+  if (!isAllowed(configuration, obstacles, words, terminal)) return 1;
   return locked(async () => {
     await writeByHand(configuration, obstacles.length > 0 ? "forced" : "set", obstacles, terminal);
     if (excluded !== undefined) writeExclusions(excluded);
     return 0;
   });
 };
+
+/** What it would pass by. */
+async function obstaclesOf(configuration: BypassConfiguration): Promise<string[]> {
+  const isLessened = ["untrack", "bypass"].includes(configuration.mode);
+  return isLessened ? obstaclesTo(configuration) : [];
+}
+
+function isAllowed(
+  { mode }: BypassConfiguration,
+  obstacles: readonly string[],
+  words: Words,
+  terminal: Terminal,
+): boolean {
+  if (obstacles.length === 0) return true;
+  for (const obstacle of obstacles) terminal.complain(printable(`podwire: ${obstacle}`));
+  if (words.flag("force")) {
+    logForced(mode, obstacles, terminal);
+    return true;
+  }
+  terminal.complain("podwire: what is bypassed would not meet these any more; --force sets it all the same");
+  return false;
+}
 
 export const off: Run = (_, terminal) =>
   locked(async () => {
@@ -76,20 +87,37 @@ async function obstaclesTo(wanted: Traffic & Pick<BypassConfiguration, "excluded
 }
 
 /** Nothing else that is set is changed. */
-async function exclude(prefixes: readonly string[], terminal: Terminal): Promise<number> {
-  writeExclusions(prefixes);
+async function exclude(prefixes: readonly string[], words: Words, terminal: Terminal): Promise<number> {
   const record = readBypassRecord();
+  const isByHand = record === undefined || record.networks.length === 0 || record.byHand !== undefined;
+  if (isByHand && isLoaded(bypassModule)) return excludeByHand(prefixes, record, words, terminal);
+  writeExclusions(prefixes);
   if (record !== undefined && record.networks.length > 0 && record.byHand === undefined) {
     const outcome = await applyBypass(record.networks, record.overlay, commandKernel());
     if (outcome !== undefined) terminal.print(`${printable(describeBypass(outcome))}\n`);
     if (outcome?.fault !== undefined) return 1;
-  } else if (isLoaded(bypassModule)) {
-    const state = await readBypass(commandHost());
-    await writeBypass(commandHost(), { ...state, excluded: allExclusions(prefixes) }, state.generation);
-    await remember({ ...(record ?? nobodysRecord()), byHand: record?.byHand ?? "set", lease: state.lease });
   } else {
     terminal.print("remembered; the module is not loaded\n");
   }
+  return 0;
+}
+
+/** What is not excluded any more may have rules of its own. */
+async function excludeByHand(
+  prefixes: readonly string[],
+  record: BypassRecord | undefined,
+  words: Words,
+  terminal: Terminal,
+): Promise<number> {
+  const state = await readBypass(commandHost());
+  const configuration = { ...state, excluded: allExclusions(prefixes) };
+  const [before, obstacles] = [await obstaclesOf(state), await obstaclesOf(configuration)];
+  const fresh = obstacles.filter((obstacle) => !before.includes(obstacle));
+  if (!isAllowed(configuration, fresh, words, terminal)) return 1;
+  await writeBypass(commandHost(), configuration, state.generation);
+  writeExclusions(prefixes);
+  const byHand = obstacles.length > 0 ? "forced" : (record?.byHand ?? "set");
+  await remember({ ...(record ?? nobodysRecord()), byHand, obstacles, lease: state.lease });
   return 0;
 }
 

@@ -41,7 +41,7 @@ const shown = 3;
 async function asDeclared({ config }: DeclaredOverlay, desired: Desired): Promise<Finding[]> {
   const { plan, mtu } = desired;
   const host = await observeHost(commandKernel(), plan);
-  const peers = plan.filter(({ kind }) => kind === "route").length;
+  const peers = plan.filter((object) => object.kind === "route" && !object.isDeadEnd).length;
   const inTheWay = foreignRoutes(plan, host);
   const obstructed = new Set<PlanObject>(inTheWay.map(({ wanted }) => wanted));
   const possible = plan.filter((object) => !obstructed.has(object));

@@ -150,7 +150,7 @@ async function search(shot: Shot, passes: number, fails: number): Promise<number
 
 /** By the peer's address, an address or prefix of its pods. */
 function routeTo(wanted: string, { plan }: Desired): Route | undefined {
-  const routes = plan.filter((object) => object.kind === "route");
+  const routes = plan.flatMap((object) => (object.kind === "route" && !object.isDeadEnd ? [object] : []));
   const ipv4First = routes.toSorted((a, b) => Number(a.dst.includes(":")) - Number(b.dst.includes(":")));
   const remoteOf = remotes(plan);
   return ipv4First.find((route) => [route.dst, route.gateway, remoteOf(route)].includes(wanted));

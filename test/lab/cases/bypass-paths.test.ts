@@ -77,6 +77,10 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         const { seen, counts } = await sameOffAndOn(on, on.one, both(on.away.address6 ?? ""));
         expect(seen).toEqual([`away sees ${on.one.address6}`, `away sees ${on.one.address6} and 1`]);
         expect(counts["prerouting wrapped"]).toBeGreaterThan(3);
+        const back = await sameOffAndOn(on, on.away, both(on.one.address6 ?? ""));
+        expect(back.seen).toEqual([`one sees ${on.away.address6}`, `one sees ${on.away.address6} and 1`]);
+        expect(back.counts["prerouting wrapped"]).toBeGreaterThan(3);
+        expect(back.counts["prerouting pod"]).toBe(undefined);
       } finally {
         await node1.sh(
           `ip -6 route delete ${on.away.address6}/128 dev eth0; ip -6 route delete ${segment}/128`,
