@@ -1,16 +1,11 @@
 // Two networks of one node by one overlay, and what becomes of one while the other's ADD changes what both have.
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { cni, succeed } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
-import { type Cluster, type ClusterNode, entryFor, podPrefixes, startCluster } from "./cluster.ts";
+import { entryFor, podPrefixes } from "./cluster.ts";
+import { loneNode } from "./lone-node.ts";
 
-let cluster: Cluster;
-let node: ClusterNode;
-beforeEach(async () => {
-  cluster = await startCluster(1);
-  node = cluster.nodes[0] as ClusterNode;
-});
-afterEach(async () => cluster.stop());
+const node = loneNode();
 
 const peer = (number: number) => ({
   node: `n${number}`,
@@ -20,24 +15,24 @@ const peer = (number: number) => ({
 
 function setPeers(...numbers: number[]): void {
   const overlay = { type: "vxlan", peers: numbers.map(peer) };
-  node.write("/etc/podwire/node.json", JSON.stringify({ overlay }));
+  node().write("/etc/podwire/node.json", JSON.stringify({ overlay }));
 }
 
 const subnets = { a: 1, b: 11 };
 const configOf = (name: keyof typeof subnets, overlay?: object) => {
   const ipam = { type: "host-local", ranges: podPrefixes(subnets[name]).map((subnet) => [{ subnet }]) };
-  return { cniVersion: "1.1.0", name, ...entryFor(node, overlay), ipam };
+  return { cniVersion: "1.1.0", name, ...entryFor(node(), overlay), ipam };
 };
 
 async function add(name: keyof typeof subnets, container: string): Promise<void> {
-  await node.addPod(container);
-  await succeed(node, { verb: "ADD", config: configOf(name), container });
+  await node().addPod(container);
+  await succeed(node(), { verb: "ADD", config: configOf(name), container });
 }
 
 /** What leads to peers, and what the node has of its own pods' prefixes. */
 async function state(): Promise<{ peers: string[]; own: string[] }> {
-  const routes = await node.run("ip", "route", "show", "proto", "120");
-  const addresses = await node.run("ip", "-4", "address", "show", "dev", "pw-vxlan");
+  const routes = await node().run("ip", "route", "show", "proto", "120");
+  const addresses = await node().run("ip", "-4", "address", "show", "dev", "pw-vxlan");
   return {
     peers: [...routes.matchAll(/^10\.244\.([0-9]+)\.0\/24/gm)].map(([, number = ""]) => number).sort(),
     own: [...addresses.matchAll(/inet ([0-9.]+)/g)].map(([, address = ""]) => address).sort(),
@@ -68,9 +63,9 @@ test.each([
   async (_, wanted) => {
     setPeers(2);
     await add("a", "a1");
-    await node.addPod("b1");
+    await node().addPod("b1");
     const config = configOf("b", { type: "vxlan", ...wanted, peers: wanted.peers.map(peer) });
-    const answer = await cni(node, { verb: "ADD", config, container: "b1" });
+    const answer = await cni(node(), { verb: "ADD", config, container: "b1" });
     expectFailure(answer, [7], /network a, .* have different overlays.*podwire apply/);
     expect((await state()).peers).toEqual(["2"]);
   },
@@ -79,7 +74,7 @@ test.each([
 test("a route of others in the way of one peer lets pods be added while the list of peers changes", async () => {
   setPeers(2);
   await add("a", "a1");
-  await node.run("ip", "route", "add", "10.244.2.0/24", "via", "192.0.2.254");
+  await node().run("ip", "route", "add", "10.244.2.0/24", "via", "192.0.2.254");
   for (const [round, numbers] of [
     [2, 4],
     [2, 4, 5],
