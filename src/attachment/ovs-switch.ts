@@ -77,6 +77,9 @@ export async function requireMakeable(
         'or set ovs.datapathType to "netdev"',
     );
   }
+  if (datapathType === "netdev" && !fs.existsSync(tunDevice)) {
+    throw ovsRefused(`${what}: there is no ${tunDevice}, by which it would have links; modprobe tun`);
+  }
   if (!isThere) return;
   const [links] = await ipAsk("host", [`link show dev ${at.bridge}`], kernel);
   const { linkinfo } = (links?.[0] ?? {}) as { linkinfo?: { info_kind?: string } };
@@ -87,6 +90,8 @@ export async function requireMakeable(
       "name another ovs.bridge, or rename the link",
   );
 }
+
+const tunDevice = "/dev/net/tun";
 
 /** Loaded or built in, else to be loaded; where nobody can tell it is taken to be there. */
 async function hasSwitchModule(kernel: Kernel): Promise<boolean> {

@@ -50,7 +50,15 @@ export async function ovsTransact(
 ): Promise<string | undefined> {
   const options = [`--timeout=${answerSeconds}`, ...(wait ? [] : ["--no-wait"])];
   const { stderr } = await run("ovs-vsctl", database, [...options, ...joined(commands)], "", kernel);
-  return /Error detected while setting up (.*?)(?:\s+See ovs-vswitchd log.*)?$/m.exec(stderr)?.[1];
+  return setUpFault(stderr);
+}
+
+/** Of a bridge Open vSwitch gives no reason: "'br0'.  See ovs-vswitchd log for details." */
+export function setUpFault(stderr: string): string | undefined {
+  const [, words] =
+    /Error detected while setting up (.*?)(?:\s+See ovs-vswitchd log.*)?$/m.exec(stderr) ?? [];
+  const [, name] = /^'([^']*)'\.?$/.exec(words ?? "") ?? [];
+  return name === undefined ? words : `${name} could not be set up; ovs-vswitchd's log alone says why`;
 }
 
 /** Answers to several "list" or "find" commands, in order. */
