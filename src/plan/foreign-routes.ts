@@ -2,6 +2,7 @@
 // packets elsewhere, which is said.
 import { holderAmong } from "../address/holder.ts";
 import { parsePrefix } from "../address/ip.ts";
+import { routesOnward } from "./dead-end.ts";
 import type { ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
 import { isMain, isOwnRoute } from "./own.ts";
@@ -15,9 +16,8 @@ export interface ForeignRoute {
 
 export function foreignRoutes(plan: Plan, host: ObservedHost): ForeignRoute[] {
   const routes = routesByDestination(host.allRoutes);
-  return plan.flatMap((wanted): ForeignRoute[] => {
-    // What has a dead end may have better routes.
-    if (wanted.kind !== "route" || wanted.isDeadEnd) return [];
+  // What has a dead end may have better routes.
+  return routesOnward(plan).flatMap((wanted): ForeignRoute[] => {
     const found = routes.get(wanted.dst)?.find((route) => !isOwnRoute(route) && isMain(route));
     return found === undefined ? [] : [{ wanted, found }];
   });
@@ -25,9 +25,7 @@ export function foreignRoutes(plan: Plan, host: ObservedHost): ForeignRoute[] {
 
 /** Those to a part of where a plan's routes lead. */
 export function strayRoutes(plan: Plan, host: ObservedHost): ForeignRoute[] {
-  const routes = new Map(
-    plan.flatMap((object) => (object.kind === "route" && !object.isDeadEnd ? [[object.dst, object]] : [])),
-  );
+  const routes = new Map(routesOnward(plan).map((route) => [route.dst, route]));
   const holderOf = holderAmong([...routes.keys()]);
   return host.allRoutes.flatMap((found): ForeignRoute[] => {
     if (isOwnRoute(found) || !isMain(found)) return [];

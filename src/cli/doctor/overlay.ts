@@ -4,6 +4,7 @@ import { loadNodeDefaults } from "../../config/load.ts";
 import { firstFew } from "../../few.ts";
 import { type DeclaredOverlay, declaredBy } from "../../node/declared.ts";
 import { type Desired, desiredOverlay, warningsOf } from "../../node/overlay.ts";
+import { routesOnward } from "../../plan/dead-end.ts";
 import { describeForeign, foreignRoutes, strayRoutes } from "../../plan/foreign-routes.ts";
 import { observeHost } from "../../plan/observe-host.ts";
 import type { PlanObject } from "../../plan/plan.ts";
@@ -41,7 +42,7 @@ const shown = 3;
 async function asDeclared({ config }: DeclaredOverlay, desired: Desired): Promise<Finding[]> {
   const { plan, mtu } = desired;
   const host = await observeHost(commandKernel(), plan);
-  const peers = plan.filter((object) => object.kind === "route" && !object.isDeadEnd).length;
+  const peers = routesOnward(plan).length;
   const inTheWay = foreignRoutes(plan, host);
   const obstructed = new Set<PlanObject>(inTheWay.map(({ wanted }) => wanted));
   const possible = plan.filter((object) => !obstructed.has(object));

@@ -5,6 +5,7 @@ import { formatIp, type Ip, parseIp } from "../../address/ip.ts";
 import { ipAsk } from "../../linux/ip.ts";
 import type { DeclaredOverlay } from "../../node/declared.ts";
 import type { Desired } from "../../node/overlay.ts";
+import { routesOnward } from "../../plan/dead-end.ts";
 import type { Plan, Route } from "../../plan/plan.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, unchecked } from "./finding.ts";
@@ -150,8 +151,9 @@ async function search(shot: Shot, passes: number, fails: number): Promise<number
 
 /** By the peer's address, an address or prefix of its pods. */
 function routeTo(wanted: string, { plan }: Desired): Route | undefined {
-  const routes = plan.flatMap((object) => (object.kind === "route" && !object.isDeadEnd ? [object] : []));
-  const ipv4First = routes.toSorted((a, b) => Number(a.dst.includes(":")) - Number(b.dst.includes(":")));
+  const ipv4First = routesOnward(plan).toSorted(
+    (a, b) => Number(a.dst.includes(":")) - Number(b.dst.includes(":")),
+  );
   const remoteOf = remotes(plan);
   return ipv4First.find((route) => [route.dst, route.gateway, remoteOf(route)].includes(wanted));
 }
