@@ -111,9 +111,11 @@ export function describeOverlay(overlay: OverlayConfig | undefined): string {
   return JSON.stringify(Object.entries(overlay ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Whether it is what node.json says by now. */
-export function isOverlayOfNode(overlay: OverlayConfig | undefined): boolean {
-  const { overlay: ofNode } = loadNodeDefaults();
+/** Whether it is what node.json says; without `defaults`, by now. */
+export function isOverlayOfNode(
+  overlay: OverlayConfig | undefined,
+  { overlay: ofNode }: NodeConfig = loadNodeDefaults(),
+): boolean {
   return ofNode !== undefined && describeOverlay(ofNode) === describeOverlay(overlay);
 }
 

@@ -67,7 +67,7 @@ export async function applyNetwork(network: NetworkConfig, kernel: Kernel, log: 
     for (const warning of firstFew([...warningsOf(desired, strays), ...obstacles])) log.warn(warning);
     log.info(`overlay ${config.type} applied, changes: ${done.length}`);
     const named = { config, own: ownPrefixes(network), networks: [network.name], ...bridgeSettings(network) };
-    const stamp = stampOf(named, desired, key, obstacles);
+    const stamp = { ...stampOf(named, desired, obstacles), key };
     writeStamp(network.name, stamp);
     return stamp;
   });

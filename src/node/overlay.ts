@@ -132,6 +132,8 @@ export interface Prepared {
   /** Nothing says anything of an overlay, not even that there is none: then whatever there is stays. */
   readonly isSilent: boolean;
   readonly declared: DeclaredOverlay | undefined;
+  /** Of node.json. */
+  readonly defaults: NodeConfig;
   /** Who says that there is to be no overlay. */
   readonly refusers: readonly string[];
   readonly entries: readonly PeerEntry[];
@@ -156,6 +158,7 @@ export function prepare(
   return {
     isSilent,
     declared,
+    defaults,
     refusers: refusersAmong(networks, defaults),
     entries,
     keys,
@@ -211,7 +214,7 @@ export function applyAgain(applied: Applied, kernel: Kernel): Promise<Applied | 
 }
 
 async function applyPrepared(
-  { isSilent, declared, entries, keys, bypass }: Prepared,
+  { isSilent, declared, defaults, entries, keys, bypass }: Prepared,
   kernel: Kernel,
   present: Applied | undefined,
 ): Promise<Applied> {
@@ -228,8 +231,9 @@ async function applyPrepared(
   if (declared === undefined || desired === undefined) {
     return withBypass({ ...nothingDone, done, obstacles }, bypass, kernel);
   }
-  for (const [network, key] of keys) {
-    writeStamp(network, stampOf(declared, desired, key, obstacles));
+  if (keys.size > 0) {
+    const stamp = stampOf(declared, desired, obstacles, defaults);
+    for (const [network, key] of keys) writeStamp(network, { ...stamp, key });
   }
   const warnings = warningsOf(desired, strays);
   return withBypass({ done, obstacles, strays, warnings, desired: settled(desired), turn }, bypass, kernel);
@@ -277,14 +281,13 @@ function also(applied: Applied, bypass: BypassOutcome | undefined): Applied {
 export function stampOf(
   { config, own, ovs }: DeclaredOverlay,
   desired: Desired,
-  key: string,
   obstacles: readonly string[],
-): Stamp {
+  defaults?: NodeConfig,
+): Omit<Stamp, "key"> {
   return {
-    key,
     isWhole: obstacles.length === 0,
     overlay: describeOverlay(config),
-    isOfNode: isOverlayOfNode(config),
+    isOfNode: isOverlayOfNode(config, defaults),
     own: own.map(formatPrefix),
     underlay: desired.underlay.link,
     underlayMtu: linkMtu(desired.underlay.link) ?? desired.underlay.mtu,
