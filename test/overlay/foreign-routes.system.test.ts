@@ -1,18 +1,13 @@
 // Somebody else's route to a peer's prefix is an error that names it, is never touched, and keeps nothing else from being applied and
 // repaired.
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { cni } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
-import { addPod, type Cluster, type ClusterNode, declare, entryFor, startCluster } from "./cluster.ts";
+import { addPod, declare, entryFor } from "./cluster.ts";
+import { loneNode } from "./lone-node.ts";
 import { eventually, watch } from "./watching.ts";
 
-let cluster: Cluster;
-let node: ClusterNode;
-beforeEach(async () => {
-  cluster = await startCluster(1);
-  node = cluster.nodes[0] as ClusterNode;
-});
-afterEach(async () => cluster.stop());
+const node = loneNode();
 
 const peer = (number: number) => ({
   node: `n${number}`,
@@ -21,7 +16,7 @@ const peer = (number: number) => ({
 });
 const overlay = { type: "vxlan", peers: [peer(2), peer(3)] };
 
-const show = (...words: string[]) => node.run("ip", "route", "show", ...words);
+const show = (...words: string[]) => node().run("ip", "route", "show", ...words);
 const foreign = "10.244.3.0/24 via 192.0.2.77 dev eth0";
 const named =
   /route 10\.244\.3\.0\/24 .*not podwire's is in the way: 10\.244\.3\.0\/24 via 192\.0\.2\.77 dev eth0 proto/;
@@ -31,19 +26,19 @@ describe.each([
   ["blackhole 10.244.3.0/24 proto bird", /in the way: blackhole 10\.244\.3\.0\/24 proto 12; remove it/],
 ])("with %s", (route, words) => {
   beforeEach(async () => {
-    await node.run("sh", "-ec", `ip route add ${route}`);
+    await node().run("sh", "-ec", `ip route add ${route}`);
   });
 
   test("apply names it, and does all the rest", async () => {
-    declare(node, overlay);
+    declare(node(), overlay);
     for (let time = 0; time < 2; time++) {
-      const { exitCode, stderr } = await node.podwire("apply");
+      const { exitCode, stderr } = await node().podwire("apply");
       expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(words) });
     }
     expect(await show("type", "unicast", "proto", "120")).toMatch(/^10\.244\.2\.0\/24 [^\n]*$/);
     expect(await show()).toContain(route);
-    expect(await node.run("nft", "list", "ruleset")).toMatch(/udp dport 4789/);
-    expect(JSON.parse((await node.podwire("apply", "--json")).stdout)).toMatchObject({
+    expect(await node().run("nft", "list", "ruleset")).toMatch(/udp dport 4789/);
+    expect(JSON.parse((await node().podwire("apply", "--json")).stdout)).toMatchObject({
       obstacles: [expect.stringMatching(words)],
     });
   });
@@ -59,12 +54,12 @@ describe.each([
   const stray = new RegExp(`peer n3: packets to a part of 10\\.244\\.3\\.0/24 go astray .*: ${words.source}`);
 
   test("is said by apply and doctor, which have all as declared", async () => {
-    await node.run("sh", "-ec", `ip route add ${route}`);
-    declare(node, overlay);
-    const { exitCode, stderr } = await node.podwire("apply");
+    await node().run("sh", "-ec", `ip route add ${route}`);
+    declare(node(), overlay);
+    const { exitCode, stderr } = await node().podwire("apply");
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(stray) });
     expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.3\.0\/24/);
-    const findings = JSON.parse((await node.podwire("doctor", "--json")).stdout) as { check: string }[];
+    const findings = JSON.parse((await node().podwire("doctor", "--json")).stdout) as { check: string }[];
     expect(findings.filter(({ check }) => check.startsWith("overlay"))).toMatchObject([
       { check: "overlay", level: "ok" },
       { check: "overlay peer", level: "warning", found: expect.stringMatching(stray) },
@@ -72,12 +67,12 @@ describe.each([
   });
 
   test("is said by the keeper at once, and once", async () => {
-    declare(node, overlay);
-    const watching = await watch(node);
+    declare(node(), overlay);
+    const watching = await watch(node());
     try {
-      await node.run("sh", "-ec", `ip route add ${route}`);
+      await node().run("sh", "-ec", `ip route add ${route}`);
       await eventually(() => expect(watching.said()).toMatch(stray));
-      await node.run("ip", "route", "flush", "proto", "120");
+      await node().run("ip", "route", "flush", "proto", "120");
       await eventually(async () =>
         expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.3\.0\/24/),
       );
@@ -89,10 +84,10 @@ describe.each([
 });
 
 test("the keeper sees a route that names no link of the overlay", async () => {
-  declare(node, overlay);
-  const watching = await watch(node);
+  declare(node(), overlay);
+  const watching = await watch(node());
   try {
-    await node.run("ip", "route", "add", "blackhole", "10.244.3.0/24", "metric", "9000");
+    await node().run("ip", "route", "add", "blackhole", "10.244.3.0/24", "metric", "9000");
     await eventually(() => expect(watching.said()).toMatch(/in the way: blackhole 10\.244\.3\.0\/24/));
   } finally {
     await watching.stop();
@@ -100,44 +95,44 @@ test("the keeper sees a route that names no link of the overlay", async () => {
 });
 
 test("an ADD that is the first to want the overlay names it; with an overlay from before, pods start", async () => {
-  await node.run("sh", "-ec", `ip route add ${foreign}`);
-  await node.addPod("early");
-  const config = { cniVersion: "1.1.0", name: "podnet", ...entryFor(node, overlay) };
+  await node().run("sh", "-ec", `ip route add ${foreign}`);
+  await node().addPod("early");
+  const config = { cniVersion: "1.1.0", name: "podnet", ...entryFor(node(), overlay) };
   for (let time = 0; time < 2; time++) {
-    expectFailure(await cni(node, { verb: "ADD", config, container: "early" }), [108], named);
+    expectFailure(await cni(node(), { verb: "ADD", config, container: "early" }), [108], named);
     expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.2\.0/);
   }
-  declare(node, overlay);
-  expect((await node.podwire("apply")).exitCode).toBe(1);
-  await node.run("sh", "-ec", "ip route flush proto 120; nft flush ruleset");
-  await addPod(node, overlay, "late");
+  declare(node(), overlay);
+  expect((await node().podwire("apply")).exitCode).toBe(1);
+  await node().run("sh", "-ec", "ip route flush proto 120; nft flush ruleset");
+  await addPod(node(), overlay, "late");
   expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.2\.0/);
-  expect(await node.run("nft", "list", "ruleset")).toMatch(/udp dport 4789/);
+  expect(await node().run("nft", "list", "ruleset")).toMatch(/udp dport 4789/);
   expect(await show()).toContain(foreign);
-  await node.run("sh", "-ec", `ip route delete ${foreign}`);
-  await addPod(node, overlay, "later");
+  await node().run("sh", "-ec", `ip route delete ${foreign}`);
+  await addPod(node(), overlay, "later");
   expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.3\.0/);
 });
 
 test("the keeper names it once, repairs all the rest, and makes the route when the other one is gone", async () => {
-  declare(node, overlay);
-  const watching = await watch(node);
+  declare(node(), overlay);
+  const watching = await watch(node());
   try {
-    const before = await node.run("sh", "-c", "ip -br link show dev pw-vxlan");
-    await node.run("sh", "-ec", `ip route add ${foreign} metric 9000`);
+    const before = await node().run("sh", "-c", "ip -br link show dev pw-vxlan");
+    await node().run("sh", "-ec", `ip route add ${foreign} metric 9000`);
     await eventually(() => expect(watching.said()).toMatch(named));
-    await node.run(
+    await node().run(
       "sh",
       "-ec",
       "ip route flush proto 120; nft flush ruleset; ip link set pw-vxlan address 02:00:00:00:00:01",
     );
     await eventually(async () => {
       expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.2\.0/);
-      expect(await node.run("nft", "list", "ruleset")).toMatch(/udp dport 4789/);
-      expect(await node.run("sh", "-c", "ip -br link show dev pw-vxlan")).toBe(before);
+      expect(await node().run("nft", "list", "ruleset")).toMatch(/udp dport 4789/);
+      expect(await node().run("sh", "-c", "ip -br link show dev pw-vxlan")).toBe(before);
     });
     expect(await show()).toContain(`${foreign} metric 9000`);
-    await node.run("sh", "-ec", `ip route delete ${foreign} metric 9000`);
+    await node().run("sh", "-ec", `ip route delete ${foreign} metric 9000`);
     await eventually(async () =>
       expect(await show("type", "unicast", "proto", "120")).toMatch(/10\.244\.3\.0/),
     );

@@ -1,42 +1,37 @@
 // A change of the overlay that cannot be had leaves the one before as it was, its filter too, and never filters what is somebody else's.
 import fs from "node:fs";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { cni } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
 import { executable } from "../fixture/node.ts";
-import { addPod, type Cluster, type ClusterNode, declare, entryFor, startCluster } from "./cluster.ts";
+import { addPod, declare, entryFor } from "./cluster.ts";
+import { loneNode } from "./lone-node.ts";
 import { stateScript } from "./state.ts";
 import { eventually, watch } from "./watching.ts";
 
-let cluster: Cluster;
-let node: ClusterNode;
-beforeEach(async () => {
-  cluster = await startCluster(1);
-  node = cluster.nodes[0] as ClusterNode;
-});
-afterEach(async () => cluster.stop());
+const node = loneNode();
 
 const n2 = { node: "n2", address: "192.0.2.2", podCIDRs: ["10.244.2.0/24", "fd00:10:244:2::/64"] };
 const vxlan = (port = 4789) => ({ type: "vxlan", port, peers: [n2] });
 
 async function state(): Promise<string> {
-  return node.run("sh", "-c", `${stateScript()}\nnft list ruleset`);
+  return node().run("sh", "-c", `${stateScript()}\nnft list ruleset`);
 }
 
 async function apply(overlay: object): Promise<void> {
-  declare(node, overlay);
-  const { exitCode, stderr } = await node.podwire("apply");
+  declare(node(), overlay);
+  const { exitCode, stderr } = await node().podwire("apply");
   expect(exitCode, stderr).toBe(0);
 }
 
 async function refuse(overlay: object, words: RegExp): Promise<void> {
-  declare(node, overlay);
-  const { exitCode, stderr } = await node.podwire("apply");
+  declare(node(), overlay);
+  const { exitCode, stderr } = await node().podwire("apply");
   expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(words) });
 }
 
 const addFlannel = () =>
-  node.run(
+  node().run(
     "sh",
     "-ec",
     "ip link add flannel.1 type vxlan id 1 dev eth0 dstport 8472 nolearning; ip link set flannel.1 up",
@@ -45,7 +40,7 @@ const addFlannel = () =>
 /** For some seconds. */
 async function addProgram(): Promise<void> {
   const script = `require("node:dgram").createSocket("udp4").bind(8472, () => setTimeout(process.exit, 15000))`;
-  await node.run("sh", "-c", `'${process.execPath}' -e '${script}' > /dev/null 2>&1 & sleep 1`);
+  await node().run("sh", "-c", `'${process.execPath}' -e '${script}' > /dev/null 2>&1 & sleep 1`);
 }
 
 describe("a port that somebody else has", () => {
@@ -55,27 +50,27 @@ describe("a port that somebody else has", () => {
     const before = await state();
     await refuse(vxlan(8472), /UDP port 8472 is in use by the vxlan link flannel\.1/);
     expect(await state()).toBe(before);
-    await node.addPod("one");
-    const config = { cniVersion: "1.1.0", name: "podnet", ...entryFor(node, vxlan(8472)) };
-    expectFailure(await cni(node, { verb: "ADD", config, container: "one" }), [108], /flannel\.1/);
+    await node().addPod("one");
+    const config = { cniVersion: "1.1.0", name: "podnet", ...entryFor(node(), vxlan(8472)) };
+    expectFailure(await cni(node(), { verb: "ADD", config, container: "one" }), [108], /flannel\.1/);
     expect(await state()).toBe(before);
-    declare(node, vxlan());
-    expect((await node.podwire("apply")).stdout).toMatch(/nothing to change/);
+    declare(node(), vxlan());
+    expect((await node().podwire("apply")).stdout).toMatch(/nothing to change/);
   });
 
   test("is refused by the keeper, which keeps up the overlay before it", async () => {
-    declare(node, vxlan());
-    const watching = await watch(node);
+    declare(node(), vxlan());
+    const watching = await watch(node());
     try {
       await addFlannel();
       const before = await state();
-      declare(node, vxlan(8472));
+      declare(node(), vxlan(8472));
       await eventually(() =>
         expect(watching.said()).toMatch(/flannel\.1.*the last good configuration is kept/),
       );
-      await node.run("sh", "-c", "ip route flush proto 120; nft flush ruleset");
+      await node().run("sh", "-c", "ip route flush proto 120; nft flush ruleset");
       await eventually(async () => expect(await state()).toBe(before));
-      declare(node, vxlan());
+      declare(node(), vxlan());
       await eventually(() => expect(watching.said()).toMatch(/all is as declared/));
       expect(await state()).toBe(before);
     } finally {
@@ -88,9 +83,9 @@ describe("a port that somebody else has", () => {
     ["a program", addProgram],
   ])("is not filtered for a moment while the keeper tries: %s", async (_, occupy) => {
     await occupy();
-    declare(node, vxlan(8472));
-    const monitor = node.attempt("timeout", ["6", "nft", "monitor"]);
-    const { stdout, stderr } = await node.attempt("timeout", ["4", executable, "apply", "--watch"]);
+    declare(node(), vxlan(8472));
+    const monitor = node().attempt("timeout", ["6", "nft", "monitor"]);
+    const { stdout, stderr } = await node().attempt("timeout", ["4", executable, "apply", "--watch"]);
     expect(`${stdout}${stderr}`).toMatch(/UDP port 8472 is in use by/);
     expect((await monitor).stdout).toBe("");
   });
@@ -104,23 +99,23 @@ describe("a port that somebody else has", () => {
 });
 
 async function changed(overlay: object) {
-  declare(node, overlay);
-  return node.podwire("apply");
+  declare(node(), overlay);
+  return node().podwire("apply");
 }
 
 describe("a type that cannot be had", () => {
   test("leaves the one before, and an ADD that wants that again has it", async () => {
-    const one = await addPod(node, vxlan(), "one");
+    const one = await addPod(node(), vxlan(), "one");
     const before = await state();
-    await node.run(
+    await node().run(
       "sh",
       "-ec",
       "ip link add other type vxlan id 7 dev eth0 dstport 6081; ip link set other up",
     );
     await refuse({ ...vxlan(6081), type: "geneve" }, /UDP port 6081 is in use by the vxlan link other/);
     expect(await state()).toBe(before);
-    await node.run("sh", "-c", "ip route flush proto 120");
-    await addPod(node, vxlan(), "two");
+    await node().run("sh", "-c", "ip route flush proto 120");
+    await addPod(node(), vxlan(), "two");
     expect(await state()).toBe(before);
     expect(one.mtu).toBe(1450);
   });
@@ -165,24 +160,24 @@ test("a route that cannot be made leaves nothing of a first overlay", async () =
 });
 
 test("a change that would take a pod's interface away is refused by its name, until the pod is gone", async () => {
-  await addPod(node, vxlan(), "one");
-  const [file = ""] = (await node.run("sh", "-c", "echo /var/lib/podwire/podnet/*.json")).split("\n");
-  const record = JSON.parse(fs.readFileSync(node.file(file), "utf8"));
+  await addPod(node(), vxlan(), "one");
+  const [file = ""] = (await node().run("sh", "-c", "echo /var/lib/podwire/podnet/*.json")).split("\n");
+  const record = JSON.parse(fs.readFileSync(node().file(file), "utf8"));
   // Not every kernel has ipvlan.
   const type = { kind: "ipvlan", master: "pw-vxlan", mode: "l3", flag: "bridge" };
   const plan = [...record.plan, { kind: "link", where: "pod", name: "eth9", type }];
-  node.write(file, JSON.stringify({ ...record, plan, pod: { name: "web", namespace: "default" } }));
+  node().write(file, JSON.stringify({ ...record, plan, pod: { name: "web", namespace: "default" } }));
   const before = await state();
   await refuse(vxlan(8472), /link pw-vxlan would have to go, .*: default\/web\. Delete these pods first/);
   await refuse({ type: "none" }, /default\/web/);
   expect(await state()).toBe(before);
-  await node.run("ip", "netns", "delete", "one");
+  await node().run("ip", "netns", "delete", "one");
   await apply(vxlan(8472));
 });
 
 /** Applies the overlay with a kernel that refuses the first line with these words. */
 async function withIp(words: string, answer: string, overlay: object) {
-  declare(node, overlay);
+  declare(node(), overlay);
   const script = `#!/bin/bash
     real=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v ip)
     case " $* " in *" -batch "*) ;; *) exec $real "$@" ;; esac
@@ -193,25 +188,25 @@ async function withIp(words: string, answer: string, overlay: object) {
     echo '${answer}' >&2
     echo "Command failed -:$line" >&2
     exit 1`;
-  await node.run("mkdir", "-p", "/run/bin");
-  node.write("/run/bin/ip", script);
-  fs.chmodSync(node.file("/run/bin/ip"), 0o755);
+  await node().run("mkdir", "-p", "/run/bin");
+  node().write("/run/bin/ip", script);
+  fs.chmodSync(node().file("/run/bin/ip"), 0o755);
   const env = { ...process.env, PATH: `/run/bin:${process.env["PATH"]}` };
-  return node.attempt(executable, ["apply"], { env });
+  return node().attempt(executable, ["apply"], { env });
 }
 
 test("an MTU that the underlay has no room for any more is refused, and what was applied before is kept up", async () => {
-  declare(node, { type: "vxlan", mtu: 1450, peers: [n2] });
-  const watching = await watch(node);
+  declare(node(), { type: "vxlan", mtu: 1450, peers: [n2] });
+  const watching = await watch(node());
   try {
     const before = await state();
-    await node.run("ip", "link", "set", "eth0", "mtu", "1400");
+    await node().run("ip", "link", "set", "eth0", "mtu", "1400");
     await eventually(() =>
       expect(watching.said()).toMatch(/is kept as it was applied, but: .*overlay\.mtu = 1450/),
     );
-    await node.run("sh", "-c", "ip route flush proto 120; ip link delete pw-vxlan");
+    await node().run("sh", "-c", "ip route flush proto 120; ip link delete pw-vxlan");
     await eventually(async () => expect(await state()).toBe(before));
-    await node.run("ip", "link", "set", "eth0", "mtu", "1500");
+    await node().run("ip", "link", "set", "eth0", "mtu", "1500");
     await eventually(() => expect(watching.said()).toMatch(/all is as declared/));
   } finally {
     await watching.stop();
