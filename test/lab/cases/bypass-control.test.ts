@@ -202,6 +202,25 @@ describe.skipIf(cannotRunFullLab("the control of podwire_bypass")).each(testedKe
       expect(await status(node1)).toMatchObject({ mode: "bypass" });
     });
 
+    test("what is not excluded any more is looked at first", async () => {
+      const { node1 } = lab;
+      const byHand = `podwire bypass set --mode bypass --pods ${all.join(",")}`;
+      await node1.sh(`nft 'add table ip own; add chain ip own f { type filter hook forward priority 0; }
+        add rule ip own f ip saddr ${one.address} tcp dport 9 drop'`);
+      try {
+        await node1.sh(`${byHand} --exclude ${one.address}/32`);
+        await expect(node1.sh("podwire bypass set --exclude ''")).rejects.toThrow("of chain ip own f (drop)");
+        expect(await status(node1)).toMatchObject({ mode: "bypass", excluded: [`${one.address}/32`] });
+        await expect(node1.sh(`${byHand} --exclude ''`)).rejects.toThrow("of chain ip own f (drop)");
+        expect(await status(node1)).toMatchObject({ mode: "bypass", excluded: [`${one.address}/32`] });
+        await node1.sh("podwire bypass set --exclude '' --force");
+        expect(await status(node1)).toMatchObject({ mode: "bypass", excluded: [], byHand: "forced" });
+      } finally {
+        await node1.sh("nft delete table ip own");
+      }
+      expect(await node1.sh("podwire apply")).toContain("bypass: traffic between");
+    });
+
     test("many ADDs and DELs at once leave the sets as they are", async () => {
       const { node1 } = lab;
       const { mode, pods } = await status(node1);

@@ -1,11 +1,18 @@
 // podwire_bypass where packets take other ways than plain forwarding, IPsec and VRFs, and where their way changes.
 import { describe, expect, test } from "vitest";
 import { countedDuring } from "../fixture/bypass.ts";
-import { both, bypassPods, namespaceOf, podLines, sameOffAndOn } from "../fixture/bypass-pods.ts";
+import {
+  type BypassPods,
+  both,
+  bypassPods,
+  namespaceOf,
+  podLines,
+  sameOffAndOn,
+} from "../fixture/bypass-pods.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunFullLab } from "../fixture/shared-lab.ts";
 import { answerAs, ask } from "../fixture/talk.ts";
-import type { LabNode } from "../machine/node.ts";
+import type { Endpoint, LabNode } from "../machine/node.ts";
 
 describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
   "podwire_bypass on kernel %s, by way of",
@@ -65,52 +72,43 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
         for end in 1 2; do ip netns delete inside$end; done`);
     });
 
-    test("a route that puts them into other packets, which are no pods'", async () => {
-      const { node1, node2 } = on.lab;
-      const segment = "fd00:51d::2";
-      for (const node of [node1, node2])
-        await node.sh("for link in all eth0; do echo 1 > /proc/sys/net/ipv6/conf/$link/seg6_enabled; done");
-      await node2.sh(`ip -6 route add ${segment}/128 encap seg6local action End.DT6 table 254 dev eth0`);
-      await node1.sh(`ip -6 route add ${segment}/128 via ${node2.address6}
-        ip -6 route add ${on.away.address6}/128 encap seg6 mode encap segs ${segment} dev eth0`);
-      try {
-        const { seen, counts } = await sameOffAndOn(on, on.one, both(on.away.address6 ?? ""));
-        expect(seen).toEqual([`away sees ${on.one.address6}`, `away sees ${on.one.address6} and 1`]);
-        expect(counts["prerouting wrapped"]).toBeGreaterThan(3);
-        const back = await sameOffAndOn(on, on.away, both(on.one.address6 ?? ""));
-        expect(back.seen).toEqual([`one sees ${on.away.address6}`, `one sees ${on.away.address6} and 1`]);
-        expect(back.counts["prerouting wrapped"]).toBeGreaterThan(3);
-        expect(back.counts["prerouting pod"]).toBe(undefined);
-      } finally {
-        await node1.sh(
-          `ip -6 route delete ${on.away.address6}/128 dev eth0; ip -6 route delete ${segment}/128`,
-        );
-        await node2.sh(`ip -6 route delete ${segment}/128`);
-      }
-    });
+    test.each([4, 6] as const)(
+      "a route of IPv%i that puts them into other packets, which are no pods'",
+      async (family) => {
+        const { node1, node2 } = on.lab;
+        const segment = "fd00:51d::2";
+        const [one, away] = [on.one, on.away].map((pod) => addressOf(pod, family)) as [string, string];
+        const way = `ip -${family} route`;
+        const last = `action End.DX${family} nh${family} ${away}`;
+        for (const node of [node1, node2])
+          await node.sh("for link in all eth0; do echo 1 > /proc/sys/net/ipv6/conf/$link/seg6_enabled; done");
+        await node2.sh(`ip -6 route add ${segment}/128 encap seg6local ${last} dev eth0`);
+        await node1.sh(`ip -6 route add ${segment}/128 via ${node2.address6}
+        ${way} add ${away} encap seg6 mode encap segs ${segment} dev eth0`);
+        try {
+          const { seen, counts } = await sameOffAndOn(on, on.one, both(away));
+          expect(seen).toEqual([`away sees ${one}`, `away sees ${one} and 1`]);
+          expect(counts["prerouting wrapped"]).toBeGreaterThan(3);
+          const back = await sameOffAndOn(on, on.away, both(one));
+          expect(back.seen).toEqual([`one sees ${away}`, `one sees ${away} and 1`]);
+          expect(back.counts["prerouting wrapped"]).toBeGreaterThan(3);
+          expect(back.counts["prerouting pod"]).toBe(undefined);
+        } finally {
+          await node1.sh(`${way} delete ${away} dev eth0; ip -6 route delete ${segment}/128`);
+          await node2.sh(`ip -6 route delete ${segment}/128`);
+        }
+      },
+    );
 
     test.each([4, 6] as const)(
       "a route of IPv%i that changes under a flow, which its next packet takes",
       async (family) => {
         const { node1 } = on.lab;
-        const [from, to] = [on.one, on.away].map(({ address, address6 }) =>
-          family === 4 ? address : address6,
-        );
+        const [from, to] = [on.one, on.away].map((pod) => addressOf(pod, family)) as [string, string];
         const ip = `ip -${family}`;
         await on.setAll("mode bypass", ...podLines);
-        const counts = await countedDuring(node1, async () => {
-          const pid = (
-            await on.one.sh(`cat > /tmp/flow.pl <<'END'\n${flowProgram}\nEND
-            rm -f /tmp/answers /tmp/classed; setsid perl /tmp/flow.pl ${to} > /tmp/flow.log 2>&1 < /dev/null & echo $!`)
-          ).trim();
-          try {
-            // Half a second each, for longer nothing is remembered.
-            const answersAfter = async (change: string, back: string) =>
-              Number(
-                await node1.sh(`answers() { cat /tmp/answers || echo 0; }
-                  before=$(answers); while (( $(answers) < before + 5 )); do sleep 0.05; done
-                  ${change}; sleep 0.1; first=$(answers); sleep 0.5; last=$(answers); ${back}; echo $((last - first))`),
-              );
+        const counts = await countedDuring(node1, () =>
+          duringFlow(on, to, async ({ answersAfter }) => {
             await node1.sh(`${ip} rule add tos 0x10 table 99; ${ip} route add blackhole default table 99`);
             for (let round = 0; round < 5; round++) {
               expect(await answersAfter("true", "true")).toBeGreaterThan(2);
@@ -122,17 +120,81 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
                 await answersAfter(`${ip} rule add from ${from} table 99`, `${ip} rule delete from ${from}`),
               ).toBe(0);
             }
-          } finally {
-            await node1.sh(
-              `kill ${pid}; cat /tmp/flow.log; ${ip} rule delete tos 0x10 table 99; ${ip} route flush table 99`,
-            );
-          }
-        });
+            await node1.sh(`${ip} rule delete tos 0x10 table 99; ${ip} route flush table 99`);
+          }),
+        );
         expect(counts["forward pod"]).toBeGreaterThan(50);
       },
     );
+
+    test.each([4, 6] as const)("another link of IPv%i, to which a flow moves", async (family) => {
+      const { node1, node2 } = on.lab;
+      const [one, away] = [on.one, on.away].map((pod) => addressOf(pod, family)) as [string, string];
+      const ip = `ip -${family}`;
+      const gateway = (node: LabNode) =>
+        family === 4 ? `192.168.5.${node.number}` : `fd00:5::${node.number}`;
+      for (const node of on.lab.nodes)
+        await node.sh(`ip link add link eth0 name other type vlan id 5; ip link set other up
+          ${ip} address add ${gateway(node)}/${family === 4 ? 24 : 64} dev other ${family === 4 ? "" : "nodad"}`);
+      await node1.sh(`${ip} route add blackhole default table 99`);
+      await on.setAll("mode bypass", ...podLines);
+      try {
+        await duringFlow(on, away, async ({ answers, answersAfter }) => {
+          for (let round = 0; round < 3; round++) {
+            await node2.sh(`${ip} route add ${one} via ${gateway(node1)}`);
+            expect(await answersAfter("true", "true")).toBeGreaterThan(2);
+            await node2.sh(`${ip} route delete ${one}`);
+            await node1.sh(`${ip} rule add iif other table 99`);
+            expect(await answersAfter("true", "true")).toBeGreaterThan(2);
+            await node2.sh(`${ip} route add ${one} via ${gateway(node1)}`);
+            expect(await answers()).toBe(0);
+            await node2.sh(`${ip} route delete ${one}`);
+            await node1.sh(`${ip} rule delete iif other table 99`);
+          }
+        });
+      } finally {
+        await node1.sh(`${ip} route flush table 99`);
+        for (const node of on.lab.nodes) await node.sh("ip link delete other");
+      }
+    });
   },
 );
+
+const addressOf = ({ address, address6 = "" }: Endpoint, family: 4 | 6) =>
+  family === 4 ? address : address6;
+
+/** A script for the first node each. */
+interface Flow {
+  /** Of half a second, as for longer nothing is remembered. */
+  answers(): Promise<number>;
+  /** The same, once some came before. */
+  answersAfter(change: string, back: string): Promise<number>;
+}
+
+/** From the pod `one`; it has ended when `use` has. */
+async function duringFlow(
+  { lab: { node1 }, one }: BypassPods,
+  to: string,
+  use: (flow: Flow) => Promise<unknown>,
+): Promise<void> {
+  const pid = (
+    await one.sh(`cat > /tmp/flow.pl <<'END'\n${flowProgram}\nEND
+      rm -f /tmp/answers /tmp/classed; setsid perl /tmp/flow.pl ${to} > /tmp/flow.log 2>&1 < /dev/null & echo $!`)
+  ).trim();
+  const counting = "answers() { cat /tmp/answers || echo 0; }";
+  const counted = "sleep 0.1; first=$(answers); sleep 0.5; last=$(answers)";
+  const count = async (...lines: string[]) =>
+    Number(await node1.sh([counting, ...lines, "echo $((last - first))"].join("\n")));
+  const some = "before=$(answers); while (( $(answers) < before + 5 )); do sleep 0.05; done";
+  try {
+    await use({
+      answers: () => count(counted),
+      answersAfter: (change, back) => count(some, change, counted, back),
+    });
+  } finally {
+    await node1.sh(`kill ${pid}; cat /tmp/flow.log`);
+  }
+}
 
 /** One flow of datagrams, and how many were answered. While /tmp/classed is there they are of another class. */
 const flowProgram = String.raw`
