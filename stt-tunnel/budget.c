@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/cpumask.h>
 #include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/sizes.h>
 
 #include "budget.h"
 
 #define STT_CHUNK		SZ_256K
-#define STT_SHARE_MAX		SZ_8M
+#define STT_SHARE_MAX		SZ_4M
 #define STT_NAMESPACE_MAX	SZ_32M
 #define STT_MACHINE_MAX		SZ_64M
 
@@ -20,12 +20,10 @@ static bool stt_take(atomic_long_t *taken, long bytes, long max)
 	return false;
 }
 
-/* So that what one CPU holds is never what another one lacks. */
-static long stt_share_max(void)
+/* So that what one table holds is never what another one lacks. */
+static long stt_share_max(u32 tables)
 {
-	long part = STT_NAMESPACE_MAX / num_online_cpus();
-
-	return clamp(part, (long)STT_CHUNK, (long)STT_SHARE_MAX);
+	return min((long)STT_NAMESPACE_MAX / (long)tables, (long)STT_SHARE_MAX);
 }
 
 void stt_init_budget(struct stt_budget *budget, bool is_first)
@@ -33,13 +31,14 @@ void stt_init_budget(struct stt_budget *budget, bool is_first)
 	budget->machine_max = is_first ? STT_MACHINE_MAX : STT_MACHINE_MAX / 2;
 }
 
-bool stt_spend(struct stt_budget *budget, struct stt_share *share, long bytes)
+bool stt_spend(struct stt_budget *budget, struct stt_share *share, u32 tables,
+	       long bytes)
 {
 	long missing = share->used + bytes - share->granted;
 
 	if (missing > 0) {
 		missing = ALIGN(missing, STT_CHUNK);
-		if (share->granted + missing > stt_share_max() ||
+		if (share->granted + missing > stt_share_max(tables) ||
 		    !stt_take(&budget->taken, missing, STT_NAMESPACE_MAX))
 			return false;
 		if (!stt_take(&stt_machine_taken, missing,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Memory that unfinished frames may hold: a bound for the machine and one for
- * each namespace. CPUs take it in chunks, so that the shared counts are not
+ * each namespace. Tables take it in chunks, so that the shared counts are not
  * touched for each segment.
  */
 #ifndef STT_BUDGET_H
@@ -16,7 +16,7 @@ struct stt_budget {
 	long machine_max;
 };
 
-/* What one CPU has of it. */
+/* What one table of a link has of it. */
 struct stt_share {
 	long granted;
 	long used;
@@ -28,8 +28,9 @@ struct stt_share {
  */
 void stt_init_budget(struct stt_budget *budget, bool is_first);
 
-/* False if there is no more to be had; then nothing changed. */
-bool stt_spend(struct stt_budget *budget, struct stt_share *share, long bytes);
+/* @tables: of the link. False if there is no more to be had; then nothing changed. */
+bool stt_spend(struct stt_budget *budget, struct stt_share *share, u32 tables,
+	       long bytes);
 void stt_give_back(struct stt_budget *budget, struct stt_share *share,
 		   long bytes);
 

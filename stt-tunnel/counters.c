@@ -75,9 +75,10 @@ void stt_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *stats)
 				 sum.rx_bad_offload + sum.rx_bad_ecn +
 				 sum.reassembly_conflict;
 	stats->rx_errors = stats->rx_crc_errors + stats->rx_frame_errors;
+	/* The kernel itself adds what was not taken. */
 	stats->rx_dropped = sum.rx_policy_drop + sum.rx_no_memory +
-			    sum.rx_not_taken + sum.reassembly_timed_out +
-			    sum.reassembly_evicted + sum.reassembly_refused;
+			    sum.reassembly_timed_out + sum.reassembly_evicted +
+			    sum.reassembly_refused;
 }
 
 static void stt_get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)

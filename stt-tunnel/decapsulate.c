@@ -120,6 +120,8 @@ void stt_decapsulate(struct stt_tunnel *tunnel, struct sk_buff *skb, bool ipv4,
 		goto no_memory;
 	__skb_pull(skb, STT_HEADER_SIZE);
 	skb_clear_hash_if_not_l4(skb);
+	/* The card's queue that it came by is none of this device's. */
+	skb_set_queue_mapping(skb, 0);
 	skb_scrub_packet(skb, false);
 	skb_dst_set(skb, &metadata->dst);
 	skb->encapsulation = 0;

@@ -7,15 +7,65 @@
 #include "compat.h"
 #include "join.h"
 
+/* What is of @skb from @offset on, in pages; NULL without memory for it. */
+static struct sk_buff *stt_copy_of(const struct sk_buff *skb, int offset,
+				   unsigned int length)
+{
+	struct skb_shared_info *shared;
+	struct sk_buff *bare;
+	int i, error;
+
+	bare = alloc_skb_with_frags(0, length, PAGE_ALLOC_COSTLY_ORDER, &error,
+				    GFP_ATOMIC);
+	if (!bare)
+		return NULL;
+	shared = skb_shinfo(bare);
+	for (i = 0; i < shared->nr_frags; i++) {
+		skb_frag_t *page = &shared->frags[i];
+
+		/* It cannot fail: the pages hold as much as there is. */
+		skb_copy_bits(skb, offset + bare->len, skb_frag_address(page),
+			      skb_frag_size(page));
+		bare->len += skb_frag_size(page);
+	}
+	bare->data_len = bare->len;
+	return bare;
+}
+
+/* A copy of the list, in its place. */
+static int stt_copy_list(struct sk_buff *skb)
+{
+	struct sk_buff *list = skb_shinfo(skb)->frag_list;
+	unsigned int length = 0, truesize = 0;
+	struct sk_buff *member, *bare;
+
+	skb_walk_frags(skb, member) {
+		length += member->len;
+		truesize += member->truesize;
+	}
+	bare = stt_copy_of(skb, skb->len - length, length);
+	if (!bare)
+		return -ENOMEM;
+	skb_shinfo(skb)->frag_list = bare;
+	skb->truesize += (int)bare->truesize - (int)truesize;
+	kfree_skb_list(list);
+	return 0;
+}
+
 int stt_make_joinable(struct sk_buff *skb)
 {
-	struct sk_buff *member;
-
 	/* They have two owners if it is a clone, or was one. */
+	bool is_foreign = skb_cloned(skb);
+	struct sk_buff *member;
+	int error;
+
+	/* IP leaves lists in a list where it puts together what has one. */
 	skb_walk_frags(skb, member)
-		if (skb_cloned(skb) || skb_shared(member))
-			return skb_linearize(skb) ?: skb_unclone(skb, GFP_ATOMIC);
-	return skb_unclone(skb, GFP_ATOMIC);
+		is_foreign |= skb_shared(member) || skb_has_frag_list(member);
+	error = skb_unclone(skb, GFP_ATOMIC);
+	if (error || !is_foreign || !skb_has_frag_list(skb))
+		return error;
+	return stt_copy_list(skb);
 }
 
 static bool stt_has_bare_members(const struct sk_buff *skb)
@@ -23,7 +73,8 @@ static bool stt_has_bare_members(const struct sk_buff *skb)
 	const struct sk_buff *member;
 
 	skb_walk_frags(skb, member)
-		if (skb_headlen(member) || !member->len)
+		if (skb_headlen(member) || !member->len ||
+		    skb_has_frag_list(member))
 			return false;
 	return true;
 }
@@ -48,27 +99,21 @@ static struct sk_buff *stt_hand_over(struct sk_buff *skb)
 	return bare;
 }
 
-static struct sk_buff *stt_copy_to_pages(struct sk_buff *skb)
+/* In place of @skb, which stays as it is if there is no memory. */
+static struct sk_buff *stt_make_bare(struct sk_buff *skb)
 {
-	struct skb_shared_info *shared;
+	struct sk_buff *next = skb->next;
 	struct sk_buff *bare;
-	int i, error;
 
-	bare = alloc_skb_with_frags(0, skb->len, PAGE_ALLOC_COSTLY_ORDER, &error,
-				    GFP_ATOMIC);
-	if (!bare)
-		return NULL;
-	shared = skb_shinfo(bare);
-	for (i = 0; i < shared->nr_frags; i++) {
-		skb_frag_t *page = &shared->frags[i];
-
-		/* It cannot fail: the pages hold as much as there is. */
-		skb_copy_bits(skb, bare->len, skb_frag_address(page),
-			      skb_frag_size(page));
-		bare->len += skb_frag_size(page);
-	}
-	bare->data_len = bare->len;
-	kfree_skb(skb);
+	skb->next = NULL;
+	bare = stt_hand_over(skb);
+	if (bare)
+		return bare;
+	bare = stt_copy_of(skb, 0, skb->len);
+	if (bare)
+		kfree_skb(skb);
+	else
+		skb->next = next;
 	return bare;
 }
 
@@ -96,12 +141,9 @@ int stt_make_segmentable(struct sk_buff *skb)
 		int truesize = member->truesize;
 
 		if (skb_headlen(member)) {
-			member->next = NULL;
-			bare = stt_hand_over(member) ?: stt_copy_to_pages(member);
-			if (!bare) {
-				member->next = next;
+			bare = stt_make_bare(member);
+			if (!bare)
 				return -ENOMEM;
-			}
 			bare->next = next;
 			*link = bare;
 			skb->truesize += (int)bare->truesize - truesize;

@@ -4,13 +4,18 @@
  * a flood of segments that never make a frame costs others nothing but the
  * time in which their own frames must be complete.
  */
+#include <linux/cpumask.h>
 #include <linux/jhash.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 
 #include "join.h"
 #include "tunnel.h"
 
+/* Each has room for a dozen of the largest frames, in segments of an MTU: see budget.c. */
+#define STT_TABLES_MAX		16
 #define STT_BUCKETS		64
 #define STT_FRAMES_MAX		256
 /* Enough for the largest frame over a path of 576 bytes, twice. */
@@ -34,7 +39,7 @@ struct stt_frame {
 };
 
 struct stt_table {
-	/* Its own CPU takes it, and now and then who looks for old frames. */
+	/* Of all that is here. */
 	spinlock_t lock;
 	struct hlist_head buckets[STT_BUCKETS];
 	struct list_head by_age;
@@ -57,16 +62,26 @@ static u32 stt_end_of_piece(struct sk_buff *skb)
 	return stt_piece(skb)->offset + skb->len;
 }
 
-static struct hlist_head *stt_bucket(struct stt_table *table,
-				     const struct stt_frame_key *key)
+static u32 stt_hash_of_sender(const struct stt_frame_key *key)
 {
 	static u32 seed __read_mostly;
 
 	net_get_random_once(&seed, sizeof(seed));
-	BUILD_BUG_ON(sizeof(*key) % sizeof(u32));
-	return &table->buckets[jhash2((const u32 *)key,
-				      sizeof(*key) / sizeof(u32), seed) %
-			       STT_BUCKETS];
+	BUILD_BUG_ON(offsetof(struct stt_frame_key, packet_id) % sizeof(u32));
+	return jhash2((const u32 *)key,
+		      offsetof(struct stt_frame_key, packet_id) / sizeof(u32),
+		      seed);
+}
+
+/* @sender: the hash of the same key's sender. */
+static u32 stt_hash_of_frame(const struct stt_frame_key *key, u32 sender)
+{
+	return jhash_1word((__force u32)key->packet_id, sender);
+}
+
+static struct hlist_head *stt_bucket(struct stt_table *table, u32 hash)
+{
+	return &table->buckets[hash % STT_BUCKETS];
 }
 
 /* Takes the frame out of the table; its buffers are the caller's. */
@@ -109,18 +124,19 @@ static bool stt_evict(struct stt_tunnel *tunnel, struct stt_table *table,
 static bool stt_make_room(struct stt_tunnel *tunnel, struct stt_table *table,
 			  const struct stt_frame *spared, long bytes)
 {
-	while (!stt_spend(tunnel->reassembly.budget, &table->share, bytes))
+	while (!stt_spend(tunnel->reassembly.budget, &table->share,
+			  tunnel->reassembly.table_count, bytes))
 		if (!stt_evict(tunnel, table, spared))
 			return false;
 	return true;
 }
 
 static struct stt_frame *stt_find(struct stt_table *table,
-				  const struct stt_frame_key *key)
+				  const struct stt_frame_key *key, u32 hash)
 {
 	struct stt_frame *frame;
 
-	hlist_for_each_entry(frame, stt_bucket(table, key), bucket)
+	hlist_for_each_entry(frame, stt_bucket(table, hash), bucket)
 		if (!memcmp(&frame->key, key, sizeof(*key)))
 			return frame;
 	return NULL;
@@ -128,7 +144,8 @@ static struct stt_frame *stt_find(struct stt_table *table,
 
 static struct stt_frame *stt_begin(struct stt_tunnel *tunnel,
 				   struct stt_table *table,
-				   const struct stt_frame_key *key, u16 total)
+				   const struct stt_frame_key *key, u32 hash,
+				   u16 total)
 {
 	struct stt_frame *frame;
 
@@ -146,7 +163,7 @@ static struct stt_frame *stt_begin(struct stt_tunnel *tunnel,
 	frame->total = total;
 	frame->born = jiffies;
 	frame->bytes = sizeof(*frame);
-	hlist_add_head(&frame->bucket, stt_bucket(table, key));
+	hlist_add_head(&frame->bucket, stt_bucket(table, hash));
 	list_add_tail(&frame->age, &table->by_age);
 	table->frames++;
 	this_cpu_inc(tunnel->counters->reassembly_started);
@@ -175,9 +192,11 @@ static enum stt_fit stt_find_place(const struct stt_frame *frame,
 		previous = next;
 		next = next->next;
 	}
+	/* What came first may be several segments that GRO put together. */
 	if (next && stt_piece(next)->offset < stt_end_of_piece(skb))
-		return stt_piece(next)->offset == offset &&
-		       next->len == skb->len ? STT_DUPLICATE : STT_CONFLICT;
+		return stt_piece(next)->offset <= offset &&
+		       stt_end_of_piece(next) >= stt_end_of_piece(skb) ?
+		       STT_DUPLICATE : STT_CONFLICT;
 	*before = previous;
 	return STT_FITS;
 }
@@ -207,16 +226,16 @@ static void stt_strip(struct sk_buff *skb)
 
 static struct sk_buff *stt_queue(struct stt_tunnel *tunnel,
 				 struct stt_table *table, struct sk_buff *skb,
-				 const struct stt_frame_key *key,
+				 const struct stt_frame_key *key, u32 hash,
 				 const struct stt_segment *segment, bool *ce)
 {
-	struct stt_frame *frame = stt_find(table, key);
+	struct stt_frame *frame = stt_find(table, key, hash);
 	struct sk_buff *before = NULL;
 	long bytes = skb->truesize;
 	enum stt_fit fit;
 
 	if (!frame) {
-		frame = stt_begin(tunnel, table, key, segment->total);
+		frame = stt_begin(tunnel, table, key, hash, segment->total);
 		if (!frame)
 			goto refused;
 	}
@@ -257,7 +276,10 @@ struct sk_buff *stt_reassemble(struct stt_tunnel *tunnel, struct sk_buff *skb,
 			       const struct stt_frame_key *key,
 			       const struct stt_segment *segment, bool *ce)
 {
-	struct stt_table *table = this_cpu_ptr(tunnel->reassembly.tables);
+	struct stt_reassembly *reassembly = &tunnel->reassembly;
+	u32 sender = stt_hash_of_sender(key);
+	struct stt_table *table =
+		&reassembly->tables[sender & (reassembly->table_count - 1)];
 	struct sk_buff *chain;
 
 	if (stt_make_joinable(skb)) {
@@ -268,7 +290,8 @@ struct sk_buff *stt_reassemble(struct stt_tunnel *tunnel, struct sk_buff *skb,
 	stt_strip(skb);
 	stt_piece(skb)->offset = segment->offset;
 	spin_lock(&table->lock);
-	chain = stt_queue(tunnel, table, skb, key, segment, ce);
+	chain = stt_queue(tunnel, table, skb, key,
+			  stt_hash_of_frame(key, sender), segment, ce);
 	spin_unlock(&table->lock);
 	return chain ? stt_join(chain) : NULL;
 }
@@ -280,11 +303,10 @@ static void stt_expire(struct work_struct *work)
 						 reassembly.expiry);
 	struct stt_frame *frame, *next;
 	bool is_empty = true;
-	int cpu;
+	u32 i;
 
-	for_each_possible_cpu(cpu) {
-		struct stt_table *table =
-			per_cpu_ptr(tunnel->reassembly.tables, cpu);
+	for (i = 0; i < tunnel->reassembly.table_count; i++) {
+		struct stt_table *table = &tunnel->reassembly.tables[i];
 
 		spin_lock_bh(&table->lock);
 		list_for_each_entry_safe(frame, next, &table->by_age, age) {
@@ -304,12 +326,11 @@ static void stt_expire(struct work_struct *work)
 void stt_stop_reassembly(struct stt_tunnel *tunnel)
 {
 	struct stt_frame *frame, *next;
-	int cpu;
+	u32 i;
 
 	cancel_delayed_work_sync(&tunnel->reassembly.expiry);
-	for_each_possible_cpu(cpu) {
-		struct stt_table *table =
-			per_cpu_ptr(tunnel->reassembly.tables, cpu);
+	for (i = 0; i < tunnel->reassembly.table_count; i++) {
+		struct stt_table *table = &tunnel->reassembly.tables[i];
 
 		spin_lock_bh(&table->lock);
 		list_for_each_entry_safe(frame, next, &table->by_age, age)
@@ -321,18 +342,22 @@ void stt_stop_reassembly(struct stt_tunnel *tunnel)
 int stt_init_reassembly(struct stt_tunnel *tunnel, struct stt_budget *budget)
 {
 	struct stt_reassembly *reassembly = &tunnel->reassembly;
-	int cpu, i;
+	u32 i, bucket;
 
-	reassembly->tables = alloc_percpu(struct stt_table);
+	/* So many that CPUs seldom meet in one. */
+	reassembly->table_count = min_t(u32, STT_TABLES_MAX,
+					roundup_pow_of_two(2 * num_possible_cpus()));
+	reassembly->tables = kvcalloc(reassembly->table_count,
+				      sizeof(*reassembly->tables), GFP_KERNEL);
 	if (!reassembly->tables)
 		return -ENOMEM;
-	for_each_possible_cpu(cpu) {
-		struct stt_table *table = per_cpu_ptr(reassembly->tables, cpu);
+	for (i = 0; i < reassembly->table_count; i++) {
+		struct stt_table *table = &reassembly->tables[i];
 
 		spin_lock_init(&table->lock);
 		INIT_LIST_HEAD(&table->by_age);
-		for (i = 0; i < STT_BUCKETS; i++)
-			INIT_HLIST_HEAD(&table->buckets[i]);
+		for (bucket = 0; bucket < STT_BUCKETS; bucket++)
+			INIT_HLIST_HEAD(&table->buckets[bucket]);
 	}
 	reassembly->budget = budget;
 	INIT_DELAYED_WORK(&reassembly->expiry, stt_expire);
@@ -341,5 +366,5 @@ int stt_init_reassembly(struct stt_tunnel *tunnel, struct stt_budget *budget)
 
 void stt_free_reassembly(struct stt_tunnel *tunnel)
 {
-	free_percpu(tunnel->reassembly.tables);
+	kvfree(tunnel->reassembly.tables);
 }

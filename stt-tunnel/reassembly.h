@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Frames whose segments came one by one. Segments of a frame have the same
- * ports, so one CPU gets them all, and each CPU has a table of its own.
+ * Frames whose segments came one by one. Several tables, by the sender's
+ * address and port: senders rarely wait for each other. Not by CPU, as
+ * segments of one frame may come to several: whole ones and those that IP put
+ * together do, and what a device decrypts on whichever is idle.
  */
 #ifndef STT_REASSEMBLY_H
 #define STT_REASSEMBLY_H
 
 #include <linux/in6.h>
-#include <linux/percpu.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
 
@@ -18,7 +19,9 @@ struct stt_tunnel;
 struct stt_table;
 
 struct stt_reassembly {
-	struct stt_table __percpu *tables;
+	struct stt_table *tables;
+	/* A power of two. */
+	u32 table_count;
 	struct stt_budget *budget;
 	struct delayed_work expiry;
 };
@@ -27,9 +30,10 @@ struct stt_reassembly {
 struct stt_frame_key {
 	struct in6_addr saddr;
 	struct in6_addr daddr;
-	__be32 packet_id;
 	__be16 sport;
 	u16 reserved;
+	/* Last: what is before it says which table. */
+	__be32 packet_id;
 };
 
 int stt_init_reassembly(struct stt_tunnel *tunnel, struct stt_budget *budget);

@@ -83,7 +83,9 @@ netdev_features_t stt_features_check(struct sk_buff *skb,
 		features &= ~NETIF_F_GSO_MASK;
 	if (skb_is_gso(skb) && skb_shinfo(skb)->gso_size < STT_MSS_MIN)
 		features &= ~NETIF_F_GSO_MASK;
-	if (skb->ip_summed == CHECKSUM_PARTIAL && !stt_is_expressible(skb))
+	/* A tag of another kind will be a part of the frame by then. */
+	if ((skb->ip_summed == CHECKSUM_PARTIAL && !stt_is_expressible(skb)) ||
+	    (skb_vlan_tag_present(skb) && skb->vlan_proto != htons(ETH_P_8021Q)))
 		features &= ~(NETIF_F_CSUM_MASK | NETIF_F_GSO_MASK);
 	return features;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * As much of the kernel as reassembly.c and budget.c need, for one CPU in
+ * As much of the kernel as reassembly.c and budget.c need, for one thread in
  * userspace. Every header that they include is this one there.
  */
 #ifndef STT_TEST_KERNEL_H
@@ -24,13 +24,17 @@ typedef int gfp_t;
 typedef struct { long counter; } atomic_long_t;
 
 #define __percpu
+#define __force
 #define __rcu
+#define __percpu
+#define __force
 #define __read_mostly
 #define HZ 1000
 #define GFP_ATOMIC 0
+#define GFP_KERNEL 0
 #define CHECKSUM_NONE 0
 #define SZ_256K 0x40000
-#define SZ_8M 0x800000
+#define SZ_4M 0x400000
 #define SZ_32M 0x2000000
 #define SZ_64M 0x4000000
 #define BITS_PER_LONG 64
@@ -45,14 +49,11 @@ typedef struct { long counter; } atomic_long_t;
 #define spin_lock_bh(lock) ((void)(lock))
 #define spin_unlock_bh(lock) ((void)(lock))
 #define spin_lock_init(lock) (*(lock) = 0)
-#define num_online_cpus() test_cpus
-#define clamp(value, least, most)					\
-	((value) < (least) ? (least) : (value) > (most) ? (most) : (value))
-#define this_cpu_ptr(pointer) (pointer)
-#define per_cpu_ptr(pointer, cpu) (pointer)
-#define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)
-#define alloc_percpu(type) calloc(1, sizeof(type))
-#define free_percpu free
+#define num_possible_cpus() test_cpus
+#define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define kvcalloc(count, size, flags) calloc(count, size)
+#define kvfree free
 #define kzalloc(size, flags) calloc(1, size)
 #define kfree free
 #define this_cpu_inc(counter) ((counter)++)
@@ -143,6 +144,20 @@ static inline u32 jhash2(const u32 *words, u32 count, u32 hash)
 	while (count--)
 		hash = (hash ^ *words++) * 0x01000193;
 	return hash;
+}
+
+static inline u32 jhash_1word(u32 word, u32 hash)
+{
+	return jhash2(&word, 1, hash);
+}
+
+static inline unsigned long roundup_pow_of_two(unsigned long n)
+{
+	unsigned long power = 1;
+
+	while (power < n)
+		power <<= 1;
+	return power;
 }
 
 static inline long atomic_long_add_return(long n, atomic_long_t *to)

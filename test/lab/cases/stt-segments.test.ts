@@ -20,24 +20,25 @@ import { fragments, openTap } from "../stt/wire.ts";
 
 const { verified, partial, ipv4, tcp } = sttFlags;
 
+const whole: readonly [string, (send: Send, segments: Segment[]) => readonly Buffer[]][] = [
+  ["in order", (send, segments) => send(segments)],
+  ["backwards", (send, segments) => send(reversed(segments))],
+  ["the odd ones first", (send, s) => send([1, 3, 0, 2].map((index) => s[index] as Segment))],
+  ["each of them twice", (send, segments) => send(segments.flatMap((segment) => [segment, segment]))],
+  ["all but the last twice, backwards", (send, s) => send([...reversed(s.slice(0, -1)), ...reversed(s)])],
+  ["from a low source port", (send, segments) => send(segments, { sourcePort: 1 })],
+  ["from the tunnel's own port", (send, segments) => send(segments, { sourcePort: 7471 })],
+  ["without PSH", (send, segments) => send(segments, { flags: 0x10 })],
+  ["with all flags that mean nothing here", (send, s) => send(s, { flags: 0xf8, window: 0, urgent: 7 })],
+  ["with the largest packet id", (send, segments) => send(segments, { packetId: 0xffffffff })],
+  ["with packet id 0", (send, segments) => send(segments, { packetId: 0 })],
+];
+
 describe.skipIf(cannotRunFullLab("segments of STT")).each(testedKernels)("STT on kernel %s", (kernel) => {
-  const lab = sharedLab({ kernel });
+  const lab = sharedLab({ kernel, processors: 2 });
   const deliver = tunnelForSegments(lab);
 
   describe.each([4, 6] as const)("over IPv%i", (family) => {
-    const whole: readonly [string, (send: Send, segments: Segment[]) => readonly Buffer[]][] = [
-      ["in order", (send, segments) => send(segments)],
-      ["backwards", (send, segments) => send(reversed(segments))],
-      ["the odd ones first", (send, s) => send([1, 3, 0, 2].map((index) => s[index] as Segment))],
-      ["each of them twice", (send, segments) => send(segments.flatMap((segment) => [segment, segment]))],
-      ["all but the last twice, backwards", (send, s) => send([...reversed(s.slice(0, -1)), ...reversed(s)])],
-      ["from a low source port", (send, segments) => send(segments, { sourcePort: 1 })],
-      ["from the tunnel's own port", (send, segments) => send(segments, { sourcePort: 7471 })],
-      ["without PSH", (send, segments) => send(segments, { flags: 0x10 })],
-      ["with all flags that mean nothing here", (send, s) => send(s, { flags: 0xf8, window: 0, urgent: 7 })],
-      ["with the largest packet id", (send, segments) => send(segments, { packetId: 0xffffffff })],
-      ["with packet id 0", (send, segments) => send(segments, { packetId: 0 })],
-    ];
     test.each(whole)("a frame arrives whole whose segments come %s", async (_, order) => {
       const frame = large();
       const { delivered, changes } = await deliver((send) => order(send, pieces(frame)), family);
@@ -50,6 +51,58 @@ describe.skipIf(cannotRunFullLab("segments of STT")).each(testedKernels)("STT on
       const { delivered } = await deliver((send) => send(pieces(frame, size)), family);
       expect(delivered).toEqual([frame]);
     });
+  });
+
+  describe("put together by GRO, which waits for more", () => {
+    const wait = (state: "on" | "off", nanoseconds: number) =>
+      lab.node2.sh(
+        `ethtool -K eth0 gro ${state}; echo ${nanoseconds} > /sys/class/net/eth0/gro_flush_timeout`,
+      );
+    beforeAll(() => wait("on", 20_000_000));
+    afterAll(() => wait("off", 0));
+
+    describe.each([4, 6] as const)("over IPv%i", (family) => {
+      test.each(whole)("a frame arrives whole whose segments come %s", async (_, order) => {
+        const frame = large();
+        const { delivered, changes } = await deliver((send) => order(send, pieces(frame)), family);
+        expect(delivered).toEqual([frame]);
+        expect(changes).toMatchObject({ rx_frames: 1 });
+      });
+
+      test("one that came in order is whole already", async () => {
+        const { changes } = await deliver((send) => send(pieces(large())), family);
+        expect(changes).toMatchObject({ rx_frames: 1, rx_segments: 4 });
+        expect(changes).not.toHaveProperty("reassembly_started");
+      });
+
+      test("a segment that comes again after it was put together does no harm", async () => {
+        const frame = large();
+        const again = (send: Send, s: Segment[]) => send([0, 1, 2, 1, 3].map((index) => s[index] as Segment));
+        const { delivered, changes } = await deliver((send) => again(send, pieces(frame)), family);
+        expect(delivered).toEqual([frame]);
+        expect(changes).toMatchObject({ reassembly_duplicate: 1, reassembly_completed: 1 });
+      });
+    });
+  });
+
+  // What IP put together goes by the addresses alone, whole segments by their ports too.
+  test("frames arrive whole whose segments come to several processors", async () => {
+    const spread = (mask: number) => lab.node2.sh(`echo ${mask} > /sys/class/net/eth0/queues/rx-0/rps_cpus`);
+    const frame = udpFrame(inside, content(2000));
+    const ports = Array.from({ length: 16 }, (_, index) => 40_000 + index);
+    await spread(3);
+    try {
+      const { delivered, changes } = await deliver((send) =>
+        ports.flatMap((sourcePort) => {
+          const [first, ...others] = send(pieces(frame), { sourcePort });
+          return [...fragments(first as Buffer, 800), ...others];
+        }),
+      );
+      expect(delivered).toEqual(ports.map(() => frame));
+      expect(changes).toMatchObject({ reassembly_completed: ports.length });
+    } finally {
+      await spread(0);
+    }
   });
 
   test("frames whose segments come mixed all arrive", async () => {

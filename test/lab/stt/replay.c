@@ -2,9 +2,9 @@
 /*
  * replay [-s SEED] [-r RATE] INTERFACE COUNT: sends Ethernet frames from stdin,
  * each behind its length in two bytes, COUNT of them in all, over and over, at
- * most RATE a second. With a seed some bytes of each are changed first, and
- * mostly the checksum of its TCP is made right again, so that changes are seen
- * by more than a checksum.
+ * most RATE a second. With a seed some bytes of each are changed first, or all
+ * that is behind the IP header, and mostly the checksum of its TCP is made right
+ * again, so that changes are seen by more than a checksum.
  */
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -81,6 +81,16 @@ static size_t mutate(uint8_t *frame, size_t length)
 
 		*at = draw(2) ? edges[draw(sizeof(edges))] : (uint8_t)draw(256);
 	}
+	if (!draw(16)) {
+		for (size_t at = headers; at < length; at++)
+			frame[at] = (uint8_t)draw(256);
+		/* A plain acknowledgement, mostly: others are refused at once. */
+		if (draw(4) && length > headers + 20)
+			put(frame + headers + 12, 0x5010);
+	}
+	/* Fragments of nothing in particular. */
+	if (headers == 34 && !draw(64))
+		put(frame + 20, (uint16_t)draw(1 << 16));
 	/* The destination port stays, or the tunnel would not look. */
 	put(frame + headers + 2, 7471);
 	if (!draw(16) && length > headers + 60) {
