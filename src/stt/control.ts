@@ -19,10 +19,17 @@ export async function setStt(
   return exitCode === 0 ? undefined : wordsOf(stderr);
 }
 
-/** undefined for a link that is not there, or is of another kind. */
+/** undefined for a link that is not there any more, or is of another kind; throws if that cannot be found out. */
 export async function readStt(link: string, kernel: Kernel): Promise<SttState | undefined> {
-  const { exitCode, stdout } = await run(["show", link], "", kernel);
-  return exitCode === 0 ? (JSON.parse(stdout) as SttState) : undefined;
+  const { exitCode, stdout, stderr } = await run(["show", link], "", kernel);
+  if (exitCode === 0) return JSON.parse(stdout) as SttState;
+  if (/No such device|not of kind stt/.test(stderr)) return undefined;
+  const words = wordsOf(stderr) || `${program} ended with ${exitCode ?? "a signal"}`;
+  throw new CniError(
+    ErrorCode.kernelRefused,
+    "a link of kind stt cannot be read",
+    `${link}: ${words}; try again`,
+  );
 }
 
 export async function readSttCounters(link: string, kernel: Kernel): Promise<Record<string, number>> {
