@@ -3,8 +3,8 @@
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { applySysctls, isSharedByNow, linesFor, refused } from "./apply.ts";
+import { withGivenMacs } from "./given-macs.ts";
 import { type IpObject, isIpObject, linkOf, mendingLines } from "./ip-lines.ts";
-import { withLocalMacs } from "./local-mac.ts";
 import { remakeMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
 import { applyOvs } from "./ovs.ts";
@@ -19,7 +19,7 @@ import { isAsPlanned } from "./verify.ts";
  */
 export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<string[]> {
   const observed = await observe(made, kernel);
-  const [plan, tolerated] = [withLocalMacs(made, observed), withLocalMacs(left, observed)];
+  const [plan, tolerated] = [withGivenMacs(made, observed), withGivenMacs(left, observed)];
   const lost = lostLinks(plan, observed);
   const isLost = (object: PlanObject) => lost.has(keyOf(object.where, placeOf(object) ?? ""));
   const faulty = tolerated.filter((object) => !isAsPlanned(object, observed) && !isLost(object));

@@ -2,7 +2,7 @@
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
 import { bypassFault } from "./bypass.ts";
 import { type Fault, unequal } from "./fault.ts";
-import { withLocalMacs } from "./local-mac.ts";
+import { withGivenMacs } from "./given-macs.ts";
 import {
   describeIpvlan,
   isSwitchKind,
@@ -38,7 +38,7 @@ export function isAsPlanned(object: PlanObject, observed: Observed): boolean {
 }
 
 export function verify(plan: Plan, observed: Observed): Difference[] {
-  return withLocalMacs(plan, observed).flatMap((object) => {
+  return withGivenMacs(plan, observed).flatMap((object) => {
     const fault = faultOf(object, observed);
     return fault === undefined ? [] : [{ object: describeObject(object), ...fault }];
   });

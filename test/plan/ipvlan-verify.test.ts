@@ -35,6 +35,7 @@ function kernelWithSlaves(of: Plan) {
     )[0];
     if (link === undefined || type?.kind !== "ipvlan") continue;
     link.linkinfo = { info_kind: "ipvlan", info_data: { mode: type.mode, [type.flag]: true } };
+    link.address = settings(type.mode).master.mac;
     if (where === "host") link.link = "ens3";
     else link.link_index = masterIndex;
   }
@@ -114,7 +115,7 @@ describe("one change is one difference, with object, expected and found", () => 
       `neighbour 10.244.1.7 of ${hostSlave} on the host: expected 52:54:00:00:01:01, found nothing`,
     ],
     [
-      "the gateway's MAC, after the master got another one",
+      "the gateway's MAC",
       (s) => (get(pod(s).neighbours[1]).lladdr = "52:54:00:00:01:99"),
       "neighbour fe80::1 of eth0 in the pod: expected 52:54:00:00:01:01, found 52:54:00:00:01:99",
     ],
@@ -140,6 +141,23 @@ describe("one change is one difference, with object, expected and found", () => 
       expect.stringMatching(`^route 10.244.1.7/32 dev ${hostSlave} on the host: expected 1, found 0$`),
     ]);
   });
+});
+
+test("after the master got another MAC neighbours are wanted at that one", () => {
+  const mac = "52:54:00:00:01:77";
+  const changed = (state: Kernel) => {
+    for (const { link } of [host(state), pod(state)]) link.address = mac;
+    for (const { neighbours } of [host(state), pod(state)]) for (const each of neighbours) each.lladdr = mac;
+  };
+  expect(differencesAfter(changed)).toEqual([]);
+  const lost = (state: Kernel) => {
+    changed(state);
+    pod(state).neighbours.length = 0;
+  };
+  expect(differencesAfter(lost)).toEqual([
+    `neighbour 169.254.1.1 of eth0 in the pod: expected ${mac}, found nothing`,
+    `neighbour fe80::1 of eth0 in the pod: expected ${mac}, found nothing`,
+  ]);
 });
 
 test("a host's slave that is gone is named with all that was on it, and nothing else is", () => {

@@ -57,6 +57,17 @@ describe.skipIf(cannotRunLab("ipvlan")).each(testedKernels)("ipvlan on kernel %s
       await Promise.all([one.check(), away.check()]);
     });
 
+    test("a master that gets another MAC takes its pods along, once podwire has looked", async () => {
+      const { node1 } = lab;
+      const { mac } = await linkOf(node1);
+      for (const next of ["52:54:00:00:01:77", mac]) {
+        await node1.sh(`ip link set eth0 address ${next}; podwire apply`);
+        expect((await linkOf(one)).mac).toBe(next);
+        await Promise.all([reach(node1, one), reach(one, node1), reach(one, beside)]);
+      }
+      await one.check();
+    });
+
     test("Services have backends on the node for the host, and for pods in l3s only, on any node", async () => {
       const { node1 } = lab;
       const expected = mode === "l3s" ? yes : no;
