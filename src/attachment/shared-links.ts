@@ -7,6 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CniError, ErrorCode } from "../cni/error.ts";
+import { gatewayMac } from "../datapath/host-side.ts";
 import { hostSlavePattern, hostVlanPattern } from "../datapath/names.ts";
 import { makeDirectory } from "../linux/files.ts";
 import { ipApply, ipAsk } from "../linux/ip.ts";
@@ -23,8 +24,8 @@ import {
 } from "../linux/process.ts";
 import { isClaimed } from "../node/claimed-bridge.ts";
 import { routeProtocol } from "../plan/ip-lines.ts";
-import { type Link, type Plan, sharedLinks } from "../plan/plan.ts";
-import { idleBridges, removeShared } from "../plan/shared.ts";
+import { type Link, type Plan, type Route, sharedLinks } from "../plan/plan.ts";
+import { idleBridges, ownBridges, removeShared } from "../plan/shared.ts";
 import { listDirectory, recordedPlans, stateDirectory } from "./record.ts";
 import { forgetSwitch } from "./stamped-switches.ts";
 
@@ -54,16 +55,33 @@ export async function releaseSharedLinks(plan: Plan, kernel: Kernel): Promise<vo
 }
 
 /**
- * The same for all of this node, also of attachments whose record was lost: for GC. `database`: of Open vSwitch, if
- * its bridges are to be looked at.
+ * The same for all of this node, also of attachments whose record was lost. `database`: of Open vSwitch, if its bridges are to be
+ * looked at.
  */
 export async function releaseUnusedLinks(kernel: Kernel, database?: string): Promise<void> {
   const bridges = database === undefined ? [] : await bridgeLinks(database, kernel);
-  for (const link of [...patternLinks(), ...bridges]) {
-    await removeStrayRoutes(link.name, kernel);
-    await release(link, [], kernel);
-  }
+  for (const link of [...patternLinks(), ...bridges]) await release(link, [], kernel);
   for (const name of announcedLinks()) await forgetTheDead(name, kernel.deadline);
+}
+
+/** For GC, before that: takes the routes of no record off shared links, and neighbours with them. */
+export async function removeStrayRoutes(kernel: Kernel, database?: string): Promise<void> {
+  const own = database === undefined ? [] : await askForBridges(ownBridges(database, kernel));
+  const planned = (recordedPlans() ?? []).flatMap(sharedLinks);
+  const names = [...patternLinks(), ...own, ...planned].map(({ name }) => name).filter(hostLinkExists);
+  const lines = await strayLines([...new Set(names)], kernel);
+  if (lines.length > 0) await ipApply("host", lines, kernel, true);
+}
+
+/** What an attachment without a record has on links that others use. */
+export function onSharedLinks(addresses: readonly string[], bridge: string): Plan {
+  const on = (link: string) =>
+    addresses.map((address): Route => ({ kind: "route", where: "host", link, dst: hostPrefixOf(address) }));
+  const known = addresses.map(
+    (address) => ({ kind: "neighbour", where: "host", link: bridge, address, mac: gatewayMac }) as const,
+  );
+  const links = [...patternLinks(), sharedLink(bridge, { kind: "vlan", master: "", id: 0 })];
+  return [...links.flatMap((link) => [link, ...on(link.name)]), ...known];
 }
 
 /** Bridges that podwire made and nobody needs any more. */
@@ -83,39 +101,60 @@ function patternLinks(): Link[] {
 }
 
 async function bridgeLinks(database: string, kernel: Kernel): Promise<Link[]> {
-  const bridges = await idleBridges(database, kernel).catch((error: unknown) => {
+  const bridges = await askForBridges(idleBridges(database, kernel));
+  return bridges.map((bridge) => sharedLink(bridge, { kind: "ovs", bridge: { database, bridge } }));
+}
+
+async function askForBridges<T>(answer: Promise<T[]>): Promise<T[]> {
+  return answer.catch((error: unknown) => {
     // Which GC says when it looks for ports.
     if (error instanceof OvsDownError) return [];
     throw error;
   });
-  return bridges.map((bridge) => sharedLink(bridge, { kind: "ovs", bridge: { database, bridge } }));
 }
 
 function sharedLink(name: string, type: Link["type"]): Link {
   return { kind: "link", where: "host", name, shared: true, type };
 }
 
-/** Routes of no record. They are read first: an ADD writes its record before it makes its routes. */
-async function removeStrayRoutes(link: string, kernel: Kernel): Promise<void> {
-  const [routes] = await ipAsk("host", [`route show table all dev ${link}`], kernel);
-  const own = (routes ?? []) as { dst?: string; protocol?: string }[];
+/** Routes are read before the records: an ADD writes its record before it makes its routes. */
+async function strayLines(links: readonly string[], kernel: Kernel): Promise<string[]> {
+  const questions = links.flatMap((link) => [
+    `route show table all dev ${link}`,
+    `neighbour show dev ${link} nud permanent`,
+  ]);
+  const answers = links.length === 0 ? [] : await ipAsk("host", questions, kernel);
   const plans = recordedPlans();
-  if (plans === undefined) return;
+  if (plans === undefined) return [];
   const planned = new Set(plans.flat().flatMap((object) => (object.kind === "route" ? object.dst : [])));
-  const stray = own
-    .filter(({ protocol }) => protocol === String(routeProtocol))
-    .flatMap(({ dst }) => dst ?? [])
-    .filter((dst) => !planned.has(dst.includes(":") ? `${dst}/128` : `${dst}/32`));
-  if (stray.length === 0) return;
-  const lines = stray.map((dst) => `route delete ${dst} dev ${link} proto ${routeProtocol}`);
-  await ipApply("host", lines, kernel, true);
+  const found = links.map((link, index) => {
+    const [routes = [], neighbours = []] = answers.slice(2 * index, 2 * index + 2);
+    const stray = (routes as { dst?: string; protocol?: string }[])
+      .filter(({ protocol }) => protocol === String(routeProtocol))
+      .flatMap(({ dst }) => dst ?? [])
+      .filter((dst) => !planned.has(hostPrefixOf(dst)));
+    return { link, stray, known: (neighbours as { dst?: string }[]).flatMap(({ dst }) => dst ?? []) };
+  });
+  return [
+    ...found.flatMap(({ link, stray }) =>
+      stray.map((dst) => `route delete ${dst} dev ${link} proto ${routeProtocol}`),
+    ),
+    // Last: iproute2 gives up a batch at a neighbour that is not there any more.
+    ...found.flatMap(({ link, stray, known }) =>
+      stray.filter((dst) => known.includes(dst)).map((dst) => `neighbour delete ${dst} dev ${link}`),
+    ),
+  ];
+}
+
+function hostPrefixOf(address: string): string {
+  return `${address}/${address.includes(":") ? 128 : 32}`;
 }
 
 async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {
   // A bridge may be in Open vSwitch's database and nowhere else.
   if (!hostLinkExists(link.name) && link.type.kind !== "ovs") return;
-  // Every pod has a route on it, so that this is the end for all but the last.
-  if (linksWithHostRoutes().has(link.name)) return;
+  // Every pod has a route on it, so that this is the end for all but the last. On a bridge of others the host may have more.
+  if (!isOfOthers(link) && linksWithHostRoutes().has(link.name)) return;
   await forgetTheDead(link.name, kernel.deadline);
   const announcement = announce(link.name);
   try {
@@ -127,6 +166,11 @@ async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {
   } finally {
     fs.rmSync(announcement, { force: true });
   }
+}
+
+/** podwire gives its own bridges the gateway's MAC. */
+function isOfOthers({ type, mac }: Link): boolean {
+  return type.kind === "ovs" && mac !== undefined && mac !== gatewayMac;
 }
 
 function isNeeded(link: string): boolean {

@@ -9,16 +9,18 @@ import type { IpamRequest } from "../ipam/ipam.ts";
 import { ipamOf } from "../ipam/registry.ts";
 import { closeNetns, type Netns, openNetns } from "../linux/netns.ts";
 import { endOrphans } from "../linux/orphans.ts";
+import { bootId } from "../linux/process.ts";
 import { findProgram } from "../linux/programs.ts";
+import { isOvsObject } from "../plan/ovs-lines.ts";
 import type { BridgeName, Masquerade, Plan } from "../plan/plan.ts";
 import { podLinks, remove } from "../plan/remove.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { hasNetns } from "./liveness.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
 import { abandon, type Claim, claimsOn, seize } from "./ownership.ts";
-import { type AttachmentRecord, removeRecordFile } from "./record.ts";
+import { type AttachmentRecord, allRecords, removeRecordFile, wholeRecords } from "./record.ts";
 import { releaseShared } from "./shared-flows.ts";
-import { releaseUnusedLinks } from "./shared-links.ts";
+import { onSharedLinks, releaseUnusedLinks } from "./shared-links.ts";
 
 export interface RemovalPolicy {
   /** Told of a live process that is adding or removing the attachment: waits, throws, or answers "leave". */
@@ -65,10 +67,19 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
 export async function unwireUnrecorded(name: AttachmentName, call: Call): Promise<void> {
   const release = requestFor(name, call);
   const addresses = [...new Set([...(await heldAddresses(name, call)), ...reportedAddresses(call)])];
-  const traces = Object.values(datapaths).flatMap((datapath) => datapath.traces(name, bridgeOf(call.config)));
-  const plan = [...traces, ...masqueradeOf(name.network, addresses, call)];
+  const at = bridgeOf(call.config);
+  const traces = Object.values(datapaths).flatMap((datapath) => datapath.traces(name, at));
+  const own = withoutRecorded(addresses);
+  const plan = [...traces, ...onSharedLinks(own, at.bridge), ...masqueradeOf(name.network, own, call)];
   const { netns } = call.environment;
   await takeApart(plan, release, call, netns === "" ? undefined : openIfThere(netns));
+}
+
+/** Some pod may have been given one since. */
+function withoutRecorded(addresses: readonly string[]): string[] {
+  const records = wholeRecords(allRecords());
+  const taken = new Set(records.flatMap(({ ips }) => ips.map(({ address }) => address.replace(/\/.*/, ""))));
+  return addresses.filter((address) => !taken.has(address));
 }
 
 /** What the IPAM has given to the attachment; none if it cannot tell. */
@@ -82,7 +93,10 @@ async function unwire(name: AttachmentName, record: AttachmentRecord, call: Call
   const needsPod = podLinks(record.plan).length > 0;
   const inPod = needsPod && hasNetns(record) ? openIfThere(record.netns.path) : undefined;
   const traces = datapaths[record.datapath].traces(name, bridgeIn(record, call));
-  await takeApart([...record.plan, ...traces], recordedRequestFor(name, record, call), call, inPod);
+  const plan = [...record.plan, ...traces];
+  // The kernel has nothing from before the machine's start, and the addresses may be others' by now.
+  const present = record.bootId === bootId() ? plan : plan.filter(isOvsObject);
+  await takeApart(present, recordedRequestFor(name, record, call), call, inPod);
 }
 
 /** Links go first and the address last, so that no address is given away while it is in use. */

@@ -34,9 +34,17 @@ export async function removeShared(
 
 /** Bridges that podwire made and that have no port left but their own. */
 export async function idleBridges(database: string, kernel: Kernel): Promise<string[]> {
+  return (await ownBridges(database, kernel)).flatMap(({ name, isIdle }) => (isIdle ? name : []));
+}
+
+/** Bridges that podwire made. */
+export async function ownBridges(
+  database: string,
+  kernel: Kernel,
+): Promise<{ readonly name: string; readonly isIdle: boolean }[]> {
   const question = ["--columns=name,ports", "find", "Bridge", `external_ids:${ownerKey}=${ownBridge}`];
   const [rows = []] = await ovsRows(database, [question], kernel);
-  return rows.filter((row) => membersOf(row["ports"]).length === 1).map((row) => String(row["name"]));
+  return rows.map((row) => ({ name: String(row["name"]), isIdle: membersOf(row["ports"]).length === 1 }));
 }
 
 async function leaveBridge(at: BridgeName, link: string, plan: Plan, kernel: Kernel): Promise<void> {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { hostAddress, hostAddress6 } from "../fixture/node.ts";
 import { datapathTypeHere, hasOpenVswitch } from "../fixture/open-vswitch.ts";
-import { ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
+import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
 
 const dump = ["dump-flows", "br-other"];
 const settings =
@@ -62,6 +62,36 @@ describe.skipIf(!hasOpenVswitch)("podwire's own bridge", () => {
   });
 });
 
+describe.skipIf(!hasOpenVswitch)("a pod whose record is lost, on a bridge with others", () => {
+  const own = ovsNode();
+  const traces = () =>
+    own.node.run(
+      "sh",
+      "-c",
+      "ip route show dev podwire0 proto 119; ip -6 route show dev podwire0 proto 119; ip neighbour show dev podwire0 nud permanent",
+    );
+
+  test.each([
+    ["DEL, by its lease", async () => own.del("pod1")],
+    [
+      "GC, without a lease too",
+      async ({ addresses }: OvsPod) => {
+        const leases = addresses.map((address) => `/var/lib/cni/networks/podnet/${address}`);
+        await own.node.run("sh", "-ec", `ip netns delete pod1; rm ${leases.join(" ")}`);
+        return own.gc(["pod2"]);
+      },
+    ],
+  ])("leaves nothing after %s", async (_what, remove) => {
+    const [one, two] = [await own.pod("pod1"), await own.pod("pod2")];
+    await own.node.run("rm", "/var/lib/podwire/podnet/pod1:eth0.json");
+    const answer = await remove(one);
+    expect({ exitCode: answer.exitCode, stdout: answer.stdout }).toEqual({ exitCode: 0, stdout: "" });
+    for (const address of one.addresses) expect(await traces()).not.toContain(`${address} `);
+    for (const address of two.addresses) expect(await traces()).toContain(`${address} `);
+    expect((await own.check(two)).stdout).toBe("");
+  });
+});
+
 describe.skipIf(!hasOpenVswitch)("somebody else's bridge", () => {
   const own = ovsNode();
   const config = ovsNetwork({ bridge: "br-other" });
@@ -100,15 +130,17 @@ describe.skipIf(!hasOpenVswitch)("somebody else's bridge", () => {
       "ovs-ofctl",
       "add-flow",
       "br-other",
-      "cookie=0x707,table=71,priority=7,ip,nw_dst=10.9.9.9,actions=drop",
+      "cookie=0x707,table=241,priority=7,ip,nw_dst=10.9.9.9,actions=drop",
     );
     await own.node.addPod("segment");
     // The node forwards already, which is its own setting, and takes router advertisements all the same.
     const script = `ip link set theirs netns segment; ip -n segment address add 198.51.100.9/24 dev theirs;
       ip -n segment link set theirs up; ip address add 198.51.100.1/24 dev br-other
+      ip address add 169.254.169.254/32 dev br-other
       echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
       echo 1 > /proc/sys/net/ipv6/conf/br-other/accept_ra; echo 0 > /proc/sys/net/ipv6/conf/br-other/accept_dad
-      ip address add 2001:db8:51::1/64 dev br-other nodad; ip link set br-other up`;
+      ip address add 2001:db8:51::1/64 dev br-other nodad; ip link set br-other up
+      ip route add 169.254.169.253/32 dev br-other`;
     await own.node.run("sh", "-ec", script);
   }
 

@@ -29,6 +29,7 @@ const others = [
   "results",
   "requests",
   "advertised",
+  "reboot",
 ];
 
 const cases: Readonly<Record<DatapathName, readonly string[]>> = {

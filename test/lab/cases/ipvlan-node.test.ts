@@ -65,6 +65,18 @@ describe.skipIf(cannotRunFullLab("a node with ipvlan")).each(testedKernels)(
       expect(await gc(node, conflist)).toMatchObject({ code: 0 });
     });
 
+    onNode("reaches pods whose records were lost after one of them is deleted", async (node) => {
+      const conflist = ipvlanNetwork(node, "l3s");
+      const [one, beside] = [await pod(node, conflist), await pod(node, conflist)];
+      await node.sh("rm -r /var/lib/podwire/podnet");
+      await one.remove();
+      await ping(node, beside, once);
+      await ping(beside, node, once);
+      expect(await leftOvers(node)).not.toContain(one.address);
+      await beside.remove();
+      expect(await gc(node, conflist)).toMatchObject({ code: 0 });
+    });
+
     onNode("with l2 pods answers nobody on the segment for the router's usual address", async (node) => {
       const [other] = lab.nodes.filter(({ number }) => number !== node.number) as [LabNode];
       const inHalf = `fd00:10:244::${node.number}:0/112 via ${node.address6}`;
