@@ -10,6 +10,7 @@ import { dismiss, startAhead } from "../linux/enter.ts";
 import { ipBatch } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { closeNetns, isNetwork, type Netns, notNetwork, openNetns } from "../linux/netns.ts";
+import { switchStart } from "../linux/ovs.ts";
 import { bootId, ownIdentity } from "../linux/process.ts";
 import { apply, RollbackError } from "../plan/apply.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -28,7 +29,8 @@ import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
 import { releaseShared } from "./shared-flows.ts";
 import { outlastLinkRemovals } from "./shared-links.ts";
-import { rememberNewSwitch, repairSwitches } from "./switch-stamp.ts";
+import { outlastRestart, rememberNewSwitch, repairSwitches } from "./switch-stamp.ts";
+import { refuseTakenMac } from "./taken-mac.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
 
@@ -130,17 +132,21 @@ async function wire(
     planned = plan;
     const record = { ...claimed, plan, interfaces, ips, leased: addresses.ips };
     replaceRecord(record);
-    // Another ADD may have chosen another mode since this one looked; each sees the other's record.
+    // Another ADD may have chosen another mode, or the same MAC, since this one looked; each sees the other's record.
     if (settings.ipvlan !== undefined) refuseOtherPods(settings.ipvlan);
+    if (requestedMac(call) !== undefined) refuseTakenMac(record);
     rememberUnseen(plan);
     for (const why of apartFrom(plan)) call.log.warn(`pods do not reach each other: ${why}`);
     await outlastLinkRemovals(plan, call.deadline);
+    const startOfSwitch = settings.ovs && switchStart(settings.ovs.at.database);
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));
     // Before the record says that all is done: a repeated ADD would be refused.
     if (settings.ovs?.isNew) rememberNewSwitch(settings.ovs.at);
     await repairSwitches(call);
-    replaceRecord({ ...record, state: "ready" });
+    const ready = { ...record, state: "ready" } as const;
+    replaceRecord(ready);
+    if (settings.ovs !== undefined) await outlastRestart(ready, settings.ovs.at, startOfSwitch, call);
     return chained(previous, wired, dnsOf(call, addresses.dns));
   } catch (error) {
     // What apply could not take back must stay recorded, with its address.

@@ -10,7 +10,7 @@ import { remove } from "../plan/remove.ts";
 import { describeDifference, verify } from "../plan/verify.ts";
 import { planToKeep } from "./chained-changes.ts";
 import { hasNetns } from "./liveness.ts";
-import { type AttachmentRecord, allRecords, readRecord, wholeRecords } from "./record.ts";
+import { type AttachmentRecord, allRecords, readRecord, type StoredRecord, wholeRecords } from "./record.ts";
 import { releaseShared } from "./shared-flows.ts";
 
 export interface Repair {
@@ -50,12 +50,11 @@ async function repair(record: AttachmentRecord, kernel: Kernel): Promise<Repair>
   const name = { network, containerID, ifname };
   try {
     const pod = openNetns(record.netns.path);
-    const inside = { ...kernel, pod };
     try {
-      const mended = await mend(record.plan, planToKeep(record.plan), inside);
-      if (mended.length === 0) return { name, mended };
-      if (isStillThere(record)) await confirm(record, inside);
-      else await takeBack(record, inside);
+      const mended = await mendOrTakeBack(record, { ...kernel, pod });
+      const now = readRecord(record);
+      // A DEL and an ADD of the same moment: what was made by the old plan has the new one's names.
+      if (mended.length > 0 && isAnother(now, record)) return await repair(now, kernel);
       return { name, mended };
     } finally {
       closeNetns(pod);
@@ -65,7 +64,18 @@ async function repair(record: AttachmentRecord, kernel: Kernel): Promise<Repair>
   }
 }
 
-/** A DEL of the same moment must not leave what this made. */
+async function mendOrTakeBack(record: AttachmentRecord, kernel: Kernel): Promise<readonly string[]> {
+  let mended: readonly string[] | undefined;
+  try {
+    mended = await mend(record.plan, planToKeep(record.plan), kernel);
+    if (mended.length > 0 && isStillThere(record)) await confirm(record, kernel);
+    return mended;
+  } finally {
+    // A DEL of the same moment must not leave what this made.
+    if (mended?.length !== 0 && readRecord(record) === undefined) await takeBack(record, kernel);
+  }
+}
+
 async function takeBack({ plan }: AttachmentRecord, kernel: Kernel): Promise<void> {
   await remove(plan, kernel);
   await releaseShared(plan, kernel);
@@ -94,4 +104,9 @@ async function confirm({ plan }: AttachmentRecord, kernel: Kernel): Promise<void
 function isStillThere(record: AttachmentRecord): boolean {
   const stored = readRecord(record);
   return stored !== undefined && stored !== "torn" && stored.createdAt === record.createdAt;
+}
+
+function isAnother(stored: StoredRecord, { createdAt }: AttachmentRecord): stored is AttachmentRecord {
+  if (stored === undefined || stored === "torn") return false;
+  return stored.createdAt !== createdAt && stored.state === "ready";
 }

@@ -1,8 +1,8 @@
 // Tells whether Open vSwitch has been restarted, which loses flows and internal ports, or its bridge has another MAC, and has
 // its pods repaired then.
-import { toCniError } from "../cni/error.ts";
+import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { type BridgeName, isSameBridge, switchIdentity } from "../linux/ovs.ts";
+import { type BridgeName, isSameBridge, switchIdentity, switchStart } from "../linux/ovs.ts";
 import { sinceBoot } from "../linux/process.ts";
 import type { Log } from "../log.ts";
 import { type Call, kernelOf } from "./call.ts";
@@ -36,6 +36,23 @@ export async function repairSwitches(call: Call): Promise<void> {
       log.warn(`pods of bridge ${at.bridge} cannot be repaired: ${toCniError(error).details}`);
     }
   }
+}
+
+/**
+ * For an ADD that is done. `start`: of ovs-vswitchd before it began. If that was started again since, whoever repaired the bridge's pods
+ * left this one out. Throws code 11 if it cannot be repaired.
+ */
+export async function outlastRestart(
+  record: AttachmentRecord,
+  { database }: BridgeName,
+  start: string | undefined,
+  call: Call,
+): Promise<void> {
+  if (switchStart(database) === start) return;
+  const [repair] = await repairAttachments([record], kernelOf(call));
+  if (repair?.fault === undefined) return;
+  const details = `not all of the pod can be made again: ${repair.fault}; try again`;
+  throw new CniError(ErrorCode.tryAgainLater, "Open vSwitch was restarted meanwhile", details);
 }
 
 /** For an ADD that made the bridge: it needs no repair if that has no other pods, of a bridge that somebody took away. */

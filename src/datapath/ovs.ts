@@ -9,7 +9,7 @@ import { checkMtu, forwarding, gatewayAddresses, gatewayMac, hostSysctl, masquer
 import { cookieOf, derivedMac, hostLinkName, hostVlanName, linkAlias } from "./names.ts";
 import { baseFlows, podFlows, trunkFlows } from "./ovs-flows.ts";
 import { routedPodObjects } from "./pod-side.ts";
-import { gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
+import { cannotWire, gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
 import { vethPair } from "./veth-pair.ts";
 
 export const ovs: Datapath = { wire, traces };
@@ -17,6 +17,7 @@ export const ovs: Datapath = { wire, traces };
 function wire(wiring: Wiring): Wired {
   const settings = settingsOf(wiring);
   const mac = wiring.mac?.toLowerCase() ?? derivedMac(wiring);
+  refuseHostsMac(mac, settings);
   const addresses = wiring.ips.map(subnetOf);
   checkMtu(wiring, addresses);
   const routes = routesThrough(gateways, wiring);
@@ -75,6 +76,12 @@ function traces(name: AttachmentName, at: BridgeName): Plan {
 function settingsOf({ ovs: settings }: Wiring): OvsSettings {
   if (settings === undefined) throw new Error("the ovs datapath was called without its settings");
   return settings;
+}
+
+/** Packets for it go to the pod that has it. */
+function refuseHostsMac(mac: string, { at, localMac }: OvsSettings): void {
+  if (mac !== gatewayMac && mac !== localMac) return;
+  throw cannotWire(`MAC ${mac} is the host's on bridge ${at.bridge}; ask for another one, or for none`);
 }
 
 /** By which the host reaches its pods: the bridge's local port, or a VLAN of it. */

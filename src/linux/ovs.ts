@@ -136,6 +136,16 @@ export function switchProcess(database: string): number | undefined {
   return fs.existsSync(file) ? Number.parseInt(fs.readFileSync(file, "utf8"), 10) : undefined;
 }
 
+/** Another one after ovs-vswitchd was started again: it writes the file anew. undefined if it does not run. */
+export function switchStart(database: string): string | undefined {
+  return fileIdentity(pidFileOf(database));
+}
+
+function fileIdentity(file: string): string | undefined {
+  const stat = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? undefined : `${file} ${stat.dev} ${stat.ino} ${stat.ctimeNs}`;
+}
+
 function pidFileOf(database: string): string {
   return `${directoryOf(database)}/ovs-vswitchd.pid`;
 }
@@ -156,10 +166,8 @@ function managementSocket({ database, bridge }: BridgeName): string {
  * while there is no socket.
  */
 export function switchIdentity(at: BridgeName): string | undefined {
-  const socket = managementSocket(at);
-  const stat = fs.statSync(socket, { bigint: true, throwIfNoEntry: false });
-  if (stat === undefined) return undefined;
-  return `${socket} ${stat.dev} ${stat.ino} ${stat.ctimeNs} ${macOf(at.bridge)}`;
+  const socket = fileIdentity(managementSocket(at));
+  return socket === undefined ? undefined : `${socket} ${macOf(at.bridge)}`;
 }
 
 function macOf(link: string): string {

@@ -51,6 +51,24 @@ describe.skipIf(!hasOpenVswitch)("an ADD to Open vSwitch", () => {
     },
   );
 
+  test("for the host's MAC, or that of another pod of the bridge, is refused by name", async () => {
+    const first = await own.pod("first");
+    before = await state();
+    const asked = async (mac: string, ...words: string[]) => {
+      const call = { verb: "ADD", config: ovsNetwork(), args: `MAC=${mac}` };
+      expectFailure(await cni(own.node, call), 7, mac, ...words);
+      expect(await state()).toBe(before);
+    };
+    await asked("ee:70:77:00:00:01", "podwire0");
+    await asked(first.mac, "container first");
+    const elsewhere = ovsNetwork({ bridge: "podwire1" });
+    const call = { verb: "ADD", config: elsewhere, args: `MAC=${first.mac}` };
+    expect((await cni(own.node, call)).exitCode).toBe(0);
+    expect((await own.del("pod1", elsewhere)).stdout).toBe("");
+    expect((await own.del("first")).stdout).toBe("");
+    before = await state();
+  });
+
   test("whose database is at another path is refused as down, with that path", async () => {
     await refused(ovsNetwork({ database: "unix:/run/nowhere/db.sock" }), 11, "/run/nowhere/db.sock");
     const status = await cni(own.node, {

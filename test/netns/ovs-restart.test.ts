@@ -7,7 +7,7 @@ import { network, succeed } from "../fixture/calls.ts";
 import { executable, hostAddress, hostAddress6 } from "../fixture/node.ts";
 import { hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
 import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
-import { podwireWith } from "../fixture/programs.ts";
+import { locate, podwireWith } from "../fixture/programs.ts";
 import { eventually, watch } from "../overlay/watching.ts";
 
 describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
@@ -207,6 +207,42 @@ describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
     const answer = await ask(own.node, { from: "pod1", to: "192.0.2.2", port: 7000, bytes: 5_000_000 });
     await server.stop();
     expect(answer).toMatchObject({ received: 5_000_000, caller: hostAddress });
+  });
+
+  /** A script that calls the real program, and then once waits before it tells of its success. */
+  const halting = `${locate("ovs-ofctl")} "$@"; code=$?
+    case "$*" in *add-flows*)
+      if mkdir /run/halted 2> /dev/null; then while [ ! -e /run/go ]; do sleep 0.05; done; fi;;
+    esac
+    exit $code`;
+  const halted = () => eventually(() => own.node.run("ls", "-d", "/run/halted"), 30);
+  const goOn = () => own.node.run("touch", "/run/go");
+
+  test("that another call repairs while one is being added leave that one whole too", async () => {
+    await own.node.addPod("slow");
+    const plugin = podwireWith(own.node, { "ovs-ofctl": halting });
+    const adding = own.pod("slow", ovsNetwork(), { plugin });
+    await halted();
+    await restart(["ovs-vswitchd"], "SIGKILL");
+    await own.pod("other");
+    await goOn();
+    const slow = await adding;
+    expect((await own.check(slow)).stdout).toBe("");
+    await own.node.run(...pings(slow.addresses[0]));
+    await expectWhole();
+  });
+
+  test("are left to the ADD that came while they were being mended", async () => {
+    await restart(["ovs-vswitchd"], "SIGKILL");
+    const command = podwireWith(own.node, { "ovs-ofctl": halting });
+    const applying = own.node.attempt(command, ["apply"]);
+    await halted();
+    await own.del("pod1");
+    const again = await own.pod("pod1");
+    await goOn();
+    await applying;
+    pods = [again, pods[1]];
+    await expectWhole();
   });
 
   test("of several restarts in a row are made whole each time", async () => {
