@@ -3,6 +3,7 @@
 //
 // ARP is answered by flow. A neighbour solicitation cannot be turned into an advertisement by the kernel's datapath (it
 // cannot change the type of an option), so it goes to the one that has the address, and to nobody else.
+import { linkLocalOf } from "../address/mac.ts";
 import { admission, delivery, toDelivery, toHost, toTrunk, trunk, untagged } from "../plan/ovs-tables.ts";
 import type { OvsFlow } from "../plan/plan.ts";
 import { gatewayMac } from "./host-side.ts";
@@ -47,20 +48,19 @@ function admissionFlows(pod: PodPort): OvsFlow[] {
   const from = `in_port=${pod.port}`;
   const tag = pod.vlan === 0 ? "" : `${tagging(pod.vlan)},`;
   const admit = `${tag}${toDelivery}`;
-  const family = (ip: string) => (ip.includes(":") ? `ipv6,${from}` : `ip,${from}`);
+  const bare = `${from},${untagged}`;
+  const family = (ip: string) => (ip.includes(":") ? `ipv6,${bare}` : `ip,${bare}`);
   const source = (ip: string) => (ip.includes(":") ? `ipv6_src=${ip}` : `nw_src=${ip}`);
   const ipv4 = pod.ips.filter((ip) => !ip.includes(":"));
   const asked = pod.answersAll ? "" : `,arp_tpa=${gateways[4]}`;
   return [
     // A pod that asks for its own address looks for others that have it.
-    ...ipv4.map((ip) => admission(310, `arp,${from},arp_tpa=${ip}`, "drop")),
-    ...(ipv4.length === 0 ? [] : [admission(300, `arp,${from},arp_op=1${asked}`, arpReply(gatewayMac))]),
+    ...ipv4.map((ip) => admission(310, `arp,${bare},arp_tpa=${ip}`, "drop")),
+    ...(ipv4.length === 0 ? [] : [admission(300, `arp,${bare},arp_op=1${asked}`, arpReply(gatewayMac))]),
     ...discoveryFlows(pod, admit, `${tag}${toHost(pod.localMac)}`),
     ...(pod.antiSpoofing
-      ? pod.ips.map((ip) =>
-          admission(200, `${family(ip)},${untagged},dl_src=${pod.mac},${source(ip)}`, admit),
-        )
-      : ["ip", "ipv6"].map((each) => admission(200, `${each},${from},${untagged}`, admit))),
+      ? pod.ips.map((ip) => admission(200, `${family(ip)},dl_src=${pod.mac},${source(ip)}`, admit))
+      : ["ip", "ipv6"].map((each) => admission(200, `${each},${bare}`, admit))),
     admission(190, from, "drop"),
   ];
 }
@@ -95,7 +95,7 @@ function trunkAdmission({ port, mac, ips, trunk: vlans, antiSpoofing }: PodPort)
 function discoveryFlows(pod: PodPort, admit: string, toGateway: string): OvsFlow[] {
   const ips = pod.ips.filter((ip) => ip.includes(":"));
   if (ips.length === 0) return [];
-  const from = `icmp6,in_port=${pod.port}`;
+  const from = `icmp6,in_port=${pod.port},${untagged}`;
   const gateway = `icmp_type=135,icmp_code=0,nd_target=${gateways[6]}`;
   if (!pod.antiSpoofing) {
     return [
@@ -106,7 +106,8 @@ function discoveryFlows(pod: PodPort, admit: string, toGateway: string): OvsFlow
   }
   const own = `${from},dl_src=${pod.mac}`;
   return [
-    ...[...ips, "fe80::/10"].map((source) =>
+    // Of other addresses a pod could have any number, each an entry in the host's table of neighbours.
+    ...[...ips, linkLocalOf(pod.mac)].map((source) =>
       admission(300, `${own},ipv6_src=${source},${gateway},nd_sll=${pod.mac}`, toGateway),
     ),
     ...ips.map((ip) =>

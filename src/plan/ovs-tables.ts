@@ -2,8 +2,11 @@
 // large for the way to another node, and what a pod may say in the VLANs of its trunk.
 import type { OvsFlow } from "./plan.ts";
 
-/** On a bridge that others use too, admission is their first table as well; the others are ours alone. */
-const tables = { admission: 0, delivery: 71, size: 72, trunk: 73 };
+/**
+ * On a bridge that others use too, admission is their first table as well. The others are ours alone: OVN and Neutron's agent
+ * count from 0 to a hundred, and what they sent through ours would go to the host.
+ */
+const tables = { admission: 0, delivery: 241, size: 242, trunk: 243 };
 
 export const toDelivery = `resubmit(,${tables.delivery})`;
 export const toSize = `resubmit(,${tables.size})`;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isUnicastMac } from "../../src/address/mac.ts";
+import { isUnicastMac, linkLocalOf } from "../../src/address/mac.ts";
 
 describe("a MAC address that an interface can have", () => {
   test.each(["0a:58:0a:f4:01:07", "0A:58:0A:F4:01:07", "00:00:00:00:00:01", "fe:ff:ff:ff:ff:ff"])(
@@ -33,4 +33,12 @@ describe("a MAC address that an interface can have", () => {
   ])("is none that is %s", (_, text) => {
     expect(isUnicastMac(text)).toBe(false);
   });
+});
+
+test.each([
+  ["0a:58:0a:f4:01:07", "fe80::858:aff:fef4:107"],
+  ["02:00:00:00:00:01", "fe80::ff:fe00:1"],
+  ["ee:70:77:00:00:01", "fe80::ec70:77ff:fe00:1"],
+])("an interface with MAC %s has the link-local address %s", (mac, address) => {
+  expect(linkLocalOf(mac)).toBe(address);
 });

@@ -25,37 +25,37 @@ function lines(flows: ReturnType<typeof podFlows>): string[] {
 
 test("a pod may send from its own MAC and address alone, and gets what is for it", () => {
   expect(lines(podFlows(pod))).toEqual([
-    "0 310 arp,in_port=pw1,arp_tpa=10.1.0.7 drop",
-    "0 300 arp,in_port=pw1,arp_op=1,arp_tpa=169.254.1.1 answer",
-    `0 200 ip,in_port=pw1,${untagged},dl_src=${pod.mac},nw_src=10.1.0.7 resubmit(,71)`,
+    `0 310 arp,in_port=pw1,${untagged},arp_tpa=10.1.0.7 drop`,
+    `0 300 arp,in_port=pw1,${untagged},arp_op=1,arp_tpa=169.254.1.1 answer`,
+    `0 200 ip,in_port=pw1,${untagged},dl_src=${pod.mac},nw_src=10.1.0.7 resubmit(,241)`,
     "0 190 in_port=pw1 drop",
-    "73 10 ip,nw_src=10.1.0.7 drop",
-    "73 10 arp,arp_spa=10.1.0.7 drop",
+    "243 10 ip,nw_src=10.1.0.7 drop",
+    "243 10 arp,arp_spa=10.1.0.7 drop",
     `0 300 arp,in_port=LOCAL,${untagged},arp_tpa=10.1.0.7,arp_op=1 answer`,
     `0 180 ${untagged},dl_dst=${pod.mac} output:pw1`,
-    `71 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
-    `71 60 ip,${untagged},nw_dst=10.1.0.7 set_field:${gatewayMac}->eth_src,set_field:${pod.mac}->eth_dst,output:pw1`,
+    `241 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
+    `241 60 ip,${untagged},nw_dst=10.1.0.7 set_field:${gatewayMac}->eth_src,set_field:${pod.mac}->eth_dst,output:pw1`,
   ]);
 });
 
 test("neighbour discovery goes to the one that has the address, and a pod speaks for itself alone", () => {
-  const own = `icmp6,in_port=pw1,dl_src=${pod.mac}`;
+  const own = `icmp6,in_port=pw1,${untagged},dl_src=${pod.mac}`;
   const solicitation = `icmp_type=135,icmp_code=0,nd_target=fe80::1,nd_sll=${pod.mac}`;
   const toHost = `set_field:${pod.localMac}->eth_dst,LOCAL`;
   expect(lines(podFlows({ ...pod, ips: ["fd00::7"] }))).toEqual([
     `0 300 ${own},ipv6_src=fd00::7,${solicitation} ${toHost}`,
-    `0 300 ${own},ipv6_src=fe80::/10,${solicitation} ${toHost}`,
-    `0 300 ${own},ipv6_src=fd00::7,icmp_type=136,icmp_code=0,nd_target=fd00::7,nd_tll=${pod.mac} resubmit(,71)`,
-    "0 290 icmp6,in_port=pw1,icmp_type=135 drop",
-    "0 290 icmp6,in_port=pw1,icmp_type=136 drop",
-    `0 200 ipv6,in_port=pw1,${untagged},dl_src=${pod.mac},ipv6_src=fd00::7 resubmit(,71)`,
+    `0 300 ${own},ipv6_src=fe80::800:ff:fe00:7,${solicitation} ${toHost}`,
+    `0 300 ${own},ipv6_src=fd00::7,icmp_type=136,icmp_code=0,nd_target=fd00::7,nd_tll=${pod.mac} resubmit(,241)`,
+    `0 290 icmp6,in_port=pw1,${untagged},icmp_type=135 drop`,
+    `0 290 icmp6,in_port=pw1,${untagged},icmp_type=136 drop`,
+    `0 200 ipv6,in_port=pw1,${untagged},dl_src=${pod.mac},ipv6_src=fd00::7 resubmit(,241)`,
     "0 190 in_port=pw1 drop",
-    "73 10 ipv6,ipv6_src=fd00::7 drop",
-    "73 10 icmp6,icmp_type=136,icmp_code=0,nd_target=fd00::7 drop",
+    "243 10 ipv6,ipv6_src=fd00::7 drop",
+    "243 10 icmp6,icmp_type=136,icmp_code=0,nd_target=fd00::7 drop",
     `0 300 icmp6,in_port=LOCAL,${untagged},icmp_type=135,icmp_code=0,nd_target=fd00::7 output:pw1`,
     `0 180 ${untagged},dl_dst=${pod.mac} output:pw1`,
-    `71 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
-    `71 60 ipv6,${untagged},ipv6_dst=fd00::7 set_field:${gatewayMac}->eth_src,set_field:${pod.mac}->eth_dst,output:pw1`,
+    `241 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
+    `241 60 ipv6,${untagged},ipv6_dst=fd00::7 set_field:${gatewayMac}->eth_src,set_field:${pod.mac}->eth_dst,output:pw1`,
   ]);
 });
 
@@ -64,15 +64,15 @@ test("without anti-spoofing any source is admitted, but not as an answer to ARP"
     line.includes("resubmit"),
   );
   expect(admitted).toEqual([
-    `0 200 ip,in_port=pw1,${untagged} resubmit(,71)`,
-    `0 200 ipv6,in_port=pw1,${untagged} resubmit(,71)`,
+    `0 200 ip,in_port=pw1,${untagged} resubmit(,241)`,
+    `0 200 ipv6,in_port=pw1,${untagged} resubmit(,241)`,
   ]);
 });
 
 test("in a VLAN what a pod sends is tagged, and only what has the tag is delivered to it", () => {
   const flows = lines(podFlows({ ...pod, vlan: 100 }));
   expect(flows).toContainEqual(
-    expect.stringMatching(/ push_vlan:0x8100,set_field:4196->vlan_vid,resubmit\(,71\)$/),
+    expect.stringMatching(/ push_vlan:0x8100,set_field:4196->vlan_vid,resubmit\(,241\)$/),
   );
   const deliveries = flows.filter((line) => line.endsWith("output:pw1"));
   expect(deliveries).toHaveLength(3);
@@ -81,13 +81,13 @@ test("in a VLAN what a pod sends is tagged, and only what has the tag is deliver
 
 test("tagged frames of a trunk are switched, from the pod's own MAC and no address of a pod of the bridge", () => {
   const flows = lines(podFlows({ ...pod, trunk: [200, 300] }));
-  expect(flows.filter((line) => /dl_vlan|^73/.test(line))).toEqual([
-    `0 250 in_port=pw1,dl_vlan=200,dl_src=${pod.mac} resubmit(,73)`,
-    "73 1 in_port=pw1,dl_vlan=200 NORMAL",
-    `0 250 in_port=pw1,dl_vlan=300,dl_src=${pod.mac} resubmit(,73)`,
-    "73 1 in_port=pw1,dl_vlan=300 NORMAL",
-    "73 10 ip,nw_src=10.1.0.7 drop",
-    "73 10 arp,arp_spa=10.1.0.7 drop",
+  expect(flows.filter((line) => /dl_vlan|^243/.test(line))).toEqual([
+    `0 250 in_port=pw1,dl_vlan=200,dl_src=${pod.mac} resubmit(,243)`,
+    "243 1 in_port=pw1,dl_vlan=200 NORMAL",
+    `0 250 in_port=pw1,dl_vlan=300,dl_src=${pod.mac} resubmit(,243)`,
+    "243 1 in_port=pw1,dl_vlan=300 NORMAL",
+    "243 10 ip,nw_src=10.1.0.7 drop",
+    "243 10 arp,arp_spa=10.1.0.7 drop",
   ]);
 });
 
@@ -102,12 +102,12 @@ test("tagged frames of a trunk that come from the host or an uplink are switched
 
 test("a pod with routes straight onto its link is told that the host has every address", () => {
   const [, asked] = lines(podFlows({ ...pod, answersAll: true }));
-  expect(asked).toBe("0 300 arp,in_port=pw1,arp_op=1 answer");
+  expect(asked).toBe(`0 300 arp,in_port=pw1,${untagged},arp_op=1 answer`);
 });
 
 test("what is for no pod goes to the host, and nothing is flooded", () => {
   expect(lines(baseFlows("02:00:00:00:00:01"))).toEqual([
-    "71 100 dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 drop",
-    "71 1  set_field:02:00:00:00:00:01->eth_dst,LOCAL",
+    "241 100 dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 drop",
+    "241 1  set_field:02:00:00:00:00:01->eth_dst,LOCAL",
   ]);
 });

@@ -84,7 +84,7 @@ describe("the plan of a pod", () => {
         cookie: "0x7077000000000000",
         shared: true,
         flows: expect.arrayContaining([
-          { table: 71, priority: 1, match: "", actions: `set_field:${gatewayMac}->eth_dst,LOCAL` },
+          { table: 241, priority: 1, match: "", actions: `set_field:${gatewayMac}->eth_dst,LOCAL` },
         ]),
       },
       {
@@ -93,7 +93,7 @@ describe("the plan of a pod", () => {
         cookie: "0x707773862bcce73e",
         flows: expect.arrayContaining([
           {
-            table: 71,
+            table: 241,
             priority: 60,
             match: "ip,vlan_tci=0x0000/0x1fff,nw_dst=10.244.1.7",
             actions: `set_field:${gatewayMac}->eth_src,set_field:${mac}->eth_dst,output:${port}`,

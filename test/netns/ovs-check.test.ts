@@ -124,7 +124,7 @@ describe.skipIf(!hasOpenVswitch)("GC", () => {
   test("takes away a stray flow of podwire's, and no flow and no port of others", async () => {
     const pod = await own.pod("pod1");
     const add = (flow: string) => own.ovs.run("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "podwire0", flow);
-    await add("cookie=0x7077abcdefabcdef,table=71,priority=90,ip,nw_dst=10.9.9.9,actions=drop");
+    await add("cookie=0x7077abcdefabcdef,table=241,priority=90,ip,nw_dst=10.9.9.9,actions=drop");
     await add("cookie=0x7078000000000000,table=0,priority=90,ip,nw_dst=10.8.8.8,actions=drop");
     await add("table=0,priority=91,ip,nw_dst=10.7.7.7,actions=drop");
     const theirs =
@@ -155,7 +155,7 @@ describe.skipIf(!hasOpenVswitch)("GC", () => {
       "datapath_type=nonesuch",
     );
     const pod = await own.pod("pod1");
-    const stray = "cookie=0x7077abcdefabcdef,table=71,priority=90,ip,nw_dst=10.9.9.9,actions=drop";
+    const stray = "cookie=0x7077abcdefabcdef,table=241,priority=90,ip,nw_dst=10.9.9.9,actions=drop";
     await own.ovs.run("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "podwire0", stray);
     expect((await own.gc(["pod1"])).stdout).toBe("");
     expect((await own.flows()).join("\n")).not.toContain("10.9.9.9");

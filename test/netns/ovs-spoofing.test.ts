@@ -94,6 +94,29 @@ describe.skipIf(!hasOpenVswitch)("a pod of an Open vSwitch bridge", () => {
       }
     });
 
+    test("is known to the host by one link-local address, and by no other that it chooses", async () => {
+      const asking = (from: string) => `
+        ${inPod} ip neighbour flush all nud permanent
+        ${ping(`${from}%eth0`, "fe80::1%eth0")}
+        ip -6 neighbour show dev podwire0`;
+      const addresses = await own.node.runIn(
+        "pod1",
+        "ip",
+        "-o",
+        "-6",
+        "address",
+        "show",
+        "dev",
+        "eth0",
+        "scope",
+        "link",
+      );
+      const own6 = /inet6 ([0-9a-f:]+)/.exec(addresses)?.[1] ?? addresses;
+      expect(await own.node.run("sh", "-ec", asking(own6))).toContain(own6);
+      const other = "fe80::bad";
+      expect(await own.node.run("sh", "-ec", withAddress(`${other}/64`, asking(other)))).not.toContain(other);
+    });
+
     test("reaches others again once it has its own MAC again", async () => {
       await own.node.run("sh", "-ec", withMac(pods.pod1.mac, "true"));
       await own.node.runIn("pod1", "ping", "-c", "1", "-W", "3", pods.pod2.addresses[0]).catch(() => {});

@@ -60,6 +60,7 @@ describe.skipIf(!hasOpenVswitch)("pods with a trunk on a bridge of podwire's", (
       const mac = `mac="${pod.mac}"`;
       await ovs.run("ovs-vsctl", "--timeout=10", ...port, ...internal, `v${vlan}`, "type=internal", mac);
       await inside.run("ip", "address", "add", `172.16.${vlan}.${host}/24`, "dev", `v${vlan}`);
+      await inside.run("ip", "address", "add", `fd00:16:${vlan}::${host}/64`, "dev", `v${vlan}`, "nodad");
       await inside.run("ip", "link", "set", `v${vlan}`, "up");
     }
     return { pod, inside, ovs };
@@ -85,6 +86,16 @@ describe.skipIf(!hasOpenVswitch)("pods with a trunk on a bridge of podwire's", (
       await vsctl("add-port", "wire", `m${vlan}`, `tag=${vlan}`, ...internal, `m${vlan}`, "type=internal");
       await own.node.run("ip", "link", "set", `m${vlan}`, "netns", "segment");
       await own.node.runIn("segment", "ip", "address", "add", `172.16.${vlan}.9/24`, "dev", `m${vlan}`);
+      await own.node.runIn(
+        "segment",
+        "ip",
+        "address",
+        "add",
+        `fd00:16:${vlan}::9/64`,
+        "dev",
+        `m${vlan}`,
+        "nodad",
+      );
       await own.node.runIn("segment", "ip", "link", "set", `m${vlan}`, "up");
     }
   }
@@ -107,9 +118,11 @@ describe.skipIf(!hasOpenVswitch)("pods with a trunk on a bridge of podwire's", (
 
     test("reach each other and the segment in its VLANs, both ways, and in no other", async () => {
       const [one, two] = routers as [Router, Router];
-      await one.inside.run("ping", ...ping("172.16.10.2"));
-      for (const { inside } of [one, two]) await inside.run("ping", ...ping(machine));
-      for (const to of ["172.16.10.1", "172.16.10.2"]) await own.node.runIn("segment", "ping", ...ping(to));
+      for (const to of ["172.16.10.2", "fd00:16:10::2"]) await one.inside.run("ping", ...ping(to));
+      for (const { inside } of [one, two])
+        for (const to of [machine, "fd00:16:10::9"]) await inside.run("ping", ...ping(to));
+      for (const to of ["172.16.10.1", "172.16.10.2", "fd00:16:10::1"])
+        await own.node.runIn("segment", "ping", ...ping(to));
       expect((await one.inside.attempt("ping", ping("172.16.11.9"))).exitCode).not.toBe(0);
       expect((await one.inside.attempt("ping", ping("172.16.11.2"))).exitCode).not.toBe(0);
     });

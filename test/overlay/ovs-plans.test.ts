@@ -30,7 +30,7 @@ function flowsIn(plan: Plan): string[] {
   return flows.map(({ table, priority, match, actions }) => `${table} ${priority} ${match} -> ${actions}`);
 }
 
-const toPeers = (plan: Plan) => flowsIn(plan).filter((flow) => flow.startsWith("71 40"));
+const toPeers = (plan: Plan) => flowsIn(plan).filter((flow) => flow.startsWith("241 40"));
 
 describe("vxlan", () => {
   test("is a tunnel port, a port for the host with the device's name, and a flow per prefix with its destination", () => {
@@ -78,21 +78,21 @@ describe("vxlan", () => {
     ]);
     const unicast = "dl_dst=00:00:00:00:00:00/01:00:00:00:00:00";
     expect(flowsIn(plan)).toEqual([
-      `0 200 ip,tun_id=0x1000,in_port="pw-tunnel",${unicast} -> resubmit(,71)`,
-      `0 200 ipv6,tun_id=0x1000,in_port="pw-tunnel",${unicast} -> resubmit(,71)`,
-      `0 200 ip,in_port="pw-vxlan",${unicast} -> resubmit(,71)`,
-      `0 200 ipv6,in_port="pw-vxlan",${unicast} -> resubmit(,71)`,
+      `0 200 ip,tun_id=0x1000,in_port="pw-tunnel",${unicast} -> resubmit(,241)`,
+      `0 200 ipv6,tun_id=0x1000,in_port="pw-tunnel",${unicast} -> resubmit(,241)`,
+      `0 200 ip,in_port="pw-vxlan",${unicast} -> resubmit(,241)`,
+      `0 200 ipv6,in_port="pw-vxlan",${unicast} -> resubmit(,241)`,
       '0 190 in_port="pw-tunnel" -> drop',
       '0 190 in_port="pw-vxlan" -> drop',
-      '71 30 in_port="pw-tunnel" -> output:"pw-vxlan"',
-      '72 20 in_port="pw-vxlan" -> output:"pw-tunnel"',
-      `72 10 reg0=0x1/0x1 -> set_field:${localMac}->eth_dst,LOCAL`,
-      `72 10 ip,nw_frag=yes -> set_field:${localMac}->eth_dst,LOCAL`,
-      `72 10 ipv6,nw_frag=yes -> set_field:${localMac}->eth_dst,LOCAL`,
-      '72 1  -> output:"pw-tunnel"',
-      "71 40 ip,vlan_tci=0x0000/0x1fff,nw_dst=10.244.2.0/24 -> " +
+      '241 30 in_port="pw-tunnel" -> output:"pw-vxlan"',
+      '242 20 in_port="pw-vxlan" -> output:"pw-tunnel"',
+      `242 10 reg0=0x1/0x1 -> set_field:${localMac}->eth_dst,LOCAL`,
+      `242 10 ip,nw_frag=yes -> set_field:${localMac}->eth_dst,LOCAL`,
+      `242 10 ipv6,nw_frag=yes -> set_field:${localMac}->eth_dst,LOCAL`,
+      '242 1  -> output:"pw-tunnel"',
+      "241 40 ip,vlan_tci=0x0000/0x1fff,nw_dst=10.244.2.0/24 -> " +
         `set_field:${mac}->eth_src,set_field:0a:70:c0:00:02:02->eth_dst,set_field:0x1000->tun_id,` +
-        "set_field:192.0.2.2->tun_dst,check_pkt_larger(1464)->NXM_NX_REG0[0],resubmit(,72)",
+        "set_field:192.0.2.2->tun_dst,check_pkt_larger(1464)->NXM_NX_REG0[0],resubmit(,242)",
     ]);
   });
 

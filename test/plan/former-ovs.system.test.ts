@@ -12,7 +12,7 @@ const made = `
   ovs-vsctl add-port podwire0 pw-vxlan -- set Port pw-vxlan tag=4095 -- set Interface pw-vxlan type=internal \\
     mac='"0a:70:c0:00:02:01"' mtu_request=1450 external_ids:podwire=overlay
   ovs-ofctl -O OpenFlow13 add-flow podwire0 'cookie=0x7077000000000001,table=0,priority=190,in_port=pw-tunnel,actions=drop'
-  ovs-ofctl -O OpenFlow13 add-flow podwire0 'cookie=0x7077000000000001,table=72,priority=1,actions=output:pw-tunnel'
+  ovs-ofctl -O OpenFlow13 add-flow podwire0 'cookie=0x7077000000000001,table=242,priority=1,actions=output:pw-tunnel'
   ovs-ofctl -O OpenFlow13 add-flow podwire0 'cookie=0x7077000000000000,table=0,priority=1,actions=drop'`;
 
 const shown = `

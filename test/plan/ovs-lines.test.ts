@@ -94,17 +94,17 @@ describe("a port", () => {
 });
 
 test("flows replace all with their cookie", () => {
-  const flow = { table: 71, priority: 1, match: "", actions: "drop" };
+  const flow = { table: 241, priority: 1, match: "", actions: "drop" };
   const flows = [flow, { ...flow, priority: 60, match: "ip,nw_dst=10.1.0.7" }];
   expect(flowLines({ kind: "ovs-flows", ...at, cookie: "0x7077000000000001", flows })).toEqual([
     removingFlowsLine("0x7077000000000001"),
-    "add cookie=0x7077000000000001,table=71,priority=1,actions=drop",
-    "add cookie=0x7077000000000001,table=71,priority=60,ip,nw_dst=10.1.0.7,actions=drop",
+    "add cookie=0x7077000000000001,table=241,priority=1,actions=drop",
+    "add cookie=0x7077000000000001,table=241,priority=60,ip,nw_dst=10.1.0.7,actions=drop",
   ]);
 });
 
 test("flows that are known change by what differs", () => {
-  const flow = (match: string, actions = "drop") => ({ table: 71, priority: 60, match, actions });
+  const flow = (match: string, actions = "drop") => ({ table: 241, priority: 60, match, actions });
   const present = [
     flow("ip,nw_dst=10.1.0.7"),
     flow("ip,nw_dst=10.1.0.8"),
@@ -114,27 +114,27 @@ test("flows that are known change by what differs", () => {
   const flows = [flow("nw_dst=10.1.0.9,ip"), flow("ip,nw_dst=10.1.0.6"), flow("ip,nw_dst=10.1.0.8", "LOCAL")];
   const wanted = { kind: "ovs-flows", ...at, cookie: "0x7077000000000001", flows } as const;
   expect(flowChange(present, wanted).lines).toEqual([
-    "delete_strict cookie=0x7077000000000001/-1,table=71,priority=60,ip,nw_dst=10.1.0.7",
-    "delete_strict cookie=0x7077000000000001/-1,table=71,priority=60,ip,nw_dst=10.1.0.8",
-    "delete_strict cookie=0x7077000000000001/-1,table=71,priority=60",
-    "add cookie=0x7077000000000001,table=71,priority=60,ip,nw_dst=10.1.0.6,actions=drop",
-    "add cookie=0x7077000000000001,table=71,priority=60,ip,nw_dst=10.1.0.8,actions=LOCAL",
+    "delete_strict cookie=0x7077000000000001/-1,table=241,priority=60,ip,nw_dst=10.1.0.7",
+    "delete_strict cookie=0x7077000000000001/-1,table=241,priority=60,ip,nw_dst=10.1.0.8",
+    "delete_strict cookie=0x7077000000000001/-1,table=241,priority=60",
+    "add cookie=0x7077000000000001,table=241,priority=60,ip,nw_dst=10.1.0.6,actions=drop",
+    "add cookie=0x7077000000000001,table=241,priority=60,ip,nw_dst=10.1.0.8,actions=LOCAL",
   ]);
 });
 
 describe("a flow that Open vSwitch prints", () => {
   test.each([
     [
-      " cookie=0x7077000000000001, table=71, priority=60,ip,nw_dst=10.1.0.7 actions=output:pw1",
-      { table: 71, priority: 60, match: "nw_dst=10.1.0.7,ip", actions: "output:pw1" },
+      " cookie=0x7077000000000001, table=241, priority=60,ip,nw_dst=10.1.0.7 actions=output:pw1",
+      { table: 241, priority: 60, match: "nw_dst=10.1.0.7,ip", actions: "output:pw1" },
     ],
     [
       " cookie=0x7077000000000001, priority=190,in_port=pw1 actions=drop",
       { table: 0, priority: 190, match: "in_port=pw1", actions: "drop" },
     ],
     [
-      " cookie=0x7077000000000001, table=71, priority=1 actions=set_field:02:00:00:00:00:01->eth_dst,LOCAL",
-      { table: 71, priority: 1, match: "", actions: "set_field:02:00:00:00:00:01->eth_dst,LOCAL" },
+      " cookie=0x7077000000000001, table=241, priority=1 actions=set_field:02:00:00:00:00:01->eth_dst,LOCAL",
+      { table: 241, priority: 1, match: "", actions: "set_field:02:00:00:00:00:01->eth_dst,LOCAL" },
     ],
     [
       " cookie=0x7077000000000001, table=5, actions=NORMAL",

@@ -135,11 +135,11 @@ describe.skipIf(cannotRunLab("switching datapaths")).each(testedKernels)("on ker
 
   // With Open vSwitch 3.1.0, which is deaf to a datapath that it opens in the first ten seconds after boot. For releases
   // until it has passed often enough.
-  test.runIf(isFull)(
-    "a node that lost its power has new pods at once, and GC clears away the old ones' ports",
-    async () => {
+  test.runIf(isFull).each(["ovs by veth", "ovs by internal ports"])(
+    "a node that lost its power has new pods at once, %s, and GC clears away the old ones' ports",
+    async (network) => {
       const { node1 } = lab;
-      const conflist = networks["ovs by veth"]?.(node1) as Conflist;
+      const conflist = networks[network]?.(node1) as Conflist;
       await pod(node1, conflist);
       await pod(node1, conflist);
       await node1.sh("sync");

@@ -63,7 +63,7 @@ describe.skipIf(cannotRunLab("other versions of Open vSwitch"))("Open vSwitch", 
     });
 
     test("shows CHECK a flow that was changed", async () => {
-      const match = `table=71,ip,nw_dst=${pods[0].addresses[0]}`;
+      const match = `table=241,ip,nw_dst=${pods[0].addresses[0]}`;
       await own.ovs.run("ovs-ofctl", "-O", "OpenFlow13", "del-flows", "podwire0", match);
       expect((await own.check(pods[0], plain)).json?.code).toBe(104);
       const { exitCode, stdout } = await own.apply();

@@ -34,7 +34,7 @@ export const brokenOvs: Breakage[] = [
   {
     what: "what a flow does",
     where: "host",
-    break: `${save}; ${ofctl} mod-flows LINK table=71,ip,nw_dst=${ipv4},actions=drop`,
+    break: `${save}; ${ofctl} mod-flows LINK table=241,ip,nw_dst=${ipv4},actions=drop`,
     restore: restoreFlows,
     words: ["flows 0x7077", `nw_dst=${ipv4}`, "drop"],
   },
