@@ -75,8 +75,12 @@ export async function removeStrayRoutes(kernel: Kernel, database?: string): Prom
 
 /** What an attachment without a record has on links that others use. */
 export function onSharedLinks(addresses: readonly string[], bridge: string): Plan {
+  // ipvlan's host has two of IPv4 (datapath/ipvlan.ts).
   const on = (link: string) =>
-    addresses.map((address): Route => ({ kind: "route", where: "host", link, dst: hostPrefixOf(address) }));
+    addresses.flatMap((address): Route[] => {
+      const route = { kind: "route", where: "host", link, dst: hostPrefixOf(address) } as const;
+      return [route, { ...route, priority: 1 }];
+    });
   const known = addresses.map(
     (address) => ({ kind: "neighbour", where: "host", link: bridge, address, mac: gatewayMac }) as const,
   );
@@ -141,7 +145,7 @@ async function strayLines(links: readonly string[], kernel: Kernel): Promise<str
     ),
     // Last: iproute2 gives up a batch at a neighbour that is not there any more.
     ...found.flatMap(({ link, stray, known }) =>
-      stray.filter((dst) => known.includes(dst)).map((dst) => `neighbour delete ${dst} dev ${link}`),
+      known.filter((dst) => stray.includes(dst)).map((dst) => `neighbour delete ${dst} dev ${link}`),
     ),
   ];
 }
