@@ -11,8 +11,7 @@ import { closeNetns, type Netns, openNetns } from "../linux/netns.ts";
 import { endOrphans } from "../linux/orphans.ts";
 import { bootId } from "../linux/process.ts";
 import { findProgram } from "../linux/programs.ts";
-import { isOvsObject } from "../plan/ovs-lines.ts";
-import type { BridgeName, Masquerade, Plan } from "../plan/plan.ts";
+import { type BridgeName, type Masquerade, type Plan, type PlanObject, sharedLinks } from "../plan/plan.ts";
 import { podLinks, remove } from "../plan/remove.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { hasNetns } from "./liveness.ts";
@@ -93,10 +92,17 @@ async function unwire(name: AttachmentName, record: AttachmentRecord, call: Call
   const needsPod = podLinks(record.plan).length > 0;
   const inPod = needsPod && hasNetns(record) ? openIfThere(record.netns.path) : undefined;
   const traces = datapaths[record.datapath].traces(name, bridgeIn(record, call));
-  const plan = [...record.plan, ...traces];
-  // The kernel has nothing from before the machine's start, and the addresses may be others' by now.
-  const present = record.bootId === bootId() ? plan : plan.filter(isOvsObject);
-  await takeApart(present, recordedRequestFor(name, record, call), call, inPod);
+  const plan = record.bootId === bootId() ? record.plan : withoutAddresses(record.plan);
+  await takeApart([...plan, ...traces], recordedRequestFor(name, record, call), call, inPod);
+}
+
+/** Since the machine's start they may be another pod's, as the kernel has nothing from before: all but what has the attachment's name. */
+function withoutAddresses(plan: Plan): Plan {
+  const shared = new Set(sharedLinks(plan).map(({ name }) => name));
+  const isByAddress = (object: PlanObject) =>
+    object.kind === "masquerade" ||
+    ((object.kind === "route" || object.kind === "neighbour") && shared.has(object.link));
+  return plan.filter((object) => !isByAddress(object));
 }
 
 /** Links go first and the address last, so that no address is given away while it is in use. */
