@@ -33,7 +33,8 @@ describe("ADD", () => {
     ["the netns vanished", replaceNetns("pod1")],
     [
       "the machine rebooted",
-      `sed -i 's/"bootId": "[^"]*"/"bootId": "before"/' ${recordFile}; ip -n pod1 link del eth0`,
+      `sed -i 's/"bootId": "[^"]*"/"bootId": "before"/' ${recordFile}; ip -n pod1 link del eth0
+      for family in -4 -6; do ip $family route flush proto 119; done; nft delete table inet podwire`,
     ],
     ["the record was torn", `ip -n pod1 link del eth0; truncate -s 100 ${recordFile}`],
   ])("succeeds after %s without a DEL", async (_, script) => {
