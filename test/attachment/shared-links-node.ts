@@ -4,6 +4,7 @@ import fs from "node:fs";
 import { afterEach, beforeEach } from "vitest";
 import type { AttachmentRecord } from "../../src/attachment/record.ts";
 import { ipvlan } from "../../src/datapath/ipvlan.ts";
+import { bootId } from "../../src/linux/process.ts";
 import { inMode, master, settings } from "../datapath/ipvlan-wiring.ts";
 import { network } from "../fixture/calls.ts";
 import { startNode, type TestNode } from "../fixture/node.ts";
@@ -66,7 +67,7 @@ function recordFor(containerID: string, address: string): AttachmentRecord {
     ifname: "eth0",
     state: "ready",
     writer: { pid: 1, startTime: "1", pidNamespace: "pid:[1]" },
-    bootId: "00000000-0000-0000-0000-000000000000",
+    bootId: bootId(),
     createdAt: "2026-01-01T00:00:00.000Z",
     netns: { path: `/run/netns/${containerID}`, identity: { device: 1, inode: 2 } },
     datapath: "ipvlan",
