@@ -1,7 +1,7 @@
 // The bridge that podwire makes, and the one of somebody else that it is told to use: of that, nothing but podwire's own
 // ports and flows may ever change.
 import { describe, expect, test } from "vitest";
-import { hostAddress, hostAddress6 } from "../fixture/node.ts";
+import { executable, hostAddress, hostAddress6 } from "../fixture/node.ts";
 import { datapathTypeHere, hasOpenVswitch } from "../fixture/open-vswitch.ts";
 import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
 
@@ -71,14 +71,27 @@ describe.skipIf(!hasOpenVswitch)("a pod whose record is lost, on a bridge with o
       "ip route show dev podwire0 proto 119; ip -6 route show dev podwire0 proto 119; ip neighbour show dev podwire0 nud permanent",
     );
 
+  const vanish = ({ name, addresses }: OvsPod) => {
+    const leases = addresses.map((address) => `/var/lib/cni/networks/podnet/${address}`);
+    return own.node.run("sh", "-ec", `ip netns delete ${name}; rm ${leases.join(" ")}`);
+  };
+
   test.each([
     ["DEL, by its lease", async () => own.del("pod1")],
     [
       "GC, without a lease too",
-      async ({ addresses }: OvsPod) => {
-        const leases = addresses.map((address) => `/var/lib/cni/networks/podnet/${address}`);
-        await own.node.run("sh", "-ec", `ip netns delete pod1; rm ${leases.join(" ")}`);
+      async (pod: OvsPod) => {
+        await vanish(pod);
         return own.gc(["pod2"]);
+      },
+    ],
+    [
+      "podwire gc, once its port is gone too",
+      async (pod: OvsPod) => {
+        await own.ovs.run("ovs-vsctl", "del-port", await own.portOf("pod1"));
+        await vanish(pod);
+        const { exitCode, stderr } = await own.node.attempt(executable, ["gc"]);
+        return { exitCode, stdout: stderr };
       },
     ],
   ])("leaves nothing after %s", async (_what, remove) => {
