@@ -78,6 +78,11 @@ export function hostPrefix(ip: Ip): string {
   return formatPrefix({ ip, length: addressBits(ip.family) });
 }
 
+/** The same of text, as iproute2 and Open vSwitch write single addresses; what has a length keeps it. */
+export function withLength(text: string): string {
+  return text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`;
+}
+
 /** First address of the prefix: its network address. */
 export function firstIp(prefix: Prefix): Ip {
   return { family: prefix.ip.family, value: prefix.ip.value & ~hostMask(prefix) };

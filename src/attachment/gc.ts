@@ -10,7 +10,7 @@ import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftover
 import { sweepMasquerade } from "./masquerade-sweep.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
 import { listRecords, readRecord } from "./record.ts";
-import { releaseUnusedLinks, removeStrayRoutes } from "./shared-links.ts";
+import { sweepSharedLinks } from "./shared-links.ts";
 import { repairSwitches } from "./switch-stamp.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
 
@@ -57,10 +57,7 @@ export async function gc(call: Call): Promise<void> {
   const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
   // Of a valid attachment without a record nobody knows what it needs.
   if (withoutRecord(listed).length === 0) {
-    await attempt("shared links", async () => {
-      await removeStrayRoutes(kernelOf(call), database);
-      await releaseUnusedLinks(kernelOf(call), database);
-    });
+    await attempt("shared links", () => sweepSharedLinks(kernelOf(call), database));
   }
   await repairSwitches(call);
   await attempt("masquerading", () => sweepMasquerade(network, kept, call));

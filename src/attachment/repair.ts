@@ -52,10 +52,10 @@ async function repair(record: AttachmentRecord, kernel: Kernel): Promise<Repair>
     const pod = openNetns(record.netns.path);
     try {
       const mended = await mendOrTakeBack(record, { ...kernel, pod });
+      if (mended.length === 0) return { name, mended };
       const now = readRecord(record);
       // A DEL and an ADD of the same moment: what was made by the old plan has the new one's names.
-      if (mended.length > 0 && isAnother(now, record)) return await repair(now, kernel);
-      return { name, mended };
+      return isAnother(now, record) ? await repair(now, kernel) : { name, mended };
     } finally {
       closeNetns(pod);
     }

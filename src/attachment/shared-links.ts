@@ -6,6 +6,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { withLength } from "../address/ip.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import { gatewayMac } from "../datapath/host-side.ts";
 import { hostSlavePattern, hostVlanPattern } from "../datapath/names.ts";
@@ -25,7 +26,7 @@ import {
 import { isClaimed } from "../node/claimed-bridge.ts";
 import { routeProtocol } from "../plan/ip-lines.ts";
 import { type Link, type Plan, type Route, sharedLinks } from "../plan/plan.ts";
-import { idleBridges, ownBridges, removeShared } from "../plan/shared.ts";
+import { ownBridges, removeShared } from "../plan/shared.ts";
 import { listDirectory, recordedPlans, stateDirectory } from "./record.ts";
 import { forgetSwitch } from "./stamped-switches.ts";
 
@@ -59,16 +60,25 @@ export async function releaseSharedLinks(plan: Plan, kernel: Kernel): Promise<vo
  * looked at.
  */
 export async function releaseUnusedLinks(kernel: Kernel, database?: string): Promise<void> {
-  const bridges = database === undefined ? [] : await bridgeLinks(database, kernel);
-  for (const link of [...patternLinks(), ...bridges]) await release(link, [], kernel);
+  await releaseUnused(await bridgesIn(database, kernel), kernel);
+}
+
+/** The same for GC: first the routes of no record go, and neighbours with them, from all shared links. */
+export async function sweepSharedLinks(kernel: Kernel, database?: string): Promise<void> {
+  const bridges = await bridgesIn(database, kernel);
+  await removeStrayRoutes(bridges, kernel);
+  await releaseUnused(bridges, kernel);
+}
+
+async function releaseUnused(bridges: readonly Bridge[], kernel: Kernel): Promise<void> {
+  for (const link of [...patternLinks(), ...idleLinks(bridges)]) await release(link, [], kernel);
   for (const name of announcedLinks()) await forgetTheDead(name, kernel.deadline);
 }
 
-/** For GC, before that: takes the routes of no record off shared links, and neighbours with them. */
-export async function removeStrayRoutes(kernel: Kernel, database?: string): Promise<void> {
-  const own = database === undefined ? [] : await askForBridges(ownBridges(database, kernel));
+async function removeStrayRoutes(bridges: readonly Bridge[], kernel: Kernel): Promise<void> {
+  const links = [...patternLinks(), ...bridges.map(({ link }) => link)];
   const planned = (recordedPlans() ?? []).flatMap(sharedLinks);
-  const names = [...patternLinks(), ...own, ...planned].map(({ name }) => name).filter(hostLinkExists);
+  const names = [...links, ...planned].map(({ name }) => name).filter(hostLinkExists);
   const lines = await strayLines([...new Set(names)], kernel);
   if (lines.length > 0) await ipApply("host", lines, kernel, true);
 }
@@ -78,7 +88,7 @@ export function onSharedLinks(addresses: readonly string[], bridge: string): Pla
   // ipvlan's host has two of IPv4 (datapath/ipvlan.ts).
   const on = (link: string) =>
     addresses.flatMap((address): Route[] => {
-      const route = { kind: "route", where: "host", link, dst: hostPrefixOf(address) } as const;
+      const route = { kind: "route", where: "host", link, dst: withLength(address) } as const;
       return [route, { ...route, priority: 1 }];
     });
   const known = addresses.map(
@@ -90,7 +100,7 @@ export function onSharedLinks(addresses: readonly string[], bridge: string): Pla
 
 /** Bridges that podwire made and nobody needs any more. */
 export async function releaseBridges(database: string, kernel: Kernel): Promise<void> {
-  for (const link of await bridgeLinks(database, kernel)) await release(link, [], kernel);
+  for (const link of idleLinks(await bridgesIn(database, kernel))) await release(link, [], kernel);
 }
 
 /** Of removals that are under way, or were when their process died. */
@@ -104,17 +114,26 @@ function patternLinks(): Link[] {
   return names.map((name) => sharedLink(name, { kind: "vlan", master: "", id: 0 }));
 }
 
-async function bridgeLinks(database: string, kernel: Kernel): Promise<Link[]> {
-  const bridges = await askForBridges(idleBridges(database, kernel));
-  return bridges.map((bridge) => sharedLink(bridge, { kind: "ovs", bridge: { database, bridge } }));
+/** One that podwire made. */
+interface Bridge {
+  readonly link: Link;
+  readonly isIdle: boolean;
 }
 
-async function askForBridges<T>(answer: Promise<T[]>): Promise<T[]> {
-  return answer.catch((error: unknown) => {
+async function bridgesIn(database: string | undefined, kernel: Kernel): Promise<Bridge[]> {
+  if (database === undefined) return [];
+  const bridges = await ownBridges(database, kernel).catch((error: unknown) => {
     // Which GC says when it looks for ports.
     if (error instanceof OvsDownError) return [];
     throw error;
   });
+  return bridges.map(({ name, isIdle }) => {
+    return { link: sharedLink(name, { kind: "ovs", bridge: { database, bridge: name } }), isIdle };
+  });
+}
+
+function idleLinks(bridges: readonly Bridge[]): Link[] {
+  return bridges.flatMap(({ link, isIdle }) => (isIdle ? link : []));
 }
 
 function sharedLink(name: string, type: Link["type"]): Link {
@@ -136,7 +155,7 @@ async function strayLines(links: readonly string[], kernel: Kernel): Promise<str
     const stray = (routes as { dst?: string; protocol?: string }[])
       .filter(({ protocol }) => protocol === String(routeProtocol))
       .flatMap(({ dst }) => dst ?? [])
-      .filter((dst) => !planned.has(hostPrefixOf(dst)));
+      .filter((dst) => !planned.has(withLength(dst)));
     return { link, stray, known: (neighbours as { dst?: string }[]).flatMap(({ dst }) => dst ?? []) };
   });
   return [
@@ -148,10 +167,6 @@ async function strayLines(links: readonly string[], kernel: Kernel): Promise<str
       known.filter((dst) => stray.includes(dst)).map((dst) => `neighbour delete ${dst} dev ${link}`),
     ),
   ];
-}
-
-function hostPrefixOf(address: string): string {
-  return `${address}/${address.includes(":") ? 128 : 32}`;
 }
 
 async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {

@@ -2,7 +2,7 @@
 // list is not to be had. A runtime's DEL or GC may run at the same time: each attachment is looked at
 // again just before it is removed.
 import { linkedAttachments } from "../attachment/leftovers.ts";
-import { releaseUnusedLinks, removeStrayRoutes } from "../attachment/shared-links.ts";
+import { sweepSharedLinks } from "../attachment/shared-links.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type Attachment, examine, listAttachments } from "./attachments.ts";
 import type { Colour } from "./colour.ts";
@@ -46,10 +46,8 @@ export const gc: Run = async (words, terminal) => {
 
 /** Links that many attachments used, and the bridges of Open vSwitch. */
 async function releaseAll(databases: readonly string[], kernel: Kernel): Promise<void> {
-  for (const database of databases.length === 0 ? [undefined] : databases) {
-    await removeStrayRoutes(kernel, database);
-    await releaseUnusedLinks(kernel, database);
-  }
+  for (const database of databases.length === 0 ? [undefined] : databases)
+    await sweepSharedLinks(kernel, database);
 }
 
 function isDead({ condition }: Attachment): boolean {

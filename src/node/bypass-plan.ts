@@ -1,7 +1,7 @@
 // What the bypass module is to be set to, from what networks wish and from the plan that has the routes to peers. Pure.
 
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
-import { formatIp, type Ip } from "../address/ip.ts";
+import { formatIp, type Ip, withLength } from "../address/ip.ts";
 import type { Bypass, Plan, PlanObject } from "../plan/plan.ts";
 import type { BypassWish } from "./bypass-wish.ts";
 
@@ -15,10 +15,10 @@ export function overlayPart(plan: Plan, local: Ip): OverlayPart {
   const pods = plan.flatMap((object) => (object.kind === "peer-sets" ? object.prefixes : []));
   const remotes = plan.flatMap(remotesOf);
   const tunnels = plan.flatMap(udpPorts).map((port) => `udp ${port}`);
-  const peers = [...new Set(remotes)].map(asPrefix);
+  const peers = [...new Set(remotes)].map(withLength);
   return peers.length === 0 || tunnels.length === 0
     ? { ...noOverlay, pods }
-    : { pods, node: [asPrefix(formatIp(local))], peers, tunnels };
+    : { pods, node: [withLength(formatIp(local))], peers, tunnels };
 }
 
 /** Nodes that packets are wrapped to, by the kernel's routes or by flows of Open vSwitch. */
@@ -97,10 +97,6 @@ export function judgedBypass(
       tunnelObstacles: [],
     };
   return { wanted: { ...wished, node: [], peers: [], tunnels: [] }, obstacles, tunnelObstacles };
-}
-
-function asPrefix(address: string): string {
-  return `${address}/${address.includes(":") ? 128 : 32}`;
 }
 
 function distinct(texts: readonly string[]): string[] {

@@ -1,4 +1,5 @@
 // Compares routes of a plan with those that the kernel has. Pure.
+import { withLength } from "../address/ip.ts";
 import { type Fault, unequal } from "./fault.ts";
 import type { ObservedRoute } from "./observe.ts";
 import { isUnreachable } from "./own.ts";
@@ -95,5 +96,5 @@ function tableOf(route: ObservedRoute): number {
 /** iproute2 writes "default" for an empty prefix and leaves the length of a single address away. */
 export function destinationOf({ dst, pref }: ObservedRoute): string {
   if (dst === "default") return pref === undefined ? "0.0.0.0/0" : "::/0";
-  return dst.includes("/") ? dst : `${dst}/${dst.includes(":") ? 128 : 32}`;
+  return withLength(dst);
 }

@@ -20,7 +20,7 @@ export async function removeShared(
   }
   if (!isPresent(type.bridge.database, kernel)) return;
   try {
-    if (!stays && (await idleBridges(type.bridge.database, kernel)).includes(name)) {
+    if (!stays && (await isIdle(type.bridge, kernel))) {
       const answers = await isAnswering(type.bridge.database, kernel);
       await ovsTransact(type.bridge.database, [["--if-exists", "del-br", name]], kernel, answers);
     } else {
@@ -32,12 +32,12 @@ export async function removeShared(
   }
 }
 
-/** Bridges that podwire made and that have no port left but their own. */
-export async function idleBridges(database: string, kernel: Kernel): Promise<string[]> {
-  return (await ownBridges(database, kernel)).flatMap(({ name, isIdle }) => (isIdle ? name : []));
+/** Whether podwire made it, and it has no port left but its own. */
+async function isIdle({ database, bridge }: BridgeName, kernel: Kernel): Promise<boolean> {
+  return (await ownBridges(database, kernel)).some(({ name, isIdle }) => isIdle && name === bridge);
 }
 
-/** Bridges that podwire made. */
+/** Bridges that podwire made; idle: without a port but their own. */
 export async function ownBridges(
   database: string,
   kernel: Kernel,

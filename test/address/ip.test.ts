@@ -16,6 +16,7 @@ import {
   parsePrefix,
   prefixContains,
   prefixCovers,
+  withLength,
 } from "../../src/address/ip.ts";
 import { randomNumbers } from "../ipam/random.ts";
 
@@ -208,4 +209,13 @@ describe("a prefix", () => {
     expect(hostPrefix(parse("10.1.2.3"))).toBe("10.1.2.3/32");
     expect(hostPrefix(parse("FD00::1"))).toBe("fd00::1/128");
   });
+});
+
+test.each([
+  ["10.1.2.3", "10.1.2.3/32"],
+  ["fd00::1", "fd00::1/128"],
+  ["10.1.2.0/24", "10.1.2.0/24"],
+  ["fd00::/8", "fd00::/8"],
+])("%s has the length that %s says", (text, prefix) => {
+  expect(withLength(text)).toBe(prefix);
 });

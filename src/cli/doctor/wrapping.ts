@@ -1,5 +1,6 @@
 // How packets of the overlay's routes are wrapped: the kernel's device by what each route says, a tunnel port of Open vSwitch by
 // what its flows say.
+import { withLength } from "../../address/ip.ts";
 import { switchTunnel } from "../../linux/ovs.ts";
 import type { OvsFlow, OvsTunnel, Plan, Route, Tunnel } from "../../plan/plan.ts";
 
@@ -34,6 +35,5 @@ export function remotes(plan: Plan): (route: Route) => string | undefined {
 /** Open vSwitch leaves the length of a single address away. */
 function destinationOf({ match, remote }: OvsFlow): string | undefined {
   const [, dst = ""] = remote === undefined ? [] : (/(?:nw|ipv6)_dst=([^,]+)/.exec(match) ?? []);
-  if (dst === "" || dst.includes("/")) return dst;
-  return `${dst}/${dst.includes(":") ? 128 : 32}`;
+  return dst === "" ? dst : withLength(dst);
 }

@@ -26,8 +26,6 @@ typedef struct { long counter; } atomic_long_t;
 #define __percpu
 #define __force
 #define __rcu
-#define __percpu
-#define __force
 #define __read_mostly
 #define HZ 1000
 #define GFP_ATOMIC 0
