@@ -14,6 +14,7 @@
 #include <net/l3mdev.h>
 #include <net/netfilter/nf_conntrack.h>
 
+#include "compat.h"
 #include "memory.h"
 #include "namespace.h"
 #include "tracking.h"
@@ -28,6 +29,8 @@ struct passing {
 	struct bypass_entry *entry;
 	/* A route may put it into another one, which is longer. */
 	unsigned int length;
+	/* By which it came. */
+	u64 tunnel;
 	u8 pf;
 	enum bypass_reason reason;
 };
@@ -70,10 +73,16 @@ static enum bypass_reason read_packet(const struct sk_buff *skb, u8 family,
 	return bypass_read(copy, wanted, length, family, false, packet);
 }
 
+/* Whether what this CPU notes of a packet is nobody else's until that has gone on. */
+static bool is_alone(void)
+{
+	return BYPASS_CPU_IS_OURS && in_softirq();
+}
+
 /*
- * About a packet that the addressee sent, between pods. One that this node sends
- * is about what came by the device that it leaves by; of another it is seen only
- * that the answers to what it is about come as it does.
+ * About a packet that the addressee sent, through a tunnel or between pods. One
+ * that this node sends is about what came by the device that it leaves by; of
+ * another it is seen only that the answers to what it is about come as it does.
  */
 static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 				      const struct bypass_config *config,
@@ -94,6 +103,13 @@ static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 	if (!bytes)
 		return BYPASS_MALFORMED;
 	to = bypass_load(bytes, quoted->family);
+	if (memcmp(&to, &quoted->source, sizeof(to)))
+		return BYPASS_NOT_IN_SET;
+	judged.is_leaving = !is_leaving;
+	if (bypass_is_tunnel(&config->rules, &judged))
+		return bypass_inquire(bypass, &judged, device, BYPASS_TUNNEL,
+				      config->rules.mode) == BYPASS_TUNNEL ?
+		       BYPASS_ICMP_ERROR : BYPASS_PROTOCOL;
 	judged.is_leaving = false;
 	if (!is_leaving) {
 		judged.source = quoted->destination;
@@ -101,8 +117,7 @@ static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 		judged.source_port = quoted->destination_port;
 		judged.destination_port = quoted->source_port;
 	}
-	if (memcmp(&to, &quoted->source, sizeof(to)) ||
-	    bypass_match_pods(&config->rules, &judged) != BYPASS_POD)
+	if (bypass_match_pods(&config->rules, &judged) != BYPASS_POD)
 		return BYPASS_NOT_IN_SET;
 	return bypass_inquire(bypass, &judged, device, BYPASS_POD, config->rules.mode) ==
 	       BYPASS_POD ? BYPASS_ICMP_ERROR : BYPASS_PROTOCOL;
@@ -128,7 +143,7 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 				struct bypass_entry **entry)
 {
 	/* The memory is this CPU's, and not to be shared with an interrupt. */
-	bool may_remember = BYPASS_REMEMBERS && in_softirq() &&
+	bool may_remember = BYPASS_REMEMBERS && is_alone() &&
 			    config->rules.mode != PODWIRE_BYPASS_OBSERVE;
 	unsigned long asked = jiffies;
 	/* Other devices have other hooks and ways. */
@@ -183,12 +198,13 @@ static void go_on(struct sk_buff *skb, const struct nf_hook_state *state,
 		  enum bypass_reason reason, struct bypass_entry *entry)
 {
 	struct passing before = *this_cpu_ptr(&passing);
+	u64 tunnel = bypass_tunnel_of(skb);
 
 	if (entry)
-		bypass_use_route(&entry->route, skb, family_of(state));
+		bypass_use_route(&entry->route, skb, family_of(state), tunnel);
 	*this_cpu_ptr(&passing) =
 		(struct passing){ .skb = skb, .reason = reason, .entry = entry,
-				  .length = skb->len, .pf = state->pf };
+				  .length = skb->len, .tunnel = tunnel, .pf = state->pf };
 	state->okfn(state->net, state->sk, skb);
 	*this_cpu_ptr(&passing) = before;
 }
@@ -197,14 +213,15 @@ static void go_on(struct sk_buff *skb, const struct nf_hook_state *state,
  * It is not entered by what has this flag. IPsec would leave the flag to what it
  * puts the packet in.
  */
-static void skip_post_routing(struct sk_buff *skb, u8 family)
+static bool skip_post_routing(struct sk_buff *skb, u8 family)
 {
 	if (dst_xfrm(skb_dst(skb)))
-		return;
+		return false;
 	if (family == NFPROTO_IPV4)
 		IPCB(skb)->flags |= IPSKB_REROUTED;
 	else
 		IP6CB(skb)->flags |= IP6SKB_REROUTED;
+	return true;
 }
 
 static unsigned int enter(void *priv, struct sk_buff *skb,
@@ -237,7 +254,7 @@ static unsigned int enter(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (!is_leaving) {
 		/* Without this protection the note could be another's. */
-		if (!in_softirq())
+		if (!is_alone())
 			return NF_ACCEPT;
 		go_on(skb, state, reason, entry);
 		return NF_STOLEN;
@@ -252,7 +269,7 @@ static unsigned int enter(void *priv, struct sk_buff *skb,
 
 static bool is_passing(const struct sk_buff *skb, u8 pf, enum bypass_reason reason)
 {
-	return in_softirq() && this_cpu_read(passing.skb) == skb &&
+	return is_alone() && this_cpu_read(passing.skb) == skb &&
 	       this_cpu_read(passing.reason) == reason &&
 	       this_cpu_read(passing.length) == skb->len &&
 	       this_cpu_read(passing.pf) == pf &&
@@ -266,25 +283,32 @@ static unsigned int follow(void *priv, struct sk_buff *skb,
 	bool is_forward = state->hook == NF_INET_FORWARD;
 	enum bypass_reason reason = is_forward ? BYPASS_POD : BYPASS_TUNNEL;
 	struct bypass_entry *entry;
+	u64 tunnel;
 
 	if (!is_passing(skb, state->pf, reason))
 		return NF_ACCEPT;
 	entry = this_cpu_read(passing.entry);
+	tunnel = this_cpu_read(passing.tunnel);
 	/* Its memory may be another packet's before this call ends. */
 	this_cpu_write(passing.skb, NULL);
 	if (bypass_is_vrf(state->out))
 		return NF_ACCEPT;
 	if (entry)
-		bypass_learn_route(&entry->route, skb, family_of(state));
+		bypass_learn_route(&entry->route, skb, family_of(state), tunnel);
 	count(bypass, is_forward ? BYPASS_AT_FORWARD : BYPASS_AT_LOCAL_IN, reason, skb->len);
 	trace_podwire_bypass(bypass->net, skb, state->hook, PODWIRE_BYPASS_ALL, reason);
-	if (is_forward)
-		skip_post_routing(skb, state->pf);
+	/* A tunnel over IPv6 would leave the mark to what it puts the packet in. */
+	if (is_forward && skip_post_routing(skb, state->pf))
+		nf_reset_ct(skb);
 	state->okfn(state->net, state->sk, skb);
 	return NF_STOLEN;
 }
 
-/* Tells the memory of flows that conntrack is about to know, just before it does. */
+/*
+ * Tells the memory of flows that conntrack is about to know, just before it does.
+ * What was only not to be tracked has no use for its mark after this, which
+ * a tunnel over IPv6 would leave to what it puts the packet in.
+ */
 static unsigned int leave(void *priv, struct sk_buff *skb,
 			  const struct nf_hook_state *state)
 {
@@ -295,6 +319,9 @@ static unsigned int leave(void *priv, struct sk_buff *skb,
 	struct bypass_flow flow;
 	int direction;
 
+	if (config && config->rules.mode == PODWIRE_BYPASS_UNTRACK &&
+	    skb_get_nfct(skb) == IP_CT_UNTRACKED)
+		nf_reset_ct(skb);
 	if (!entry || !config ||
 	    (state_of_entry != IP_CT_NEW && state_of_entry != IP_CT_RELATED))
 		return NF_ACCEPT;

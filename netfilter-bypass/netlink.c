@@ -10,6 +10,7 @@
 #include <net/genetlink.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "memory.h"
 #include "namespace.h"
 
@@ -174,6 +175,11 @@ static int read_rules(struct genl_info *info, struct bypass_rules *rules)
 		return -EINVAL;
 	}
 	rules->mode = nla_get_u32(info->attrs[PODWIRE_BYPASS_A_MODE]);
+	if (rules->mode == PODWIRE_BYPASS_ALL && !BYPASS_CPU_IS_OURS) {
+		NL_SET_ERR_MSG(info->extack,
+			       "with PREEMPT_RT this kernel can only untrack: it lacks PREEMPT_RT_NEEDS_BH_LOCK");
+		return -EOPNOTSUPP;
+	}
 	if (info->attrs[PODWIRE_BYPASS_A_LEASE])
 		rules->lease = nla_get_u32(info->attrs[PODWIRE_BYPASS_A_LEASE]);
 	for (i = 0; i < ARRAY_SIZE(sets); i++) {

@@ -29,22 +29,31 @@ static bool is_beyond_flush(const struct dst_entry *dst)
 #endif
 }
 
-void bypass_use_route(struct bypass_route *route, struct sk_buff *skb, u8 family)
+/* Rules of routing know it (`ip rule add tun_id`); it is gone once there is a route. */
+u64 bypass_tunnel_of(struct sk_buff *skb)
+{
+	const struct ip_tunnel_info *info = skb_tunnel_info(skb);
+
+	return info ? (__force u64)info->key.tun_id : 0;
+}
+
+void bypass_use_route(struct bypass_route *route, struct sk_buff *skb, u8 family,
+		      u64 tunnel)
 {
 	/* One that has a route already, of IPsec's, may wait in a queue with it. */
-	if (!route->dst || route->mark != skb->mark ||
+	if (!route->dst || route->mark != skb->mark || route->tunnel != tunnel ||
 	    route->class != class_of(skb, family) || skb_valid_dst(skb))
 		return;
 	if (!dst_check(route->dst, route->cookie)) {
 		bypass_drop_route(route);
 		return;
 	}
-	/* A tunnel leaves what it knows of the packet there, for the route to be chosen by. */
 	skb_dst_drop(skb);
 	skb_dst_set_noref(skb, route->dst);
 }
 
-void bypass_learn_route(struct bypass_route *route, const struct sk_buff *skb, u8 family)
+void bypass_learn_route(struct bypass_route *route, const struct sk_buff *skb, u8 family,
+			u64 tunnel)
 {
 	struct dst_entry *dst = skb_dst(skb);
 
@@ -54,6 +63,7 @@ void bypass_learn_route(struct bypass_route *route, const struct sk_buff *skb, u
 		return;
 	route->dst = dst;
 	route->mark = skb->mark;
+	route->tunnel = tunnel;
 	route->class = class_of(skb, family);
 	route->cookie = family == 4 ? 0 :
 				      rt6_get_cookie(container_of(dst, struct rt6_info, dst));

@@ -58,6 +58,28 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
               syswrite($socket, "x") for 1 .. 5'`),
           );
           expect(counts["output user-socket"]).toBe(5);
+          // A firewall that knows connections has to be told of a tunnel that is none of ours, whatever is in it.
+          const program = encap === "ip" ? "iptables" : "ip6tables";
+          const stateful = `OUTPUT -p udp --dport 8472 -m conntrack ! --ctstate NEW,RELATED,ESTABLISHED -j DROP`;
+          for (const mode of bypassModes) {
+            for (const { own } of ways) {
+              await own.sh(`${program} -A ${stateful}`);
+              await setBypass(own, `mode ${mode}`, ...podLines);
+            }
+            expect(await ask(on.one, both(on.away.address)), mode).toHaveLength(2);
+            await transfer(on.one, on.away, 1);
+            for (const { own } of ways) await own.sh(`${program} -D ${stateful}`);
+          }
+          // What a peer has to say of a packet of ours is about what was bypassed, too.
+          for (const { own, peer } of ways) {
+            const ends = [`node ${addressOf(own)}/${length}`, `peer ${addressOf(peer)}/${length}`];
+            await setBypass(own, "mode bypass", ...podLines, ...ends, "tunnel udp 8472");
+          }
+          await node2.sh("ip link set pw-vxlan down");
+          const errors = await countedDuring(node1, () =>
+            on.one.sh(`ping -c 3 -W 1 ${on.away.address} || true`),
+          );
+          expect(errors["prerouting icmp-error"]).toBeGreaterThan(0);
         } finally {
           for (const { own, peer } of ways)
             await own.sh(
