@@ -1,6 +1,6 @@
 // Traffic that may skip netfilter, as far as rules can be about it: the hooks that it meets, and what its headers have. Pure.
 import { type Interval, parseInterval } from "../address/interval.ts";
-import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
+import { type Family, formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
 
 export interface Concern {
   readonly hooks: readonly string[];
@@ -49,14 +49,21 @@ export function isOtherAddress(texts: readonly string[], { prefixes, excluded }:
   });
 }
 
+/** Whether what is to or from none of these addresses (`! -d`) is nobody's whom it is about: they are all of them. */
+export function isOtherThan(texts: readonly string[], family: Family, { prefixes }: Concern): boolean {
+  const intervals = texts.map(parseInterval);
+  if (intervals.length === 0 || intervals.includes(undefined)) return false;
+  return prefixes
+    .filter(({ ip }) => ip.family === family)
+    .every((prefix) => {
+      const own = parseInterval(formatPrefix(prefix));
+      return own !== undefined && intervals.some((other) => other !== undefined && contains(other, own));
+    });
+}
+
 /** Whether none of these protocols, by name or number, is the one that it is. The name of a set may be anything. */
 export function isOtherProtocol(names: readonly string[], { ports }: Concern): boolean {
   return ports !== undefined && names.every((name) => /^[a-z0-9]+$/.test(name) && !isUdp.test(name));
-}
-
-/** By name or number. */
-export function isIcmp(name: string): boolean {
-  return /^(icmp|icmpv6|ipv6-icmp|1|58)$/.test(name);
 }
 
 const isUdp = /^(udp|17|all|0)$/;

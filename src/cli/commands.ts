@@ -1,6 +1,7 @@
 // All commands, in the order in which help lists them. A new one is a file and an entry here.
 import { bypassCommands } from "./bypass/commands.ts";
 import type { Command, Option } from "./command.ts";
+import { confDir, json } from "./options.ts";
 import { sttCommands } from "./stt/commands.ts";
 
 const binDir: Option = {
@@ -9,13 +10,6 @@ const binDir: Option = {
   fallback: "/opt/cni/bin",
   summary: "where runtimes look for CNI plugins",
 };
-const confDir: Option = {
-  type: "string",
-  placeholder: "DIR",
-  fallback: "/etc/cni/net.d",
-  summary: "where runtimes look for network configurations",
-};
-const json: Option = { type: "boolean", summary: "print JSON" };
 
 export const commands: readonly Command[] = [
   {

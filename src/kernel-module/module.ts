@@ -33,8 +33,9 @@ export function isLoaded({ name }: KernelModule): boolean {
 
 /** Another one each time that it is loaded; undefined if it is not. One look. */
 export function moduleIdentity({ name }: KernelModule): string | undefined {
+  // Not its times, which are those of the kernel's last look at it: sysfs forgets and remembers (fs/kernfs/inode.c).
   const found = fs.statSync(`/sys/module/${name}`, { throwIfNoEntry: false });
-  return found && `${found.ino} ${found.ctimeMs}`;
+  return found && `${found.ino}`;
 }
 
 /** What it says of itself; undefined if it is not loaded or says nothing. */

@@ -18,6 +18,8 @@ export interface WishingNetwork {
   /** All that its wish follows from. */
   readonly key: string;
   readonly wish: BypassWish;
+  /** In machineSeconds: when it was asked for last. */
+  readonly askedAt: number;
 }
 
 export interface BypassRecord {
@@ -64,7 +66,7 @@ export function removeBypassRecord(): void {
 
 export function wishingNetwork(network: NetworkConfig): WishingNetwork | undefined {
   const wish = wishOf(network);
-  return wish && { key: bypassKey(network), wish };
+  return wish && { key: bypassKey(network), wish, askedAt: machineSeconds() };
 }
 
 /** The record, if nothing has changed since that can be seen cheaply. */
@@ -124,10 +126,13 @@ export function readExclusions(): string[] {
   }
 }
 
-/** Those, or what is to be instead, and what configurations exclude. */
-export function allExclusions(byHand: readonly string[] = readExclusions()): string[] {
+/** Those, or what is to be instead, and what configurations exclude: the `declared` ones, and those of pods' networks. */
+export function allExclusions(
+  declared: readonly string[],
+  byHand: readonly string[] = readExclusions(),
+): string[] {
   const configured = readBypassRecord()?.networks.flatMap(({ wish }) => wish.excluded) ?? [];
-  return [...new Set([...byHand, ...configured])];
+  return [...new Set([...byHand, ...declared, ...configured])];
 }
 
 /** They outlast reboots: what is excluded for nothing is only slower. */

@@ -6,7 +6,14 @@ import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
 import { applyBypass, type BypassOutcome } from "./bypass.ts";
 import { noOverlay, type OverlayPart, overlayPart } from "./bypass-plan.ts";
-import { isBypassSettled, presentModule, readBypassRecord, wishingNetwork } from "./bypass-record.ts";
+import {
+  isBypassSettled,
+  machineSeconds,
+  presentModule,
+  readBypassRecord,
+  type WishingNetwork,
+  wishingNetwork,
+} from "./bypass-record.ts";
 import { wants } from "./declared.ts";
 import { desiredForNetwork } from "./network-overlay.ts";
 import { lockFile, makeStampDirectory } from "./stamp.ts";
@@ -21,11 +28,19 @@ export async function applyNetworkBypass(
     const own = wishingNetwork(network);
     if (own !== undefined && isBypassSettled(network, presentModule())) return undefined;
     const others = readBypassRecord()?.networks.filter(
-      ({ wish }) => wish.network !== network.name && isInUse(wish.network),
+      (other) => other.wish.network !== network.name && (isInUse(other.wish.network) || isAboutToBe(other)),
     );
     const networks = [...(others ?? []), ...(own === undefined ? [] : [own])];
     return applyBypass(networks, await partOf(network, kernel), kernel);
   });
+}
+
+/** An ADD asks for the bypass before it has a record. */
+const addSeconds = 60;
+
+function isAboutToBe({ askedAt }: WishingNetwork): boolean {
+  const since = machineSeconds() - askedAt;
+  return since >= 0 && since < addSeconds;
 }
 
 /**

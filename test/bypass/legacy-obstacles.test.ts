@@ -34,6 +34,18 @@ describe("rules by iptables-legacy", () => {
       ["iptables -t filter -A MINE -j DROP"],
     ],
     ["for the host itself", listing("-A INPUT -j DROP"), []],
+    ["for what leaves the pods", listing("-A FORWARD -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j DROP"), []],
+    [
+      "for what leaves a node",
+      listing("-A FORWARD -s 10.244.1.0/24 ! -d 10.244.1.0/24 -j DROP"),
+      ["iptables -t filter -A FORWARD -s 10.244.1.0/24 ! -d 10.244.1.0/24 -j DROP"],
+    ],
+    ["for the host's own addresses", listing("-A FORWARD -m addrtype --dst-type LOCAL -j DROP"), []],
+    [
+      "for others than the host's own addresses",
+      listing("-A FORWARD -m addrtype ! --dst-type LOCAL -j DROP"),
+      ["iptables -t filter -A FORWARD -m addrtype ! --dst-type LOCAL -j DROP"],
+    ],
     ...[
       '-A FORWARD -m comment --comment "was -j ACCEPT before" -j DROP',
       '-A FORWARD -m comment --comment "not only -s 203.0.113.1/32 any more" -j DROP',
@@ -71,7 +83,20 @@ describe("rules by iptables-legacy", () => {
     expect(found("-A OUTPUT -p tcp -j ACCEPT", "-A OUTPUT ! -p icmp -j ACCEPT")).toEqual([
       "iptables OUTPUT drops by default",
     ]);
-    expect(found("-A OUTPUT -p icmp -j ACCEPT")).toEqual([]);
+    for (const line of [
+      "-A OUTPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+      "-A OUTPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT",
+      "-A OUTPUT -d 203.0.113.1/32 -p icmp -j ACCEPT",
+    ]) {
+      expect(found(line)).toHaveLength(1);
+    }
+    for (const line of [
+      "-A OUTPUT -p icmp -j ACCEPT",
+      '-A OUTPUT -p icmp -m comment --comment "errors -d 203.0.113.1/32" -j ACCEPT',
+      "-A OUTPUT -m conntrack --ctstate RELATED,ESTABLISHED,UNTRACKED -j ACCEPT",
+    ]) {
+      expect(found(line)).toEqual([]);
+    }
   });
 
   test("about one network, where nobody says which pods it is about", () => {

@@ -24,6 +24,42 @@ const to = (addr: string, len: number) => ({
 const jump = (target: string) => ({ jump: { target } });
 const drop = { drop: null };
 
+const l4proto = (right: unknown) => ({ match: { op: "==", left: { meta: { key: "l4proto" } }, right } });
+const state = (right: unknown) => ({ match: { op: "in", left: { ct: { key: "state" } }, right } });
+const icmpType = (right: unknown) => ({
+  match: { op: "==", left: { payload: { protocol: "icmp", field: "type" } }, right },
+});
+const toHost = { match: { op: "==", left: { fib: { result: "type", flags: ["daddr"] } }, right: "local" } };
+const from = (addr: string, len: number) => ({
+  match: {
+    op: "==",
+    left: { payload: { protocol: "ip", field: "saddr" } },
+    right: { prefix: { addr, len } },
+  },
+});
+const notTo = (addr: string, len: number) => {
+  const { match } = to(addr, len);
+  return { match: { ...match, op: "!=" } };
+};
+const inet = (chain: string, ...expr: Record<string, unknown>[]): NftObject => ({
+  rule: { family: "inet", table: "mine", chain, handle: 7, expr },
+});
+type NamedRule = [string, ...Record<string, unknown>[]];
+const rulesThatKeepErrors: NamedRule[] = [
+  ["answers to connections", state(["established", "related"])],
+  ["pings", icmpType("echo-request")],
+  ["all but ICMP", { match: { ...l4proto("icmp").match, op: "!=" } }],
+  ["ICMP to one address", l4proto("icmp"), to("203.0.113.1", 32)],
+  ["some errors", icmpType({ set: ["destination-unreachable", "echo-request"] })],
+  ["ICMP of IPv6", l4proto("ipv6-icmp")],
+];
+const rulesThatPassErrors: NamedRule[] = [
+  ["all errors", icmpType({ set: ["destination-unreachable", "echo-request", "time-exceeded"] })],
+  ["what is not tracked", state(["established", "related", "untracked"])],
+  ["a comment of iptables", { xt: { type: "match", name: "comment" } }, l4proto("icmp")],
+  ["everything", { counter: {} }],
+];
+
 describe("rules by nft", () => {
   test.each<[string, NftObject[], string[]]>([
     ["nothing at all", [], []],
@@ -78,6 +114,58 @@ describe("rules by nft", () => {
           { accept: null },
         ),
       ],
+      [],
+    ],
+    ...rulesThatKeepErrors.map(([name, ...expr]): [string, NftObject[], string[]] => [
+      `the same, with ${name}`,
+      [base("output", "drop"), rule("output", ...expr, { accept: null })],
+      ["chain ip mine output drops by default"],
+    ]),
+    ...rulesThatPassErrors.map(([name, ...expr]): [string, NftObject[], string[]] => [
+      `the same, with ${name}`,
+      [base("output", "drop"), rule("output", ...expr, { accept: null })],
+      [],
+    ]),
+    [
+      "the same of both families, where ICMP of one may leave",
+      [base("output", "drop", "inet"), inet("output", l4proto("icmp"), { accept: null })],
+      ["chain inet mine output drops by default"],
+    ],
+    [
+      "the same of both families, where ICMP of both may leave",
+      [
+        base("output", "drop", "inet"),
+        inet("output", l4proto({ set: ["icmp", "ipv6-icmp"] }), { accept: null }),
+      ],
+      [],
+    ],
+    [
+      "masquerading of what leaves the pods",
+      [
+        base("postrouting"),
+        rule("postrouting", from("10.244.0.0", 16), notTo("10.244.0.0", 16), { masquerade: null }),
+        rule("postrouting", notTo("10.0.0.0", 8), { masquerade: null }),
+      ],
+      [],
+    ],
+    [
+      "masquerading of what leaves a node",
+      [base("postrouting"), rule("postrouting", notTo("10.244.1.0", 24), { masquerade: null })],
+      ["rule 7 of chain ip mine postrouting (masquerade)"],
+    ],
+    [
+      "published ports, by podwire's neighbour portmap",
+      [
+        base("prerouting"),
+        rule("prerouting", jump("CNI-HOSTPORT-DNAT")),
+        rule("CNI-HOSTPORT-DNAT", jump("CNI-DN-0123456789abcdef0123")),
+        rule("CNI-DN-0123456789abcdef0123", { dnat: { addr: "10.244.1.2", port: 80 } }),
+      ],
+      [],
+    ],
+    [
+      "translation of what is for the host",
+      [base("prerouting"), rule("prerouting", toHost, { dnat: { addr: "10.244.1.2" } })],
       [],
     ],
     [

@@ -2,8 +2,8 @@
 import { bypassModule } from "../../kernel-module/module.ts";
 import type { Command, Option } from "../command.ts";
 import { moduleCommands } from "../kernel-module/commands.ts";
+import { confDir, json } from "../options.ts";
 
-const json: Option = { type: "boolean", summary: "print JSON" };
 const prefixes = (summary: string): Option => ({ type: "string", placeholder: "PREFIX,...", summary });
 /** What is to be bypassed. */
 const traffic = {
@@ -35,8 +35,8 @@ export const bypassCommands: readonly Command[] = [
     summary: "say what may be bypassed; replaces what was set before",
     about:
       "Refuses where rules of this node would not be applied any more, and names them; --force is in the kernel's log then.\n" +
-      "What is excluded is remembered, also over reboots, and holds whoever sets the module: --exclude alone changes nothing else,\n" +
-      "and --exclude '' forgets it. Where networks wish the bypass, podwire apply sets it as they do again.\n" +
+      "What is excluded is remembered, also over reboots, and holds whoever sets the module, beside what configurations exclude:\n" +
+      "--exclude alone changes nothing else, and --exclude '' forgets it. Where networks wish the bypass, podwire apply sets it as they do again.\n" +
       "Modes: off; observe only counts; untrack skips connection tracking; bypass skips all of netfilter.",
     options: {
       mode: { type: "string", placeholder: "MODE", summary: "off, observe, untrack or bypass" },
@@ -48,6 +48,7 @@ export const bypassCommands: readonly Command[] = [
         summary: "off again after that time, unless set again or renewed by podwire apply --watch",
       },
       force: { type: "boolean", summary: "set it whatever speaks against it" },
+      "conf-dir": confDir,
     },
     load: async () => (await import("./set.ts")).set,
   },
@@ -64,7 +65,7 @@ export const bypassCommands: readonly Command[] = [
     summary: "list what on this node speaks against bypassing this traffic",
     about:
       "Changes nothing. Exits with 1 if there is anything. Without words about traffic, it is about whatever the node forwards.",
-    options: { ...traffic, json },
+    options: { ...traffic, "conf-dir": confDir, json },
     load: async () => (await import("./set.ts")).check,
   },
 ];

@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import { bypassObstacles } from "../../bypass/check.ts";
 import { type BypassConfiguration, readBypass, writeBypass } from "../../bypass/control.ts";
+import { loadNodeDefaults } from "../../config/load.ts";
 import { bypassModule, isLoaded } from "../../kernel-module/module.ts";
 import { withLock } from "../../linux/lock.ts";
 import { applyBypass, describeBypass, nothingBypassed } from "../../node/bypass.ts";
@@ -15,10 +16,12 @@ import {
   writeBypassRecord,
   writeExclusions,
 } from "../../node/bypass-record.ts";
+import { canonicalTexts } from "../../node/bypass-wish.ts";
 import { lockFile, makeStampDirectory } from "../../node/stamp.ts";
 import type { Run, Words } from "../command.ts";
 import { commandHost } from "../command-host.ts";
 import { commandKernel } from "../command-kernel.ts";
+import { configuredNetworks } from "../removal.ts";
 import { printable } from "../table.ts";
 import { printJson, type Terminal } from "../terminal.ts";
 import { configurationFrom, invalid, prefixesFrom, prefixList, type Traffic, trafficFrom } from "./words.ts";
@@ -29,7 +32,8 @@ export const set: Run = async (words, terminal) => {
     if (excluded === undefined) throw invalid("mode", undefined, "a mode, or --exclude alone");
     return locked(() => exclude(excluded, words, terminal));
   }
-  const configuration = { ...configurationFrom(words), excluded: allExclusions(excluded) };
+  const declared = declaredExclusions(words);
+  const configuration = { ...configurationFrom(words), excluded: allExclusions(declared, excluded) };
   const obstacles = await obstaclesOf(configuration);
   if (!isAllowed(configuration, obstacles, words, terminal)) return 1;
   return locked(async () => {
@@ -68,7 +72,10 @@ export const off: Run = (_, terminal) =>
   });
 
 export const check: Run = async (words, terminal) => {
-  const obstacles = await obstaclesTo({ ...trafficFrom(words), excluded: allExclusions() });
+  const obstacles = await obstaclesTo({
+    ...trafficFrom(words),
+    excluded: allExclusions(declaredExclusions(words)),
+  });
   if (words.flag("json")) printJson(obstacles, terminal);
   else if (obstacles.length === 0) terminal.print("nothing speaks against it\n");
   else for (const obstacle of obstacles) terminal.print(`${printable(obstacle)}\n`);
@@ -84,6 +91,12 @@ async function obstaclesTo(wanted: Traffic & Pick<BypassConfiguration, "excluded
   const traffic = { pods, excluded, node, peers, tunnels: wanted.tunnels };
   const found = await bypassObstacles(commandHost(), traffic);
   return [...found.pods, ...found.tunnels];
+}
+
+/** Also of networks that wish no bypass, or have had no pod yet. */
+function declaredExclusions(words: Words): string[] {
+  const configs = [loadNodeDefaults(), ...configuredNetworks(words).map(({ config }) => config)];
+  return canonicalTexts(configs.flatMap(({ bypass }) => bypass?.exclude ?? []));
 }
 
 /** Nothing else that is set is changed. */
@@ -110,7 +123,7 @@ async function excludeByHand(
   terminal: Terminal,
 ): Promise<number> {
   const state = await readBypass(commandHost());
-  const configuration = { ...state, excluded: allExclusions(prefixes) };
+  const configuration = { ...state, excluded: allExclusions(declaredExclusions(words), prefixes) };
   const [before, obstacles] = [await obstaclesOf(state), await obstaclesOf(configuration)];
   const fresh = obstacles.filter((obstacle) => !before.includes(obstacle));
   if (!isAllowed(configuration, fresh, words, terminal)) return 1;

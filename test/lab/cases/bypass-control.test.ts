@@ -22,6 +22,9 @@ interface Status {
 const status = async (node: LabNode) =>
   JSON.parse(await node.sh("podwire bypass status --json || true")) as Status;
 
+/** The kernel makes what it shows there anew when somebody looks again, which shall be seconds later. */
+const forgetSysfs = "sync; echo 2 > /proc/sys/vm/drop_caches; sleep 2";
+
 /** How many packets by "hook reason" came to each counter while `use` ran. */
 async function grown(node: LabNode, use: () => Promise<unknown>): Promise<Record<string, number>> {
   const counts = async () =>
@@ -196,10 +199,21 @@ describe.skipIf(cannotRunFullLab("the control of podwire_bypass")).each(testedKe
       expect(await status(node1)).toMatchObject({ mode: "bypass", excluded: [] });
       // Off by hand holds over an ADD.
       expect(await node1.sh("podwire bypass off 2>&1")).toContain("network podnet (auto) wishes the bypass");
+      await node1.sh(forgetSysfs);
       await (await pod(node1, conflist(node1, "host-gw", { mode: "auto" }))).remove();
       expect(await status(node1)).toMatchObject({ mode: "off", byHand: "off" });
       await node1.sh("podwire apply");
       expect(await status(node1)).toMatchObject({ mode: "bypass" });
+    });
+
+    test("what a configuration excludes stays so, whatever it wishes and whoever sets the module", async () => {
+      const { node1 } = lab;
+      await declare("host-gw", { mode: "off", exclude: [`${one.address}/32`] });
+      await node1.sh(`podwire bypass set --mode bypass --pods ${all.join(",")}`);
+      expect(await status(node1)).toMatchObject({ mode: "bypass", excluded: [`${one.address}/32`] });
+      await declare("host-gw", { mode: "auto" });
+      await node1.sh("podwire apply");
+      expect(await status(node1)).toMatchObject({ mode: "bypass", excluded: [] });
     });
 
     test("what is not excluded any more is looked at first", async () => {
@@ -266,6 +280,7 @@ describe.skipIf(cannotRunFullLab("the control of podwire_bypass")).each(testedKe
     test("off in the configuration takes back what podwire set", async () => {
       for (const said of await declare("host-gw", { mode: "auto" }))
         expect(said).toContain("bypass: traffic between");
+      await Promise.all(lab.nodes.map((node) => node.sh(forgetSysfs)));
       for (const said of await declare("host-gw", { mode: "off" }))
         expect(said).toContain("bypass: off, no network wishes it any more");
       for (const node of lab.nodes) {
