@@ -4,6 +4,7 @@ import fs from "node:fs";
 import { parseIp } from "../address/ip.ts";
 import { maxMtu, type NetworkConfig } from "../config/network.ts";
 import type { HostFacts } from "../datapath/datapath.ts";
+import { hostHasIpv6 } from "../linux/links.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
 import { overlayMaster } from "../overlay/fit.ts";
 
@@ -12,7 +13,7 @@ const fallbackMtu = 1500;
 /** `wantsIpv6`: whether IPv6 forwarding will be needed; finding out what that breaks costs a few reads. */
 export function hostFacts(wantsIpv6: boolean): HostFacts {
   return {
-    ipv6: fs.existsSync("/proc/sys/net/ipv6"),
+    ipv6: hostHasIpv6(),
     ipv6OffByDefault: readHostSysctl("net/ipv6/conf/default/disable_ipv6") !== "0",
     advertisedLinks: wantsIpv6 ? advertisedLinks() : [],
   };

@@ -12,6 +12,11 @@ export function hostLinkNames(): string[] {
   return fs.readdirSync(links).filter((name) => name !== "all" && name !== "default");
 }
 
+/** Not where the kernel was started with `ipv6.disable=1`, or has no IPv6 at all. */
+export function hostHasIpv6(): boolean {
+  return fs.existsSync("/proc/sys/net/ipv6");
+}
+
 /** RTF_LOCAL and RTF_ANYCAST, include/uapi/linux/ipv6_route.h: of addresses that the link itself has. */
 const ofItself = 0x80000000 + 0x00100000;
 

@@ -5,6 +5,7 @@ import { linkMtu } from "../attachment/host-facts.ts";
 import { ovsSettings } from "../attachment/ovs-switch.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { hostHasIpv6 } from "../linux/links.ts";
 import { withLock } from "../linux/lock.ts";
 import { switchIdentity } from "../linux/ovs.ts";
 import { badOverlay } from "../overlay/fault.ts";
@@ -72,7 +73,7 @@ export async function desiredOverlay(
   const family = checked.peers[0]?.address.family;
   const underlay = findUnderlay(config, links, checked.self?.address, family);
   const { peers, unreachable } = await placePeers(checked.peers, underlay, links, kernel, isKnown);
-  const host = { advertisedLinks: advertisedLinksFor(underlay.link) };
+  const host = { ipv6: hostHasIpv6(), advertisedLinks: advertisedLinksFor(underlay.link) };
   const { plan, mtu } = overlay.plan({
     config,
     underlay,

@@ -58,6 +58,8 @@ export interface OverlayBridge {
 }
 
 export interface OverlayHost {
+  /** Whether the kernel has IPv6. */
+  readonly ipv6: boolean;
   /** Links that would lose a default route of a router advertisement once IPv6 forwarding is on. */
   readonly advertisedLinks: readonly string[];
 }

@@ -32,7 +32,7 @@ export interface BridgeTunnel {
 export function bridgeTunnel(
   { driver, device }: TunnelType,
   bridge: OverlayBridge,
-  { config, underlay }: OverlayRequest,
+  { config, underlay, host }: OverlayRequest,
   tunnel: BridgeTunnel,
 ): Plan {
   refuseUnfit(driver, bridge, config.sourcePorts);
@@ -77,9 +77,9 @@ export function bridgeTunnel(
       name: at.bridge,
       mac: localMac,
       shared: true,
-      ...(isForeign ? {} : { noAutomaticAddress: true }),
+      ...(isForeign ? {} : { noAutomaticAddress: host.ipv6 }),
     } satisfies Link,
-    { ...link, name: device, mac, mtu: tunnel.mtu, noAutomaticAddress: true } satisfies Link,
+    { ...link, name: device, mac, mtu: tunnel.mtu, noAutomaticAddress: host.ipv6 } satisfies Link,
   ] satisfies PlanObject[];
 }
 

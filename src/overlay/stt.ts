@@ -36,7 +36,7 @@ function plan(request: OverlayRequest): OverlayPlan {
     plan: [
       peerSets(request, undefined),
       settings(request, port),
-      tunnelLink(device, "stt", port, mtu),
+      tunnelLink(device, { driver: "stt", port }, mtu, request),
       ...hostAddresses(request, device),
       ...ofEachPeer(request, device, (peer) =>
         peer.prefixes.map((podPrefix) => routeTo(peer, podPrefix, device, { checksum: false }, request)),

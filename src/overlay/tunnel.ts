@@ -47,7 +47,7 @@ function plan(type: TunnelType, request: OverlayRequest): OverlayPlan {
   const id = config.vni ?? defaultVni;
   const port = config.port ?? type.port;
   const link: Link = {
-    ...tunnelLink(type.device, type.driver, port, mtu),
+    ...tunnelLink(type.device, { driver: type.driver, port }, mtu, request),
     mac: tunnelMac(underlay.local),
     type: {
       kind: "tunnel",
@@ -107,10 +107,11 @@ export function ofEachPeer(
 
 /** IPv6 needs 1280 (RFC 8200 section 5). */
 export function tunnelMtu(
-  { config, underlay, own }: OverlayRequest,
+  request: OverlayRequest,
   overhead: number,
-  most = underlay.mtu - overhead,
+  most = request.underlay.mtu - overhead,
 ): number {
+  const { config, underlay } = request;
   const mtu = config.mtu ?? Math.min(underlay.mtu - overhead, most);
   if (mtu > most) {
     throw badOverlay(
@@ -118,22 +119,29 @@ export function tunnelMtu(
         `${overhead} bytes`,
     );
   }
-  if (mtu < 1280 && own.some(({ ip }) => ip.family === 6)) {
-    throw badOverlay(
-      `${underlay.link} has MTU ${underlay.mtu}, which leaves ${mtu} for pods; IPv6 needs at least 1280`,
-    );
+  if (mtu < 1280 && usesIpv6(request)) {
+    const why =
+      config.mtu === mtu
+        ? `overlay.mtu = ${mtu}`
+        : `${underlay.link} has MTU ${underlay.mtu}, which leaves ${mtu} for pods`;
+    throw badOverlay(`${why}; IPv6 needs at least 1280, and pods of this node or of its peers have it`);
   }
   return mtu;
 }
 
-export function tunnelLink(device: string, driver: Tunnel["driver"], port: number, mtu: number): Link {
+export function tunnelLink(
+  device: string,
+  { driver, port }: Pick<Tunnel, "driver" | "port">,
+  mtu: number,
+  { host }: OverlayRequest,
+): Link {
   return {
     kind: "link",
     where: "host",
     name: device,
     mtu,
     alias: "podwire:overlay",
-    noAutomaticAddress: true,
+    noAutomaticAddress: host.ipv6,
     type: { kind: "tunnel", driver, port },
   };
 }
@@ -145,14 +153,17 @@ function sourcePortsOf({ sourcePorts }: OverlayConfig): Pick<Tunnel, "sourcePort
   throw badOverlay(`overlay.sourcePorts = "${sourcePorts}"; expected FIRST-LAST with FIRST < LAST <= 65535`);
 }
 
+function usesIpv6(request: OverlayRequest): boolean {
+  return hasPods(request, 6) || request.own.some(({ ip }) => ip.family === 6);
+}
+
 /** By them the host itself reaches pods on other nodes and is answered through the tunnel. */
 export function hostAddresses(request: OverlayRequest, link: string): Plan {
   const { own } = request;
   const isUseful = ({ ip, length }: Prefix) => length <= addressBits(ip.family) - 2;
-  const usesIpv6 = hasPods(request, 6) || own.some(({ ip }) => ip.family === 6);
   return [
     // Also where it is on by default: once turned off it takes neither address nor route, and keeps all else from being repaired.
-    ...(usesIpv6 ? [sysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")] : []),
+    ...(usesIpv6(request) ? [sysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")] : []),
     ...own
       .filter(isUseful)
       .map(

@@ -2,6 +2,7 @@
 // plan, and the plan is made again where something of it is missing.
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { hostHasIpv6 } from "../linux/links.ts";
 import { linkChanges, newDevices, objectChanges, type Scope } from "./changes.ts";
 import { deadEnd } from "./dead-end.ts";
 import type { OvsMemory } from "./former-ovs.ts";
@@ -100,7 +101,7 @@ function formerLink({ ifname, address, mtu, linkinfo }: ObservedLink): Link | un
     mac: address,
     mtu,
     alias: overlayAlias,
-    noAutomaticAddress: true,
+    noAutomaticAddress: hostHasIpv6(),
     type: {
       kind: "tunnel",
       driver,

@@ -103,13 +103,18 @@ function linkLines(link: Link): string[] {
   }
 }
 
+/** RFC 8200 section 5. */
+const leastMtu = 1280;
+
 /** What makes a link usable that exists. */
 export function upLines(link: Link): string[] {
   const alias = link.alias === undefined || link.where === "pod" ? "" : ` alias ${link.alias}`;
   const mtu = link.where === "pod" && link.type.kind === "ipvlan" && link.mtu ? ` mtu ${link.mtu}` : "";
   const up = `link set dev ${link.name}${alias}${mtu} up`;
+  // Below IPv6's least MTU there is no mode to set, nor an address to come (addrconf_notify in net/ipv6/addrconf.c).
+  const hasMode = link.noAutomaticAddress && (link.mtu ?? leastMtu) >= leastMtu;
   // In one line the kernel brings the link up, and gives it an address, before it looks at the mode.
-  return link.noAutomaticAddress ? [`link set dev ${link.name} addrgenmode none`, up] : [up];
+  return hasMode ? [`link set dev ${link.name} addrgenmode none`, up] : [up];
 }
 
 function vethLine(link: Link, { peer }: VethEnd): string {

@@ -175,7 +175,7 @@ async function run(changes: readonly Change[], plan: Plan, kernel: Kernel): Prom
 }
 
 function hint(message: string): string {
-  return /Unknown device type|not supported/.test(message)
+  return /Unknown device type|Operation not supported/.test(message)
     ? "; this kernel lacks the module of that device"
     : "";
 }

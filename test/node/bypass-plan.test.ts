@@ -62,7 +62,7 @@ function overlayPlan(type: "host-gw" | "vxlan" | "geneve", directRouting = false
       underlay: { link: "eth0", mtu: 1500, local: ip("192.0.2.1") },
       own: [{ ip: ip("10.244.1.0"), length: 24 }],
       peers: [peer(2, true), peer(3, type === "host-gw")],
-      host: { advertisedLinks: [] },
+      host: { ipv6: true, advertisedLinks: [] },
       ...(isOnBridge ? { bridge } : {}),
     }).plan ?? []
   );

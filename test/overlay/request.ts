@@ -28,7 +28,7 @@ export function request(
       onLink: isNear(peer.addressText),
       ...(peer.address6Text === undefined ? {} : { onLink6: isNear(peer.address6Text) }),
     })),
-    host: { advertisedLinks: [] },
+    host: { ipv6: true, advertisedLinks: [] },
   };
 }
 
