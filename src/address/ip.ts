@@ -15,6 +15,9 @@ export interface Prefix {
   readonly length: number;
 }
 
+/** RFC 8200 section 5. The kernel lets no link of less have IPv6, nor its settings (net/ipv6/addrconf.c). */
+export const minMtuIpv6 = 1280;
+
 export function addressBits(family: Family): 32 | 128 {
   return family === 4 ? 32 : 128;
 }

@@ -1,5 +1,5 @@
 // What every datapath that lets the host route its pods' traffic needs there: forwarding, masquerading, the gateway.
-import { addressBits, formatIp, type Prefix } from "../address/ip.ts";
+import { addressBits, formatIp, minMtuIpv6, type Prefix } from "../address/ip.ts";
 import type { PlanObject } from "../plan/plan.ts";
 import type { Wiring } from "./datapath.ts";
 import { cannotWire, gateways, has, networkOf } from "./routing.ts";
@@ -44,8 +44,10 @@ export function forwarding(wiring: Wiring, addresses: readonly Prefix[], link?: 
 }
 
 export function checkMtu(wiring: Wiring, addresses: readonly Prefix[]): void {
-  if (wiring.mtu >= 1280 || !has(addresses, 6)) return;
-  throw cannotWire(`mtu ${wiring.mtu} is too small for IPv6; expected at least 1280 (RFC 8200 section 5)`);
+  if (wiring.mtu >= minMtuIpv6 || !has(addresses, 6)) return;
+  throw cannotWire(
+    `mtu ${wiring.mtu} is too small for IPv6; expected at least ${minMtuIpv6} (RFC 8200 section 5)`,
+  );
 }
 
 export function hostSysctl(key: string, value: string): PlanObject {

@@ -2,7 +2,7 @@
 // says where the kernel is to wrap packets to (a lightweight tunnel). The next hop is the prefix's own network address,
 // which the peer has on its device; its MAC follows from the peer's address, so nodes exchange nothing, and a permanent
 // neighbour entry says it: no forwarding database, no learning, no flooding. stt.ts shares what is not of UDP.
-import { addressBits, firstIp, formatIp, hostPrefix, type Prefix } from "../address/ip.ts";
+import { addressBits, firstIp, formatIp, hostPrefix, minMtuIpv6, type Prefix } from "../address/ip.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
 import type { Address, Encap, Link, Neighbour, OvsTunnel, Plan, Route, Tunnel } from "../plan/plan.ts";
 import { badOverlay, badPeers, refuseKeys } from "./fault.ts";
@@ -105,7 +105,6 @@ export function ofEachPeer(
   return peers.flatMap((peer) => objectsOf(peer, settings, () => make(peer)));
 }
 
-/** IPv6 needs 1280 (RFC 8200 section 5). */
 export function tunnelMtu(
   request: OverlayRequest,
   overhead: number,
@@ -119,12 +118,14 @@ export function tunnelMtu(
         `${overhead} bytes`,
     );
   }
-  if (mtu < 1280 && usesIpv6(request)) {
+  if (mtu < minMtuIpv6 && usesIpv6(request)) {
     const why =
       config.mtu === mtu
         ? `overlay.mtu = ${mtu}`
         : `${underlay.link} has MTU ${underlay.mtu}, which leaves ${mtu} for pods`;
-    throw badOverlay(`${why}; IPv6 needs at least 1280, and pods of this node or of its peers have it`);
+    throw badOverlay(
+      `${why}; IPv6 needs at least ${minMtuIpv6}, and pods of this node or of its peers have it`,
+    );
   }
   return mtu;
 }

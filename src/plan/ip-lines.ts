@@ -1,4 +1,5 @@
 // Plan objects as lines for `ip -batch`. All words come from checked values, so nothing needs quoting.
+import { minMtuIpv6 } from "../address/ip.ts";
 import { podNetnsPath } from "../linux/enter.ts";
 import type { Address, Encap, Ipvlan, Link, Neighbour, PlanObject, Route, Tunnel, VethEnd } from "./plan.ts";
 
@@ -103,16 +104,12 @@ function linkLines(link: Link): string[] {
   }
 }
 
-/** RFC 8200 section 5. */
-const leastMtu = 1280;
-
 /** What makes a link usable that exists. */
 export function upLines(link: Link): string[] {
   const alias = link.alias === undefined || link.where === "pod" ? "" : ` alias ${link.alias}`;
   const mtu = link.where === "pod" && link.type.kind === "ipvlan" && link.mtu ? ` mtu ${link.mtu}` : "";
   const up = `link set dev ${link.name}${alias}${mtu} up`;
-  // Below IPv6's least MTU there is no mode to set, nor an address to come (addrconf_notify in net/ipv6/addrconf.c).
-  const hasMode = link.noAutomaticAddress && (link.mtu ?? leastMtu) >= leastMtu;
+  const hasMode = link.noAutomaticAddress && (link.mtu ?? minMtuIpv6) >= minMtuIpv6;
   // In one line the kernel brings the link up, and gives it an address, before it looks at the mode.
   return hasMode ? [`link set dev ${link.name} addrgenmode none`, up] : [up];
 }
