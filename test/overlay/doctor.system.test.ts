@@ -59,6 +59,18 @@ describe("the overlay", () => {
   });
 });
 
+test("the underlay is the link that was configured, not that of the default route", async () => {
+  await node.run(
+    "sh",
+    "-ec",
+    "ip link add eth1 mtu 1400 type veth peer name far1; ip link set far1 up; ip link set eth1 up; ip route replace default dev eth1",
+  );
+  declare(node, { type: "vxlan", underlay: "eth0", peers: [node.peer, other.peer] });
+  expect((await node.podwire("apply")).exitCode).toBe(0);
+  expect(await findings("underlay")).toMatchObject([{ level: "ok", found: "eth0, MTU 1500" }]);
+  expect(await findings("MTU of network")).toEqual([]);
+});
+
 test("a route of others in the way of a peer's prefix is a fault, and so is what else is missing", async () => {
   await applyAll("vxlan");
   await node.run("ip", "route", "add", "10.244.2.0/24", "via", "192.0.2.254");
@@ -99,6 +111,12 @@ describe.each([
 
   test("says fine where full packets arrive", async () => {
     expect(await probed()).toMatch(/^ok fine: packets of 1500 bytes are answered/);
+  });
+
+  test("takes a peer by its name, and an address however it is written", async () => {
+    const written = family === 4 ? other.name : other.address6.toUpperCase();
+    const [finding] = await findings("probe", "--probe", written);
+    expect(finding).toMatchObject({ level: "ok" });
   });
 
   test("says blocked where none do", async () => {

@@ -86,8 +86,22 @@ async function featuresOf(node: Node, link: string): Promise<Map<string, string>
   return new Map(pairs.map(([, name = "", state = ""]) => [name, state]));
 }
 
+/** What a VLAN, a bond or a bridge stands on: it is that one's driver that packets meet. */
+function lowestOf(link: string, depth = 0): string {
+  const lower = namesIn(`/sys/class/net/${link}`).find((name) => name.startsWith("lower_"));
+  return lower === undefined || depth > 8 ? link : lowestOf(lower.slice("lower_".length), depth + 1);
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
 async function driverOf(node: Node, link: string): Promise<string | undefined> {
-  const outcome = await node.ask("ethtool", ["-i", link]);
+  const outcome = await node.ask("ethtool", ["-i", lowestOf(link)]);
   return /^driver: (.+)$/m.exec(outcome?.stdout ?? "")?.[1];
 }
 

@@ -11,6 +11,7 @@ import type { PlanObject } from "../../plan/plan.ts";
 import { describeDifference, verify } from "../../plan/verify.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, unchecked, warning } from "./finding.ts";
+import { checkNeighbours } from "./neighbours.ts";
 import type { Node } from "./node.ts";
 import { offloadsOf } from "./offloads.ts";
 import { probe } from "./probe.ts";
@@ -32,6 +33,7 @@ export async function checkOverlay(node: Node): Promise<Finding[]> {
       unchecked("overlay", toCniError(error).details),
     ])),
     ...podsWithOtherMtu(node, declared, desired),
+    ...checkNeighbours(desired),
     ...(await offloadsOf(node, declared, desired)),
     ...(node.probe === undefined ? unprobed(declared) : await probe(node.probe, declared, desired)),
   ];

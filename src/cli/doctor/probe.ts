@@ -1,7 +1,7 @@
 // `podwire doctor --probe PEER`: whether packets of full size reach a peer on the tunnel's port. It sends what the tunnel would
 // send, to a port of the peer that nobody listens on: the peer's answer that it is unreachable, which comes back through the
 // tunnel, is the proof. Nothing has to run on the peer but its overlay.
-import { formatIp, type Ip, parseIp } from "../../address/ip.ts";
+import { firstIp, formatIp, formatPrefix, type Ip, parseIp, parsePrefix } from "../../address/ip.ts";
 import { ipAsk } from "../../linux/ip.ts";
 import type { DeclaredOverlay } from "../../node/declared.ts";
 import type { Desired } from "../../node/overlay.ts";
@@ -22,7 +22,10 @@ export async function probe(wanted: string, declared: DeclaredOverlay, desired: 
   const route = routeTo(wanted, desired);
   if (route === undefined) {
     return [
-      unchecked(check, "no route of the overlay leads there; give a peer's address, or a prefix of its pods"),
+      unchecked(
+        check,
+        "no route of the overlay leads there; give a peer's name or address, or a prefix of its pods",
+      ),
     ];
   }
   const remote = remotes(desired.plan)(route);
@@ -149,13 +152,20 @@ async function search(shot: Shot, passes: number, fails: number): Promise<number
   return low;
 }
 
-/** By the peer's address, an address or prefix of its pods. */
-function routeTo(wanted: string, { plan }: Desired): Route | undefined {
+/** By the peer's name or address, or by a prefix of its pods or the first address of one. */
+function routeTo(text: string, { plan, peers }: Desired): Route | undefined {
+  const wanted = peers.find(({ node }) => node === text)?.addressText ?? canonical(text);
   const ipv4First = routesOnward(plan).toSorted(
     (a, b) => Number(a.dst.includes(":")) - Number(b.dst.includes(":")),
   );
   const remoteOf = remotes(plan);
   return ipv4First.find((route) => [route.dst, route.gateway, remoteOf(route)].includes(wanted));
+}
+
+function canonical(text: string): string {
+  const [ip, prefix] = [parseIp(text), parsePrefix(text)];
+  if (ip !== undefined) return formatIp(ip);
+  return prefix === undefined ? text : formatPrefix({ ...prefix, ip: firstIp(prefix) });
 }
 
 /** What the kernel has learnt of the path from a router's complaint. */

@@ -1,25 +1,24 @@
 // The link to the other nodes, whose MTU is that of the pods.
-import { defaultRouteLink, linkMtu, podMtu } from "../../attachment/host-facts.ts";
+import { minMtuIpv6 } from "../../address/ip.ts";
+import { defaultRouteLink, linkMtu, podMtu, podUnderlay } from "../../attachment/host-facts.ts";
 import { minMtu } from "../../config/network.ts";
 import { type Finding, fault, fine, warning } from "./finding.ts";
 import { type Node, usesFamily } from "./node.ts";
 
-/** RFC 8200 section 5. */
-const minMtuIpv6 = 1280;
-
 export async function checkUnderlay(node: Node): Promise<Finding[]> {
-  const link = defaultRouteLink();
-  if (link === undefined) {
-    const breaks = "pods get an MTU of 1500, whatever the link to the other nodes carries";
-    return [
-      warning("underlay", "no default route", breaks, 'set "mtu" or "overlay.underlay" in the conflist'),
-    ];
-  }
-  const mtu = linkMtu(link);
+  const ofNetworks = node.networks.map((network) => ({ network, link: podUnderlay(network) }));
+  const links = new Set(ofNetworks.length === 0 ? [defaultRouteLink()] : ofNetworks.map(({ link }) => link));
   return [
-    size(link, mtu, node),
-    ...node.networks.flatMap((network) => tooLarge(network.name, podMtu(network), mtu, link)),
+    ...[...links].map((link) => (link === undefined ? nowhere() : size(link, linkMtu(link), node))),
+    ...ofNetworks.flatMap(({ network, link }) =>
+      link === undefined ? [] : tooLarge(network.name, podMtu(network), linkMtu(link), link),
+    ),
   ];
+}
+
+function nowhere(): Finding {
+  const breaks = "pods get an MTU of 1500, whatever the link to the other nodes carries";
+  return warning("underlay", "no default route", breaks, 'set "mtu" or "overlay.underlay" in the conflist');
 }
 
 function size(link: string, mtu: number | undefined, node: Node): Finding {
