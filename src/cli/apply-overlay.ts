@@ -3,16 +3,23 @@ import { loadNodeDefaults } from "../config/load.ts";
 import { firstFew } from "../few.ts";
 import { type BypassOutcome, describeBypass } from "../node/bypass.ts";
 import { type AppliedNode, type Prepared, prepare } from "../node/overlay.ts";
-import { listConfigurations, readConfiguration } from "./conflist.ts";
+import { listConfigurations, readNetworks } from "./conflist.ts";
 import { printable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Of all of podwire's networks in the directory. Throws for a file of podwire's that cannot be used. */
-export function readDeclaration(confDir: string, before?: Prepared): Prepared {
-  const networks = listConfigurations(confDir)
-    .map((file) => readConfiguration(confDir, file))
-    .flatMap((list) => list.networks.map(({ config }) => config));
-  return prepare(networks, loadNodeDefaults(), before);
+export function readDeclaration(
+  confDir: string,
+  before?: Prepared,
+  refersTo?: (peersFile: string) => void,
+): Prepared {
+  const networks = listConfigurations(confDir).flatMap((file) => readNetworks(confDir, file));
+  return prepare(
+    networks.map(({ config }) => config),
+    loadNodeDefaults(),
+    before,
+    refersTo,
+  );
 }
 
 /** What `podwire apply` says of the overlay; with --json, all of it. */

@@ -51,7 +51,24 @@ export function listConfigurations(directory: string): string[] {
 
 export function readConfiguration(directory: string, name: string): Conflist {
   const file = path.join(directory, name);
-  return parseConflist(fs.readFileSync(file, "utf8"), file);
+  return parseNamed(fs.readFileSync(file, "utf8"), file);
+}
+
+/** podwire's networks in a file. What others have there is theirs to judge, and need not be a configuration at all. */
+export function readNetworks(directory: string, name: string): readonly Network[] {
+  const file = path.join(directory, name);
+  if (fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) return [];
+  const text = fs.readFileSync(file, "utf8");
+  return text.includes("podwire") ? parseNamed(text, file).networks : [];
+}
+
+function parseNamed(text: string, file: string): Conflist {
+  try {
+    return parseConflist(text, file);
+  } catch (error) {
+    if (!(error instanceof CniError) || error.details.includes(file)) throw error;
+    throw new CniError(error.code, error.message, `${file}: ${error.details}`);
+  }
 }
 
 /** A file with one plugin is a list of one to newer runtimes, and so it is here. */

@@ -13,7 +13,7 @@ export const watch: Run = async (words, terminal) => {
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
   await keep({
-    read: (before) => readDeclaration(confDir, before),
+    read: (before, refersTo) => readDeclaration(confDir, before, refersTo),
     files: () => [confDir, nodeFile, ...configurationsIn(confDir)],
     searchPath: process.env["PATH"],
     say: (message) => terminal.complain(`podwire: ${printable(message)}`),

@@ -3,7 +3,7 @@
 // those is passed over.
 
 import { holderAmong } from "../address/holder.ts";
-import { addressBits, type Prefix, parseIp, parsePrefix } from "../address/ip.ts";
+import { parsePrefix, withLength } from "../address/ip.ts";
 import { talkOfFlows } from "../linux/flow-talk.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { isSameBridge, isSwitchTunnel } from "../linux/ovs.ts";
@@ -17,6 +17,8 @@ import type { BridgeName } from "../plan/plan.ts";
 export interface Events {
   /** The link to the other nodes. */
   underlay: string | undefined;
+  /** By which they know this node. It may be on another link. */
+  local: string | undefined;
   /** Of peers' pods. */
   prefixes: readonly string[];
   /** Listens to the bridge's flows, which first says what is there. Nothing is said of it while ovs-vswitchd does not run. */
@@ -25,7 +27,7 @@ export interface Events {
 }
 
 const ipWords = ["-oneline", "monitor", "label", "link", "address", "route", "neigh", "netconf"];
-/** A monitor that fell behind ends; what it missed is looked for. */
+/** A monitor that ended may have missed something meanwhile. */
 const restartMs = 1000;
 
 export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void): Events {
@@ -35,6 +37,7 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
   let isStopped = false;
   const events: Events = {
     underlay: undefined,
+    local: undefined,
     prefixes: [],
     followBridge: (bridge) => {
       bridgeLink = bridge?.bridge;
@@ -57,19 +60,25 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
       flows?.talker.stop();
     },
   };
-  const begin = (name: "ip" | "nft", words: readonly string[], counts: (line: string) => boolean) => {
+  type Begin = (name: "ip" | "nft", words: readonly string[], counts: (line: string) => boolean) => void;
+  const begin: Begin = (name, words, counts) => {
     const talker = talk(name, words, kernel, (line) => {
-      if (counts(line)) happened();
+      if (counts(line) || isLoss(line)) happened();
     });
     talkers.set(name, talker);
-    void talker.ended.then(() => {
+    void talker.ended.then(() => beginAgain(name, words, counts));
+  };
+  const beginAgain: Begin = (...monitor) => {
+    setTimeout(() => {
       if (isStopped) return;
-      setTimeout(() => {
-        if (isStopped) return;
-        begin(name, words, counts);
+      try {
+        begin(...monitor);
         happened();
-      }, restartMs).unref();
-    });
+      } catch {
+        // The program is away, as while its package is replaced.
+        beginAgain(...monitor);
+      }
+    }, restartMs).unref();
   };
   begin("ip", ipWords, (line) => isOfOverlay(line, { ...events, bridge: bridgeLink }));
   begin("nft", ["monitor"], isOfPeerSets);
@@ -78,13 +87,18 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
 
 const words = /[^\s:@\\]+/g;
 
+/** What monitors say when the kernel had more to tell than they could take (ENOBUFS); they go on. */
+export function isLoss(line: string): boolean {
+  return /netlink receive error|^# ERROR: /.test(line);
+}
+
 /** Whose harm is the overlay's. */
-export interface Heeded extends Pick<Events, "underlay" | "prefixes"> {
+export interface Heeded extends Pick<Events, "underlay" | "local" | "prefixes"> {
   readonly bridge: string | undefined;
 }
 
 /** "[ROUTE]Deleted 10.244.2.0/24 via 192.0.2.2 dev eth0 proto 120" */
-export function isOfOverlay(line: string, { underlay, prefixes, bridge }: Heeded): boolean {
+export function isOfOverlay(line: string, { underlay, local, prefixes, bridge }: Heeded): boolean {
   if (line.includes(` proto ${peerRouteProtocol} `)) return true;
   // Pods' routes, which are on the bridge too.
   if (line.includes(` proto ${routeProtocol} `)) return false;
@@ -95,6 +109,7 @@ export function isOfOverlay(line: string, { underlay, prefixes, bridge }: Heeded
   if (line.startsWith("[NETCONF]") && named.includes("all")) return true;
   if (named.includes("default") || (underlay !== undefined && named.includes(underlay))) return true;
   if (line.startsWith("[ROUTE]")) return isToPeers(line, prefixes);
+  if (local !== undefined && line.startsWith("[ADDR]") && line.includes(` ${local}/`)) return true;
   // Pods' addresses and routes are on it.
   return bridge !== undefined && /^\[(LINK|ADDR)\]/.test(line) && named.includes(bridge);
 }
@@ -104,14 +119,8 @@ const holderOf = remembered(holderAmong);
 /** Others' routes to peers' pods name no link of the overlay: "[ROUTE]Deleted blackhole 10.244.3.0/24". */
 function isToPeers(line: string, prefixes: readonly string[]): boolean {
   const words = line.slice("[ROUTE]".length).split(" ", 3);
-  const [destination] = words.flatMap((word) => parseInner(word) ?? []);
+  const [destination] = words.flatMap((word) => parsePrefix(withLength(word)) ?? []);
   return destination !== undefined && holderOf(prefixes)(destination) !== undefined;
-}
-
-/** A single address is written without its length. */
-function parseInner(word: string): Prefix | undefined {
-  const ip = parseIp(word);
-  return ip === undefined ? parsePrefix(word) : { ip, length: addressBits(ip.family) };
 }
 
 /** Of a link only its own name, not what it stands on ("pw0123@eth0") or is a port of: those of pods come and go. */

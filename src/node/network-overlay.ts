@@ -8,6 +8,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
 import type { Log } from "../log.ts";
 import { overlayUnusable } from "../plan/fault.ts";
+import type { Reconciled } from "../plan/reconcile.ts";
 import { bringAbout } from "./bring-about.ts";
 import {
   bridgeSettings,
@@ -25,6 +26,7 @@ import { type Desired, desiredOverlay, prefixesOf, stampOf, warningsOf } from ".
 import {
   distrustStamp,
   freshStamp,
+  isFresh,
   keyOf,
   lockFile,
   makeStampDirectory,
@@ -54,13 +56,26 @@ export async function applyNetwork(network: NetworkConfig, kernel: Kernel, log: 
     try {
       desired = await desiredOverlay(declared, kernel);
     } catch (error) {
-      return keptStamp(network, before, toCniError(error), log);
+      const fault = toCniError(error);
+      if (fault.code !== ErrorCode.invalidConfig) throw fault;
+      return keptStamp(network, before, fault, log);
     }
+    const isStanding = before !== undefined && isFresh(before, before.key);
     // First: nobody may go by what is about to change, also if that fails or podwire is killed.
-    if (before?.key !== key) distrustStamp(network.name);
+    distrustStamp(network.name);
     distrustOthers(network);
     takeTurn();
-    const { done, obstacles, strays } = await bringAbout(desired, kernel);
+    let brought: Reconciled;
+    try {
+      brought = await bringAbout(desired, kernel);
+    } catch (error) {
+      // What there was is back, and by another key the next ADD tries again.
+      if (!isStanding || before.key === key) throw error;
+      const kept = keptStamp(network, before, toCniError(error), log);
+      writeStamp(network.name, before);
+      return kept;
+    }
+    const { done, obstacles, strays } = brought;
     if (obstacles.length > 0 && !(before !== undefined && isSameTunnel(before.overlay, config))) {
       throw overlayUnusable(firstFew(obstacles).join("; "));
     }
@@ -97,10 +112,9 @@ function bridgeAmong(network: NetworkConfig, others: readonly OtherStamp[]): { r
   return { ovs: other.ovs };
 }
 
-/** A file of peers that is broken now must not keep pods from being added: what was applied before stays. */
+/** A file of peers that cannot be used now must not keep pods from being added: what was applied before stays. */
 function keptStamp(network: NetworkConfig, stamp: Stamp | undefined, fault: CniError, log: Log): Stamp {
-  const isKept = network.overlay?.peersFile !== undefined && fault.code === ErrorCode.invalidConfig;
-  if (!isKept || !isSameOverlay(stamp, network)) throw fault;
+  if (network.overlay?.peersFile === undefined || !isSameOverlay(stamp, network)) throw fault;
   log.warn(`the overlay stays as it was applied last: ${fault.details}`);
   return stamp;
 }

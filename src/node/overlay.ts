@@ -1,6 +1,6 @@
 // The node's overlay from its declaration to the kernel: peers are read and checked, the underlay is looked up, the plan is
 // computed and reconciled. All of podwire that changes an overlay comes through here, one at a time.
-import { formatPrefix, type Prefix, parsePrefix } from "../address/ip.ts";
+import { formatPrefix, type Prefix, parsePrefix, prefixCovers } from "../address/ip.ts";
 import { linkMtu } from "../attachment/host-facts.ts";
 import { ovsSettings } from "../attachment/ovs-switch.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
@@ -9,8 +9,9 @@ import { hostHasIpv6 } from "../linux/links.ts";
 import { withLock } from "../linux/lock.ts";
 import { switchIdentity } from "../linux/ovs.ts";
 import { badOverlay } from "../overlay/fault.ts";
+import { onlyIpv4, prefixesOfIpv6 } from "../overlay/ipv4-only.ts";
 import type { Peer, Underlay } from "../overlay/overlay.ts";
-import { checkPeers, type PeerEntry } from "../overlay/peers.ts";
+import { type CheckedPeers, checkPeers, type PeerEntry } from "../overlay/peers.ts";
 import { overlays } from "../overlay/registry.ts";
 import type { Done } from "../plan/changes.ts";
 import { describeStray } from "../plan/foreign-routes.ts";
@@ -29,8 +30,10 @@ import {
   refusersAmong,
 } from "./declared.ts";
 import { peerEntries } from "./peers-file.ts";
+import { placePeers } from "./placement.ts";
 import {
   distrustStamp,
+  isFresh,
   keyOf,
   lockFile,
   makeStampDirectory,
@@ -41,7 +44,7 @@ import {
   writeStamp,
 } from "./stamp.ts";
 import { lastTurn, takeTurn } from "./turn.ts";
-import { findUnderlay, hostLinks, ownAddresses, placePeers } from "./underlay.ts";
+import { findUnderlay, hostLinks, ownAddresses } from "./underlay.ts";
 
 /** What the kernel has to have. */
 export interface Desired {
@@ -69,11 +72,13 @@ export async function desiredOverlay(
   const bridge =
     ovs === undefined || overlay.hasBridgePort !== true ? undefined : await ovsSettings({ ovs }, kernel);
   const links = await hostLinks(kernel);
-  const checked = checkPeers(entries, own, ownAddresses(links));
+  const all = checkPeers(entries, own, ownAddresses(links));
+  const hasIpv6 = hostHasIpv6();
+  const checked = hasIpv6 ? all : onlyIpv4(all);
   const family = checked.peers[0]?.address.family;
   const underlay = findUnderlay(config, links, checked.self?.address, family);
   const { peers, unreachable } = await placePeers(checked.peers, underlay, links, kernel, isKnown);
-  const host = { ipv6: hostHasIpv6(), advertisedLinks: advertisedLinksFor(underlay.link) };
+  const host = { ipv6: hasIpv6, advertisedLinks: advertisedLinksFor(underlay.link) };
   const { plan, mtu } = overlay.plan({
     config,
     underlay,
@@ -89,10 +94,28 @@ export async function desiredOverlay(
     peers,
     ...(overlay.device === undefined ? {} : { device: overlay.device }),
     ...(bridge === undefined ? {} : { bridge: withIdentity(bridge.at) }),
-    warnings: unreachable.map(
-      (peer) => `peer ${peer} cannot be reached: the host has no route to its address`,
-    ),
+    warnings: [
+      ...(hasIpv6 ? [] : leftOut(prefixesOfIpv6(all))),
+      ...contradictions(checked, own),
+      ...unreachable.map((peer) => `peer ${peer} cannot be reached: the host has no route to its address`),
+    ],
   };
+}
+
+function leftOut(prefixes: number): string[] {
+  return prefixes === 0 ? [] : [`this host has no IPv6: ${prefixes} prefixes of pods are left out`];
+}
+
+/** Other nodes go by the list. */
+function contradictions({ self }: CheckedPeers, own: readonly Prefix[]): string[] {
+  if (self === undefined) return [];
+  return own
+    .filter((prefix) => !self.prefixes.some((listed) => prefixCovers(listed, prefix)))
+    .map(
+      (prefix) =>
+        `this node hands out ${formatPrefix(prefix)}, which its own entry in the list of peers (${self.node}) lacks: other ` +
+        "nodes do not reach these pods; correct the entry or the network's subnet",
+    );
 }
 
 function withIdentity(at: BridgeName): NonNullable<Desired["bridge"]> {
@@ -144,13 +167,15 @@ export interface Prepared {
   readonly bypass: readonly WishingNetwork[];
 }
 
-/** `before` saves work where little has changed since. */
+/** `before` saves work where little has changed since. `refersTo` hears of the file of peers before that is read. */
 export function prepare(
   networks: readonly NetworkConfig[],
   defaults: NodeConfig,
   before?: Prepared,
+  refersTo: (peersFile: string) => void = () => {},
 ): Prepared {
   const declared = declaredBy(networks, defaults);
+  if (declared?.config.peersFile !== undefined) refersTo(declared.config.peersFile);
   const isSilent = networks.length === 0 && defaults.overlay === undefined;
   const using = networks.filter(({ name }) => declared?.networks.includes(name));
   // First: a file that changes while it is read must not pass for read.
@@ -174,6 +199,11 @@ export function prepare(
 export function isLostSightOf(before: Prepared, now: Prepared): boolean {
   const isLost = before.declared !== undefined && now.declared === undefined;
   return isLost && now.refusers.every((name) => before.refusers.includes(name));
+}
+
+/** The same of a node whose overlay was applied before anybody who is asked now began to look. */
+export function isForgotten({ declared, isSilent, refusers }: Prepared): boolean {
+  return declared === undefined && !isSilent && refusers.length === 0 && stampedNetworks().length > 0;
 }
 
 /** With the same peers too. */
@@ -259,9 +289,9 @@ export function warningsOf({ peers, warnings }: Desired, strays: Applied["strays
 /** First: nobody may go by what is about to change, also if that fails or podwire is killed. */
 function distrustStamps(keys: ReadonlyMap<string, string>): void {
   for (const name of stampedNetworks()) {
-    const key = keys.get(name);
+    const [key, stamp] = [keys.get(name), readStamp(name)];
     if (key === undefined) removeStamp(name);
-    else if (readStamp(name)?.key !== key) distrustStamp(name);
+    else if (stamp !== undefined && !isFresh(stamp, key)) distrustStamp(name);
   }
 }
 

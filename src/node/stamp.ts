@@ -61,10 +61,15 @@ export function fileState(file: string): string {
 /** What was applied if nothing that can be seen cheaply has changed since. */
 export function freshStamp(network: NetworkConfig): Stamp | undefined {
   const stamp = readStamp(network.name);
-  if (!stamp?.isWhole || stamp.key !== keyOf(network)) return undefined;
+  return stamp !== undefined && isFresh(stamp, keyOf(network)) ? stamp : undefined;
+}
+
+/** Whether what it says may be trusted by whoever has this key. */
+export function isFresh(stamp: Stamp, key: string): boolean {
+  if (!stamp.isWhole || stamp.key !== key) return false;
   const isThere = stamp.device === undefined || hostLinkExists(stamp.device);
   const isSameSwitch = stamp.bridge === undefined || switchIdentity(stamp.bridge) === stamp.bridge.identity;
-  return isThere && isSameSwitch && linkMtu(stamp.underlay) === stamp.underlayMtu ? stamp : undefined;
+  return isThere && isSameSwitch && linkMtu(stamp.underlay) === stamp.underlayMtu;
 }
 
 export function readStamp(network: string): Stamp | undefined {

@@ -4,6 +4,7 @@
 import path from "node:path";
 import v8 from "node:v8";
 import vm from "node:vm";
+import { formatIp } from "../address/ip.ts";
 import { repairAfterRestart, restartedSwitches } from "../attachment/switch-stamp.ts";
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { firstFew } from "../few.ts";
@@ -22,6 +23,7 @@ import {
   type Applied,
   applyAgain,
   applyNode,
+  isForgotten,
   isLostSightOf,
   isSameDeclaration,
   type Prepared,
@@ -29,8 +31,8 @@ import {
 import { fileState } from "./stamp.ts";
 
 export interface Keeping {
-  /** Throws what is wrong with the configuration. `before` is what was read last. */
-  readonly read: (before: Prepared | undefined) => Prepared;
+  /** Throws what is wrong with the configuration. `before` is what was read last; `refersTo` hears of a file of peers. */
+  readonly read: (before: Prepared | undefined, refersTo: (peersFile: string) => void) => Prepared;
   /** Files and directories that `read` depends on. Does not throw. */
   readonly files: () => readonly string[];
   readonly searchPath: string | undefined;
@@ -54,6 +56,8 @@ const safetyMs = 30_000;
 
 interface State {
   good: Prepared | undefined;
+  /** Also of a configuration that cannot be used, perhaps for want of it. */
+  peersFile: string | undefined;
   files: string;
   /** Of the last round; said once. */
   fault: string | undefined;
@@ -76,6 +80,7 @@ interface State {
 export async function keep(keeping: Keeping): Promise<void> {
   const state: State = {
     good: undefined,
+    peersFile: undefined,
     files: "",
     fault: undefined,
     podFault: undefined,
@@ -116,9 +121,10 @@ export async function keep(keeping: Keeping): Promise<void> {
       await repairPods(state, keeping);
       collectGarbage();
       events.underlay = state.applied?.desired?.underlay.link;
+      events.local = localIn(state.applied);
       events.prefixes = peerPrefixesIn(state.applied?.desired?.plan);
       events.followBridge(state.applied?.desired?.bridge);
-      directories.follow([...keeping.files(), ...peersFileOf(state.good)].map((file) => path.dirname(file)));
+      directories.follow(filesToFollow(state, keeping).map((file) => path.dirname(file)));
       await sleep(leastPauseMs);
       await bell.rung(patienceMs);
     }
@@ -144,8 +150,11 @@ async function round(state: State, keeping: Keeping): Promise<number | undefined
   let found: Prepared | undefined;
   try {
     const read = () => {
-      found = keeping.read(state.good);
-      if (state.good !== undefined && isLostSightOf(state.good, found)) throw nothingDeclared();
+      found = keeping.read(state.good, (peersFile) => {
+        state.peersFile = peersFile;
+      });
+      const isLost = state.good === undefined ? isForgotten(found) : isLostSightOf(state.good, found);
+      if (isLost) throw nothingDeclared();
       return found;
     };
     const present = state.isKnown ? state.applied : undefined;
@@ -303,15 +312,20 @@ function hasBeenTouched(state: State): boolean {
   return plan.some((object) => object.kind === "sysctl" && readHostSysctl(object.key) !== object.value);
 }
 
+function localIn(applied: Applied | undefined): string | undefined {
+  const local = applied?.desired?.underlay.local;
+  return local === undefined ? undefined : formatIp(local);
+}
+
 function peerPrefixesIn(plan: Plan = []): readonly string[] {
   return plan.find((object) => object.kind === "peer-sets")?.prefixes ?? [];
 }
 
-function filesOf({ good }: Pick<State, "good">, { files }: Keeping): string {
-  return [...files(), ...peersFileOf(good)].map(fileState).join("\n");
+function filesOf(state: State, keeping: Keeping): string {
+  return filesToFollow(state, keeping).map(fileState).join("\n");
 }
 
-function peersFileOf(good: Prepared | undefined): string[] {
-  const file = good?.declared?.config.peersFile;
-  return file === undefined ? [] : [file];
+function filesToFollow({ good, peersFile }: State, { files }: Keeping): string[] {
+  const referred = [good?.declared?.config.peersFile, peersFile].filter((file) => file !== undefined);
+  return [...files(), ...new Set(referred)];
 }

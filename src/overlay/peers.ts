@@ -30,7 +30,7 @@ export type UnplacedPeer = Omit<Peer, "onLink" | "onLink6">;
 export interface CheckedPeers {
   readonly peers: readonly UnplacedPeer[];
   /** Of this node itself, if the list has it. */
-  readonly self?: { readonly address: Ip };
+  readonly self?: { readonly node: string; readonly address: Ip; readonly prefixes: readonly Prefix[] };
   /** Prefixes of this node's own pods: the given ones and those of its entry. */
   readonly own: readonly Prefix[];
 }
@@ -45,14 +45,16 @@ export function checkPeers(
   const isSelf = ({ peer }: Placed) => ownAddresses.has(peer.addressText);
   const selves = parsed.filter(isSelf).map(({ peer }) => peer);
   const others = parsed.filter((placed) => !isSelf(placed));
-  refuseSameAddress(others, ownAddresses);
-  const allOwn = [...own, ...selves.flatMap(({ prefixes }) => prefixes.map(({ prefix }) => prefix))];
+  refuseSameAddress(parsed);
+  refuseStrangers(others, ownAddresses);
+  const ofSelf = selves.flatMap(({ prefixes }) => prefixes.map(({ prefix }) => prefix));
+  const allOwn = [...own, ...ofSelf];
   refuseOverlaps(others, distinct(allOwn), ownAddresses);
   const [self] = selves;
   return {
     peers: others.map(({ peer }) => peer),
     own: distinct(allOwn),
-    ...(self === undefined ? {} : { self: { address: self.address } }),
+    ...(self === undefined ? {} : { self: { node: self.node, address: self.address, prefixes: ofSelf } }),
   };
 }
 
@@ -103,19 +105,23 @@ function parsePodPrefix(text: string, place: string, node: string): PodPrefix {
   return { text: formatPrefix(prefix), prefix };
 }
 
-function refuseSameAddress(peers: readonly Placed[], ownAddresses: ReadonlySet<string>): void {
+function refuseSameAddress(peers: readonly Placed[]): void {
   const seen = new Map<string, Placed>();
   for (const placed of peers) {
     const { addressText, address6Text } = placed.peer;
     refuseSeen(placed, "address", addressText, seen);
-    if (address6Text === undefined) continue;
-    refuseSeen(placed, "address6", address6Text, seen);
-    if (ownAddresses.has(address6Text)) {
-      throw badPeers(
-        `${placed.place}.address6 = "${address6Text}" of peer ${placed.peer.node} is an address of this node, but its ` +
-          "address is not; correct one of them",
-      );
-    }
+    if (address6Text !== undefined) refuseSeen(placed, "address6", address6Text, seen);
+  }
+}
+
+function refuseStrangers(others: readonly Placed[], ownAddresses: ReadonlySet<string>): void {
+  for (const { place, peer } of others) {
+    const { node, address6Text } = peer;
+    if (address6Text === undefined || !ownAddresses.has(address6Text)) continue;
+    throw badPeers(
+      `${place}.address6 = "${address6Text}" of peer ${node} is an address of this node, but its ` +
+        "address is not; correct one of them",
+    );
   }
 }
 

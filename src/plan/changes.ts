@@ -222,6 +222,22 @@ function staleDevices(plan: Plan, host: ObservedHost, { devices }: Scope): Chang
     .map((name) => deletion(name));
 }
 
+/** UDP ports of tunnels that are there and not wanted: own devices', and of Open vSwitch the one that the filter is about. */
+export function closedPorts(plan: Plan, { links, peerSets }: ObservedHost, { devices }: Scope): number[] {
+  const wanted = plan.flatMap((object) => {
+    if (object.kind === "ovs-port" && "port" in object.type) return [object.type.port];
+    return object.kind === "link" && object.type.kind === "tunnel" ? [object.type.port] : [];
+  });
+  const { filter } = peerSets ?? {};
+  const ofSwitch = typeof filter === "object" ? filter.port : undefined;
+  const ports = links.flatMap(({ ifname, linkinfo }) => {
+    const { info_kind: kind, info_data: { port = 0 } = {} } = linkinfo ?? {};
+    const isOwn = devices.includes(ifname) && kind !== "stt";
+    return isOwn || (isSwitchTunnel(ifname) && port === ofSwitch) ? [port] : [];
+  });
+  return [...new Set(ports)].filter((port) => port !== 0 && !wanted.includes(port));
+}
+
 function removal(line: string, what: string): Change {
   return { line, what: `${what} on the host`, verb: "removed" };
 }

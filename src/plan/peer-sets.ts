@@ -52,13 +52,22 @@ export async function readPeerSets(kernel: Kernel): Promise<PeerSetsState> {
   };
 }
 
-/** Makes the kernel's sets and filter those of `wanted`; returns whether something had to be changed. */
+/**
+ * Makes the kernel's sets and filter those of `wanted`; returns whether something had to be changed. To ports that are `closed` nobody
+ * gets through: of tunnels that are not wanted any more, but are still there.
+ */
 export async function replacePeerSets(
   wanted: PeerSets,
   kernel: Kernel,
   state?: PeerSetsState,
+  closed: readonly number[] = [],
 ): Promise<boolean> {
-  return runLines(changingLines(wanted, state ?? (await readPeerSets(kernel))), kernel);
+  return runLines(changingLines(wanted, state ?? (await readPeerSets(kernel)), closed), kernel);
+}
+
+/** To be called once the tunnels are gone whose ports were `closed`. */
+export async function openPorts(wanted: PeerSets, kernel: Kernel): Promise<void> {
+  await runLines(changingLines(wanted, { ...stateAfter(wanted), filter: "changed" }, []), kernel);
 }
 
 /** What the kernel has when it has all of `applied`. */
@@ -130,34 +139,43 @@ function difference(wanted: readonly string[], found: ReadonlySet<string>, what:
   return { expected: `only peers among those that ${what}`, found: `${stray}` };
 }
 
-function changingLines(wanted: PeerSets, state: PeerSetsState): string[] {
+function changingLines(wanted: PeerSets, state: PeerSetsState, closed: readonly number[]): string[] {
   return [
-    ...filterLines(wanted.filter, state),
+    ...filterLines(wanted.filter, state, closed),
     ...elementChanges(wanted.prefixes, state.prefixes, prefixSet),
     ...elementChanges(wanted.filter?.addresses ?? [], state.addresses, addressSet),
   ];
 }
 
-function filterLines(filter: PeerSets["filter"], { names, filter: found }: PeerSetsState): string[] {
+function filterLines(
+  filter: PeerSets["filter"],
+  { names, filter: found }: PeerSetsState,
+  closed: readonly number[],
+): string[] {
   const has = (name: string) => names?.has(name) === true;
   const sets = nftFamilies.flatMap(({ number, type }) => [
     ...(has(prefixSet(number)) ? [] : prefixSetLines().filter((line) => line.includes(prefixSet(number)))),
     ...(has(addressSet(number)) ? [] : [`add set ${table} ${addressSet(number)} { type ${type}; }`]),
   ]);
   const missing = [...(names === undefined ? [`add table ${table}`] : []), ...sets];
-  if (filter === undefined)
-    return found === undefined ? missing : [...missing, `flush chain ${table} ${chain}`];
-  if (describeFilter(found) === describeFilter(filter)) return missing;
+  const dropping = (condition: string) => `add rule ${table} ${chain} udp dport ${condition} drop`;
+  const closing = closed.map((port) => dropping(String(port)));
+  if (filter === undefined && found === undefined && closed.length === 0) return missing;
+  if (describeFilter(found) === describeFilter(filter) && closed.length === 0) return missing;
   return [
     ...missing,
     `add chain ${table} ${chain} { type filter hook input priority filter; }`,
     `flush chain ${table} ${chain}`,
-    ...nftFamilies.map(
-      ({ number, keyword }) =>
-        `add rule ${table} ${chain} udp dport ${filter.port} ${keyword} saddr != @${addressSet(number)} drop`,
-    ),
+    ...closing,
+    ...(filter === undefined ? [] : peersOnly(filter).map(dropping)),
+  ];
+}
+
+function peersOnly({ port, id }: FilteredTunnel): string[] {
+  return [
+    ...nftFamilies.map(({ number, keyword }) => `${port} ${keyword} saddr != @${addressSet(number)}`),
     // Both headers have the VNI in the three bytes that begin four bytes after the UDP header.
-    `add rule ${table} ${chain} udp dport ${filter.port} @th,96,24 != ${filter.id} drop`,
+    `${port} @th,96,24 != ${id}`,
   ];
 }
 

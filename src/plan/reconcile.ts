@@ -8,6 +8,7 @@ import { amendment } from "./amend.ts";
 import {
   addressesInTheWay,
   type Change,
+  closedPorts,
   type Done,
   linkChanges,
   newDevices,
@@ -19,8 +20,8 @@ import { describeForeign, type ForeignRoute, foreignRoutes, strayRoutes } from "
 import { putBack } from "./former.ts";
 import { type OvsMemory, ovsMemory } from "./former-ovs.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
-import { removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
-import { describeObject, type Plan, type SttSettings } from "./plan.ts";
+import { openPorts, removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
+import { describeObject, type PeerSets, type Plan, type SttSettings } from "./plan.ts";
 import { applyFlowChanges, reconcileOvs } from "./reconcile-ovs.ts";
 import { refuseLosses } from "./standing.ts";
 import { changeStt, sttPortInUse, sttSettingsOf, sttStateAfter } from "./stt.ts";
@@ -65,10 +66,15 @@ async function change(
     ...(await run(newDevices(plan, before, scope), plan, kernel)),
   ];
   const host = devices.length === 0 ? before : await observeHost(kernel, plan);
-  const sets = await changePeerSets(plan, host, kernel);
+  const wanted = plan.find((object) => object.kind === "peer-sets");
+  // Until the tunnels are gone that they keep strangers out of.
+  const closed = closedPorts(plan, host, scope);
+  const sets = wanted === undefined ? [] : await changePeerSets(wanted, host, kernel, closed);
   const bridges = await reconcileOvs(plan, scope, host, ovs, kernel);
   const since = bridges.length === 0 ? host : await observeHost(kernel);
   const { done, ...rest } = await reconcileObjects(plan, scope, since, kernel);
+  if (wanted === undefined) sets.push(...(await dropPeerSets(host, kernel)));
+  else if (closed.length > 0) await openPorts(wanted, kernel);
   const isNew = new Set(devices.map(({ what }) => what));
   return {
     ...rest,
@@ -144,15 +150,20 @@ async function reconcileObjects(
   );
 }
 
-async function changePeerSets(plan: Plan, { peerSets }: ObservedHost, kernel: Kernel): Promise<Done[]> {
-  const wanted = plan.find((object) => object.kind === "peer-sets");
-  if (wanted === undefined) {
-    if (peerSets === undefined) return [];
-    const isChanged = await removePeerSets(peerSets, kernel);
-    return isChanged ? [{ what: "nftables sets of peers on the host", verb: "removed" }] : [];
-  }
-  const isChanged = await replacePeerSets(wanted, kernel, peerSets);
+async function changePeerSets(
+  wanted: PeerSets,
+  { peerSets }: ObservedHost,
+  kernel: Kernel,
+  closed: readonly number[],
+): Promise<Done[]> {
+  const isChanged = await replacePeerSets(wanted, kernel, peerSets, closed);
   return isChanged ? [{ what: describeObject(wanted), verb: "changed" }] : [];
+}
+
+async function dropPeerSets({ peerSets }: ObservedHost, kernel: Kernel): Promise<Done[]> {
+  if (peerSets === undefined) return [];
+  const isChanged = await removePeerSets(peerSets, kernel);
+  return isChanged ? [{ what: "nftables sets of peers on the host", verb: "removed" }] : [];
 }
 
 function applySysctls(plan: Plan): Done[] {

@@ -1,9 +1,10 @@
 // What the keeper of an overlay wakes for, by lines as the monitors print them, and what of a node's daily life it sleeps through.
 import { describe, expect, test } from "vitest";
-import { isOfOverlay, isOfOverlayFlows, isOfPeerSets } from "../../src/node/events.ts";
+import { isLoss, isOfOverlay, isOfOverlayFlows, isOfPeerSets } from "../../src/node/events.ts";
 
 const prefixes = ["10.244.2.0/24", "10.244.3.0/24", "fd00:10:244:2::/64"];
-const wakes = (line: string) => isOfOverlay(line, { underlay: "eth0", prefixes, bridge: "podwire0" });
+const wakes = (line: string) =>
+  isOfOverlay(line, { underlay: "eth0", local: "192.0.2.1", prefixes, bridge: "podwire0" });
 const link =
   "<BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP \\    link/ether 02:00:00:00:00:01";
 
@@ -23,6 +24,7 @@ describe("the keeper wakes for", () => {
     `[LINK]8: vxlan_sys_4789: ${link} master ovs-system`,
     `[LINK]6: podwire0: ${link}`,
     "[ADDR]Deleted 2: eth0    inet 192.0.2.1/24 scope global eth0\\       valid_lft forever preferred_lft forever",
+    "[ADDR]Deleted 9: eth1    inet 192.0.2.1/32 scope global eth1\\       valid_lft forever preferred_lft forever",
     "[ADDR]6: podwire0    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever",
     "[NEIGH]Deleted 10.244.2.0 dev pw-vxlan lladdr 0a:70:c0:00:02:02 PERMANENT",
     "[NETCONF]inet all forwarding off ",
@@ -55,14 +57,29 @@ describe("the keeper sleeps through", () => {
       "[ROUTE]local fe80::1 dev pw73862bcce73f0 table local proto kernel metric 0 ",
     ],
     ["a neighbour on the underlay", "[NEIGH]192.0.2.2 dev eth0 lladdr 02:00:00:00:00:02 REACHABLE"],
+    [
+      "an address of another link",
+      "[ADDR]9: eth1    inet 192.0.2.10/24 scope global eth1\\       valid_lft forever preferred_lft forever",
+    ],
     ["another link", `[LINK]17: docker0: ${link}`],
   ])("%s", (_, line) => expect(wakes(line)).toBe(false));
 });
 
 test("without a bridge nothing of one counts", () => {
-  expect(isOfOverlay(`[LINK]6: podwire0: ${link}`, { underlay: "eth0", prefixes, bridge: undefined })).toBe(
-    false,
-  );
+  expect(
+    isOfOverlay(`[LINK]6: podwire0: ${link}`, {
+      underlay: "eth0",
+      local: "192.0.2.1",
+      prefixes,
+      bridge: undefined,
+    }),
+  ).toBe(false);
+});
+
+test("what a monitor could not take is looked for", () => {
+  expect(isLoss("netlink receive error No buffer space available (105)")).toBe(true);
+  expect(isLoss("# ERROR: We lost some netlink events!")).toBe(true);
+  expect(isLoss("# new generation 7 by process 42 (nft)")).toBe(false);
 });
 
 test("of nftables the sets of peers and the filter count, not those of pods", () => {

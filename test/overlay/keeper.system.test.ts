@@ -1,6 +1,7 @@
 // `podwire apply --watch` outlives files that are missing for a moment or cannot be read, and what it cannot repair.
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { executable } from "../fixture/node.ts";
 import { type Cluster, type ClusterNode, declare, entryFor, startCluster } from "./cluster.ts";
 import { eventually, type Watching, watch } from "./watching.ts";
 
@@ -34,6 +35,11 @@ async function device(): Promise<string> {
     "-c",
     "ip -br link show | grep pw- || true; ip -o link | grep -o '^[0-9]*: pw-' || true",
   );
+}
+
+/** Its process. */
+async function monitorOf(program: "ip" | "nft"): Promise<string> {
+  return (await node.run("pgrep", "-P", String(watching?.pid), "-f", `${program}.* monitor`)).trim();
 }
 
 describe("an overlay that nobody takes back is kept while", () => {
@@ -72,6 +78,68 @@ describe("an overlay that nobody takes back is kept while", () => {
     declareAs("b", { type: "none" });
     await isKeptWithout("/etc/cni/net.d/a.conflist");
   });
+});
+
+test("an overlay that was applied before the keeper began is not taken away because its file is gone", async () => {
+  declareAs("a", vxlan);
+  declareAs("b", undefined);
+  expect((await node.podwire("apply")).exitCode).toBe(0);
+  const before = await device();
+  await node.run("mv", "/etc/cni/net.d/a.conflist", "/etc/cni/away");
+  const spoken = watch(node);
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  expect(await device()).toBe(before);
+  await node.run("mv", "/etc/cni/away", "/etc/cni/net.d/a.conflist");
+  watching = await spoken;
+  expect(await device()).toBe(before);
+  declareAs("a", { type: "none" });
+  await eventually(async () => expect(await device()).toBe(""));
+});
+
+test("a file of peers that was not there yet is taken as soon as it is", async () => {
+  declare(node, { type: "vxlan", peersFile: "/etc/podwire/late/peers.json" });
+  await node.run("mkdir", "-p", "/etc/podwire/late");
+  const spoken = watch(node);
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  node.write("/etc/podwire/late/peers.json", JSON.stringify([n2]));
+  await eventually(async () => expect(await device()).toMatch(/pw-vxlan/), 2);
+  watching = await spoken;
+});
+
+test("what its monitor could not take is looked for at once", async () => {
+  declare(node, vxlan);
+  watching = await watch(node);
+  const monitor = await monitorOf("ip");
+  const lines = Array.from({ length: 20_000 }, (_, index) => {
+    return `route add 10.${100 + (index >> 8)}.${index & 255}.0/24 via 192.0.2.254`;
+  });
+  node.write("/run/many", lines.join("\n"));
+  await node.run(
+    "sh",
+    "-ec",
+    `kill -STOP ${monitor}; ip -batch /run/many; ip route delete 10.244.2.0/24; kill -CONT ${monitor}`,
+  );
+  await eventually(
+    async () => expect(await node.run("ip", "route", "show", "10.244.2.0/24")).toMatch(/proto 120/),
+    8,
+  );
+});
+
+test("a program that is away for a while does not end it", async () => {
+  declare(node, vxlan);
+  const directory = "/run/bin";
+  const link = `ln -s "$(command -v $name)" ${directory}/$name`;
+  await node.run(
+    "sh",
+    "-ec",
+    `mkdir ${directory}; for name in ip nft setpriv nsenter flock; do ${link}; done`,
+  );
+  watching = await watch(node, ["env", `PATH=${directory}`, executable, "apply", "--watch"]);
+  const monitor = await monitorOf("nft");
+  await node.run("sh", "-ec", `rm ${directory}/nft; kill -KILL ${monitor}`);
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await node.run("sh", "-ec", `name=nft; ${link}; nft flush ruleset`);
+  await eventually(async () => expect(await node.run("nft", "list", "ruleset")).toMatch(/tunnels4/), 20);
 });
 
 test("an overlay goes when its network says none, also beside another network", async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { formatPrefix, parsePrefix } from "../../src/address/ip.ts";
 import type { PeerConfig } from "../../src/config/overlay.ts";
+import { onlyIpv4, prefixesOfIpv6 } from "../../src/overlay/ipv4-only.ts";
 import { checkPeers } from "../../src/overlay/peers.ts";
 import { n2, n3 } from "./request.ts";
 
@@ -16,6 +17,19 @@ function check(peers: readonly PeerConfig[]) {
 function fail(): never {
   throw new Error("no prefix");
 }
+
+test("of a list nothing but IPv4 is left where the kernel has nothing else", () => {
+  const dual = { ...n2, address6: "2001:db8::2", podCIDRs: ["10.244.2.0/24", "fd00:10:244:2::/64"] };
+  const all = check([dual, { ...n3, podCIDRs: ["fd00:10:244:3::/64"] }]);
+  const left = onlyIpv4(all);
+  expect(prefixesOfIpv6(all)).toBe(2);
+  expect(prefixesOfIpv6(left)).toBe(0);
+  expect(left.peers.map(({ node, prefixes }) => [node, ...prefixes.map(({ text }) => text)])).toEqual([
+    ["n2", "10.244.2.0/24"],
+    ["n3"],
+  ]);
+  expect(left.peers[0]).not.toHaveProperty("address6");
+});
 
 describe("a list of peers", () => {
   test("may serve all nodes: this node's own entry is left out, and tells its prefixes", () => {
@@ -68,6 +82,11 @@ describe("a list of peers", () => {
         { ...n3, address6: "2001:DB8::2" },
       ],
       ["peers.1.address6", "2001:db8::2", "peer n3", "peer n2"],
+    ],
+    [
+      "this node twice",
+      [self, { ...self, node: "again", podCIDRs: ["10.244.9.0/24"] }],
+      ["peers.1.address", "192.0.2.1", "peer again", "peer n1"],
     ],
     [
       "an IPv6 address that is this node's",

@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PeerConfig } from "../../src/config/overlay.ts";
 import { peerEntries } from "../../src/node/peers-file.ts";
-import { placePeers } from "../../src/node/underlay.ts";
+import { placePeers } from "../../src/node/placement.ts";
 import { checkPeers, type PeerEntry } from "../../src/overlay/peers.ts";
 import { overlays } from "../../src/overlay/registry.ts";
 import { amendment } from "../../src/plan/amend.ts";
@@ -81,7 +81,8 @@ describe("peers behind a router", () => {
   /** Answers each question with a route by a router, and notes them. */
   function fakeIp(): { kernel: Parameters<typeof placePeers>[3]; asked(): string[] } {
     const log = path.join(directory, "questions");
-    const script = `#!/bin/sh\nwhile read -r line; do echo "$line" >> ${log}; echo '[{"dev":"eth0","gateway":"192.0.2.254"}]'; done\n`;
+    const answer = `case "$line" in *get*) echo '[{"dev":"eth0","gateway":"192.0.2.254"}]';; *) echo '[]';; esac`;
+    const script = `#!/bin/sh\nwhile read -r line; do echo "$line" >> ${log}; ${answer}; done\n`;
     fs.writeFileSync(path.join(directory, "ip"), script, { mode: 0o755 });
     return {
       kernel: { searchPath: directory, deadline: new AbortController().signal },
@@ -99,14 +100,17 @@ describe("peers behind a router", () => {
     const place = (entries: readonly PeerEntry[], isKnown: boolean) =>
       placePeers(checkPeers(entries, [], new Set()).peers, given.underlay, links, kernel, isKnown);
     const first = await place(before, false);
-    expect(asked()).toHaveLength(3);
+    expect(asked()).toEqual([
+      "route show table all root 192.0.2.0/24",
+      ...farAway.map(({ address }) => `route get ${address}`),
+    ]);
     const more = read([...farAway, n2, far], before);
     const second = await place(more, true);
     expect(asked()).toEqual(["route get 198.51.100.3"]);
     expect(second.peers.slice(0, 4)).toEqual(first.peers);
     expect(second.peers.map(({ onLink }) => onLink)).toEqual([false, false, false, true, false]);
     await place(more, false);
-    expect(asked()).toHaveLength(4);
+    expect(asked()).toHaveLength(5);
   });
 });
 
