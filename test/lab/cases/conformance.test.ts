@@ -44,7 +44,8 @@ const runs = (["veth", "ipvlan", "ovs"] as const).flatMap((datapath) =>
 );
 
 describe.skipIf(cannotRunLab("conformance in guests")).each(testedKernels)("on kernel %s", (kernel) => {
-  const lab = sharedLab({ kernel, payload: "tests" });
+  // Many calls at once are many Node processes.
+  const lab = sharedLab({ kernel, payload: "tests", memory: 2048 });
   let idle: LabNode[] | undefined;
 
   test.concurrent.each(runs)(
