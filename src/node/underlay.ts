@@ -53,6 +53,9 @@ export function findUnderlay(
   if (given !== undefined && givenTo === undefined) {
     throw badOverlay(`overlay.underlay = "${underlay}": no link of this node has this address`);
   }
+  if (given !== undefined && givenTo?.ifname === "lo" && reservedAs(given) !== undefined) {
+    throw leadsNowhere(underlay, "lo");
+  }
   if (name === undefined) {
     const why =
       holder === undefined
@@ -61,11 +64,7 @@ export function findUnderlay(
     throw notYet(`overlay.underlay ${why}, and the host has no default route whose link could be it`);
   }
   const chosen = given === undefined ? name : (wayOut(givenTo) ?? name);
-  if (chosen === "lo" || overlayDevices.includes(chosen) || isLoopback(given)) {
-    throw badOverlay(
-      `overlay.underlay = "${underlay}" is ${chosen}, which leads to no other node; expected the link between nodes`,
-    );
-  }
+  if (chosen === "lo" || overlayDevices.includes(chosen)) throw leadsNowhere(underlay, chosen);
   const link = links.find(({ ifname }) => ifname === name);
   if (link === undefined) throw badOverlay(`overlay.underlay = "${name}": the host has no such link`);
   const families = family === undefined ? ([4, 6] as const) : [family];
@@ -85,8 +84,10 @@ function wayOut(holder: HostLink | undefined): string | undefined {
     : holder?.ifname;
 }
 
-function isLoopback(ip: Ip | undefined): boolean {
-  return ip !== undefined && reservedAs(ip) !== undefined;
+function leadsNowhere(underlay: string | undefined, link: string): CniError {
+  return badOverlay(
+    `overlay.underlay = "${underlay}" is ${link}, which leads to no other node; expected the link between nodes`,
+  );
 }
 
 /** A router may advertise less for IPv6 (RFC 4861 section 4.6.4). */
