@@ -32,7 +32,7 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
             ip link add pw-vxlan address ${mac(own)} type vxlan external dstport 8472 udpcsum udp6zerocsumrx
             ip link set pw-vxlan mtu 1430 up
             ip neigh replace 169.254.77.${peer.number} lladdr ${mac(peer)} dev pw-vxlan nud permanent
-            ip route replace 10.244.${peer.number}.0/24 encap ${encap} id 4096 dst ${addressOf(peer)} via 169.254.77.${peer.number} dev pw-vxlan onlink`);
+            ip route replace 10.244.${peer.number}.0/24 encap ${encap} id 4096 dst ${addressOf(peer)} csum via 169.254.77.${peer.number} dev pw-vxlan onlink`);
         try {
           for (const mode of bypassModes) {
             for (const { own, peer } of ways) {
