@@ -1,6 +1,6 @@
 // podwire_bypass between pods of two nodes: its control, and that its counters say what it did.
 import { describe, expect, test } from "vitest";
-import { countedDuring, getBypass, setBypass } from "../fixture/bypass.ts";
+import { countedDuring, getBypass, loadBypass, setBypass, unloadBypass } from "../fixture/bypass.ts";
 import { both, bypassPods, podLines } from "../fixture/bypass-pods.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { withService } from "../fixture/service.ts";
@@ -113,15 +113,51 @@ describe.skipIf(cannotRunLab("podwire_bypass")).each(testedKernels)(
       expect(await getBypass(node1)).toContain("mode off");
     });
 
-    test("ends with its namespace", async () => {
-      await on.lab.node1.sh(`
-      ip netns add brief
-      ip netns exec brief podwire-bypass-ctl set <<< "mode bypass
+    test("ends with its namespace, under traffic too", async () => {
+      const { node1 } = on.lab;
+      await node1.sh(`
+        for name in brief left right; do ip netns add $name; done
+        number=0
+        for name in left right; do
+          number=$((number + 1))
+          ip -n brief link add $name type veth peer name eth0 netns $name
+          ip -n brief address add 10.$number.0.1/24 dev $name
+          ip -n brief address add fd00:$number::1/64 dev $name nodad
+          ip -n brief link set $name up
+          ip -n $name address add 10.$number.0.2/24 dev eth0
+          ip -n $name address add fd00:$number::2/64 dev eth0 nodad
+          ip -n $name link set eth0 up
+          ip -n $name route add default via 10.$number.0.1
+          ip -n $name route add default via fd00:$number::1
+        done
+        ip netns exec brief sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+        ip netns exec brief podwire-bypass-ctl set <<< "mode bypass
 pod 10.0.0.0/8
+pod fd00::/16
 lease 3600"
-      ip netns exec brief podwire-bypass-ctl get | grep -q 'mode bypass'
-      ip netns delete brief`);
-      expect(await getBypass(on.lab.node1)).toContain("mode off");
+        ip netns exec left perl -MIO::Socket::IP -e '
+          my @to = map { IO::Socket::IP->new(PeerHost => $_, PeerPort => 8080, Type => SOCK_DGRAM) or die } @ARGV;
+          my $end = time + 20;
+          while (time < $end) { for (@to) { send($_, "x", 0) } select(undef, undef, undef, 0.001) }' \
+          10.2.0.2 fd00:2::2 > /dev/null 2>&1 &
+        sleep 5`);
+      const { forward = 0 } = Object.fromEntries(
+        (await node1.sh("ip netns exec brief podwire-bypass-ctl counters"))
+          .split("\n")
+          .map((line) => line.trim().split(" "))
+          .filter(([, reason]) => reason === "pod")
+          .map(([hook, , packets]) => [hook, Number(packets)]),
+      );
+      expect(forward).toBeGreaterThan(100);
+      // Its devices go with it, and the module waits for the end of all that it knows.
+      await node1.sh(`
+        ip netns delete brief
+        for attempt in $(seq 100); do ip -n left link show eth0 2> /dev/null || break; sleep 0.2; done
+        ! ip -n left link show eth0 2> /dev/null
+        ${unloadBypass}
+        ${loadBypass}
+        ip netns delete left; ip netns delete right`);
+      expect(await getBypass(node1)).toContain("mode off");
     });
   },
 );
