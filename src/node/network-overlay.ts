@@ -8,7 +8,6 @@ import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
 import type { Log } from "../log.ts";
 import { overlayUnusable } from "../plan/fault.ts";
-import type { Reconciled } from "../plan/reconcile.ts";
 import { bringAbout } from "./bring-about.ts";
 import {
   bridgeSettings,
@@ -65,15 +64,14 @@ export async function applyNetwork(network: NetworkConfig, kernel: Kernel, log: 
     distrustStamp(network.name);
     distrustOthers(network);
     takeTurn();
-    let brought: Reconciled;
-    try {
-      brought = await bringAbout(desired, kernel);
-    } catch (error) {
+    const brought = await bringAbout(desired, kernel).catch((error: unknown) => {
       // What there was is back, and by another key the next ADD tries again.
       if (!isStanding || before.key === key) throw error;
-      const kept = keptStamp(network, before, toCniError(error), log);
-      writeStamp(network.name, before);
-      return kept;
+      return keptStamp(network, before, toCniError(error), log);
+    });
+    if ("key" in brought) {
+      writeStamp(network.name, brought);
+      return brought;
     }
     const { done, obstacles, strays } = brought;
     if (obstacles.length > 0 && !(before !== undefined && isSameTunnel(before.overlay, config))) {

@@ -18,6 +18,7 @@ import { badPeers } from "../overlay/fault.ts";
 import type { Peer, Underlay } from "../overlay/overlay.ts";
 import type { UnplacedPeer } from "../overlay/peers.ts";
 import { rememberedFor } from "../overlay/remembered.ts";
+import { reservedAs } from "../overlay/reserved.ts";
 import { peerRouteProtocol, routeProtocol } from "../plan/ip-lines.ts";
 import type { ObservedRoute } from "../plan/observe.ts";
 import { isMain } from "../plan/own.ts";
@@ -49,7 +50,7 @@ export async function placePeers(
   });
   refuseSubnets(peers, subnets, underlay.link);
   const hasIpv6 = link !== undefined && preferredAddress(link, 6) !== undefined;
-  const inner = await innerRoutes(subnets, underlay.link, kernel, isKnown);
+  const inner = await innerRoutes(subnets.filter(isShared), underlay.link, kernel, isKnown);
   const isNear = (ip: Ip) =>
     subnets.some((subnet) => prefixContains(subnet, ip)) &&
     !inner.some((prefix) => prefixContains(prefix, ip));
@@ -89,6 +90,11 @@ function refuseSubnets(peers: readonly UnplacedPeer[], subnets: readonly Prefix[
   }
 }
 
+/** Each link has link-local ones. */
+function isShared({ ip }: Prefix): boolean {
+  return reservedAs(ip) === undefined;
+}
+
 interface InnerRoutes {
   readonly of: string;
   readonly prefixes: readonly Prefix[];
@@ -103,19 +109,21 @@ async function innerRoutes(
   kernel: Kernel,
   isKnown: boolean,
 ): Promise<readonly Prefix[]> {
-  const questions = subnets
-    .map((subnet) => ({ ...subnet, ip: firstIp(subnet) }))
-    .filter(({ ip, length }) => length < addressBits(ip.family))
-    // Of one table iproute2 would list IPv4 alone.
-    .map((subnet) => `route show table all root ${formatPrefix(subnet)}`);
+  const parted = subnets.filter((subnet) => subnet.length < addressBits(subnet.ip.family));
+  // Of one table iproute2 would list IPv4 alone.
+  const questions = parted.map(
+    (subnet) => `route show table all root ${formatPrefix({ ...subnet, ip: firstIp(subnet) })}`,
+  );
   const of = [link, ...questions].join("\n");
   if (isKnown && lastInner?.of === of) return lastInner.prefixes;
   const answers = questions.length === 0 ? [] : await ipAsk("host", questions, kernel);
-  const prefixes = answers.flatMap((routes = []) =>
+  const prefixes = answers.flatMap((routes = [], index) =>
     (routes as unknown as InnerRoute[])
       .filter((route) => isMain(route) && !podwires.includes(route.protocol ?? ""))
       .filter(({ gateway, via, dev }) => gateway !== undefined || via !== undefined || dev !== link)
-      .flatMap(({ dst }) => parsePrefix(withLength(dst)) ?? []),
+      .flatMap(({ dst }) => parsePrefix(withLength(dst)) ?? [])
+      // Another link of the same subnet is none, whichever the kernel prefers.
+      .filter(({ length }) => length > (parted[index]?.length ?? 0)),
   );
   lastInner = { of, prefixes };
   return prefixes;

@@ -62,6 +62,23 @@ describe("a part of the subnet that is behind a router", () => {
   });
 });
 
+test("another link of the same subnet does not matter, even if the kernel prefers it", async () => {
+  await node().run(
+    "sh",
+    "-ec",
+    `ip link add eth1 type veth peer name far1; ip link set far1 up; ip link set eth1 up
+    ip address add 192.0.2.9/24 dev eth1 noprefixroute; ip route change 192.0.2.0/24 dev eth0 metric 10 || true
+    ip route replace 192.0.2.0/24 dev eth1`,
+  );
+  expect(await node().run("ip", "route", "get", "192.0.2.3")).toContain("dev eth1");
+  await apply({
+    type: "host-gw",
+    underlay: "eth0",
+    peers: [{ ...peer(3, "192.0.2.3"), podCIDRs: ["10.244.3.0/24"] }],
+  });
+  expect(await routes()).toMatch(/^10\.244\.3\.0\/24 via 192\.0\.2\.3 dev eth0/m);
+});
+
 test("over IPv6 the MTU is what a router advertised, if that is less", async () => {
   await node().run("sh", "-c", "echo 1400 > /proc/sys/net/ipv6/conf/eth0/mtu");
   expect(await apply({ type: "vxlan", peers: [peer(2, "2001:db8::2")] })).toContain("MTU 1330");
