@@ -12,7 +12,13 @@ describe.skipIf(cannotRunFullLab("overlays without IPv6")).each(testedKernels)("
   test.each(["vxlan", "geneve", "host-gw"] as const)("%s reaches IPv4 pods of other nodes", async (type) => {
     const networkOf = (number: number): LabOverlay => ({
       type,
-      network: { ipam: { type: "host-local", ranges: [[{ subnet: `10.244.${number}.0/24` }]] } },
+      network: {
+        ipam: {
+          type: "host-local",
+          ranges: [[{ subnet: `10.244.${number}.0/24` }]],
+          routes: [{ dst: "0.0.0.0/0" }],
+        },
+      },
     });
     for (const node of lab.nodes) {
       await applyOverlay(node, overlayNetwork(lab, node, networkOf(node.number)));
