@@ -124,9 +124,9 @@ static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 }
 
 /*
- * What the node sends may have a mark without an entry: vxlan leaves that of what
- * it carries when it goes over IPv6, and an ICMP error about what is untracked is
- * related to it (nf_conntrack_attach), which no rule would see.
+ * What the node sends may have a mark without an entry: a tunnel may leave it that
+ * of what it carries, and an ICMP error about what is untracked is related to it
+ * (nf_conntrack_attach), which no rule would see.
  */
 static bool is_tracked(const struct sk_buff *skb, unsigned int hook)
 {
@@ -213,15 +213,14 @@ static void go_on(struct sk_buff *skb, const struct nf_hook_state *state,
  * It is not entered by what has this flag. IPsec would leave the flag to what it
  * puts the packet in.
  */
-static bool skip_post_routing(struct sk_buff *skb, u8 family)
+static void skip_post_routing(struct sk_buff *skb, u8 family)
 {
 	if (dst_xfrm(skb_dst(skb)))
-		return false;
+		return;
 	if (family == NFPROTO_IPV4)
 		IPCB(skb)->flags |= IPSKB_REROUTED;
 	else
 		IP6CB(skb)->flags |= IP6SKB_REROUTED;
-	return true;
 }
 
 static unsigned int enter(void *priv, struct sk_buff *skb,
@@ -297,18 +296,13 @@ static unsigned int follow(void *priv, struct sk_buff *skb,
 		bypass_learn_route(&entry->route, skb, family_of(state), tunnel);
 	count(bypass, is_forward ? BYPASS_AT_FORWARD : BYPASS_AT_LOCAL_IN, reason, skb->len);
 	trace_podwire_bypass(bypass->net, skb, state->hook, PODWIRE_BYPASS_ALL, reason);
-	/* A tunnel over IPv6 would leave the mark to what it puts the packet in. */
-	if (is_forward && skip_post_routing(skb, state->pf))
-		nf_reset_ct(skb);
+	if (is_forward)
+		skip_post_routing(skb, state->pf);
 	state->okfn(state->net, state->sk, skb);
 	return NF_STOLEN;
 }
 
-/*
- * Tells the memory of flows that conntrack is about to know, just before it does.
- * What was only not to be tracked has no use for its mark after this, which
- * a tunnel over IPv6 would leave to what it puts the packet in.
- */
+/* Tells the memory of flows that conntrack is about to know, just before it does. */
 static unsigned int leave(void *priv, struct sk_buff *skb,
 			  const struct nf_hook_state *state)
 {
@@ -319,9 +313,6 @@ static unsigned int leave(void *priv, struct sk_buff *skb,
 	struct bypass_flow flow;
 	int direction;
 
-	if (config && config->rules.mode == PODWIRE_BYPASS_UNTRACK &&
-	    skb_get_nfct(skb) == IP_CT_UNTRACKED)
-		nf_reset_ct(skb);
 	if (!entry || !config ||
 	    (state_of_entry != IP_CT_NEW && state_of_entry != IP_CT_RELATED))
 		return NF_ACCEPT;

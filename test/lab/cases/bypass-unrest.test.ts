@@ -58,7 +58,7 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
               syswrite($socket, "x") for 1 .. 5'`),
           );
           expect(counts["output user-socket"]).toBe(5);
-          // A firewall that knows connections has to be told of a tunnel that is none of ours, whatever is in it.
+          // A firewall that knows connections sees a tunnel that is not bypassed as such, whatever is in it.
           const program = encap === "ip" ? "iptables" : "ip6tables";
           const stateful = `OUTPUT -p udp --dport 8472 -m conntrack ! --ctstate NEW,RELATED,ESTABLISHED -j DROP`;
           for (const mode of bypassModes) {
