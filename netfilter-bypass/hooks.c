@@ -92,6 +92,7 @@ static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 {
 	bool is_leaving = state->hook == NF_INET_LOCAL_OUT;
 	struct net_device *device = is_leaving ? state->out : state->in;
+	enum bypass_reason reason = BYPASS_TUNNEL;
 	struct bypass_flow judged = *quoted;
 	unsigned int at = quoted->family == 4 ? offsetof(struct iphdr, daddr) :
 						offsetof(struct ipv6hdr, daddr);
@@ -106,21 +107,20 @@ static enum bypass_reason judge_error(struct bypass_namespace *bypass,
 	if (memcmp(&to, &quoted->source, sizeof(to)))
 		return BYPASS_NOT_IN_SET;
 	judged.is_leaving = !is_leaving;
-	if (bypass_is_tunnel(&config->rules, &judged))
-		return bypass_inquire(bypass, &judged, device, BYPASS_TUNNEL,
-				      config->rules.mode) == BYPASS_TUNNEL ?
-		       BYPASS_ICMP_ERROR : BYPASS_PROTOCOL;
-	judged.is_leaving = false;
-	if (!is_leaving) {
-		judged.source = quoted->destination;
-		judged.destination = quoted->source;
-		judged.source_port = quoted->destination_port;
-		judged.destination_port = quoted->source_port;
+	if (!bypass_is_tunnel(&config->rules, &judged)) {
+		reason = bypass_match_pods(&config->rules, quoted);
+		if (reason != BYPASS_POD)
+			return BYPASS_NOT_IN_SET;
+		judged.is_leaving = false;
+		if (!is_leaving) {
+			judged.source = quoted->destination;
+			judged.destination = quoted->source;
+			judged.source_port = quoted->destination_port;
+			judged.destination_port = quoted->source_port;
+		}
 	}
-	if (bypass_match_pods(&config->rules, &judged) != BYPASS_POD)
-		return BYPASS_NOT_IN_SET;
-	return bypass_inquire(bypass, &judged, device, BYPASS_POD, config->rules.mode) ==
-	       BYPASS_POD ? BYPASS_ICMP_ERROR : BYPASS_PROTOCOL;
+	return bypass_inquire(bypass, &judged, device, reason, config->rules.mode) ==
+	       reason ? BYPASS_ICMP_ERROR : BYPASS_PROTOCOL;
 }
 
 /*

@@ -66,7 +66,10 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
               await own.sh(`${program} -A ${stateful}`);
               await setBypass(own, `mode ${mode}`, ...podLines);
             }
-            expect(await ask(on.one, both(on.away.address)), mode).toHaveLength(2);
+            expect(await ask(on.one, both(on.away.address)), mode).toEqual([
+              `away sees ${on.one.address}`,
+              `away sees ${on.one.address} and 1`,
+            ]);
             await transfer(on.one, on.away, 1);
             for (const { own } of ways) await own.sh(`${program} -D ${stateful}`);
           }
