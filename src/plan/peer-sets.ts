@@ -160,7 +160,6 @@ function filterLines(
   const missing = [...(names === undefined ? [`add table ${table}`] : []), ...sets];
   const dropping = (condition: string) => `add rule ${table} ${chain} udp dport ${condition} drop`;
   const closing = closed.map((port) => dropping(String(port)));
-  if (filter === undefined && found === undefined && closed.length === 0) return missing;
   if (describeFilter(found) === describeFilter(filter) && closed.length === 0) return missing;
   return [
     ...missing,

@@ -8,6 +8,7 @@ import { addPod, declare, entryFor } from "./cluster.ts";
 import { loneNode } from "./lone-node.ts";
 import { stateScript } from "./state.ts";
 import { eventually, watch } from "./watching.ts";
+import { wrap } from "./wrapped-programs.ts";
 
 const node = loneNode();
 
@@ -178,20 +179,15 @@ test("a change that would take a pod's interface away is refused by its name, un
 /** Applies the overlay with a kernel that refuses the first line with these words. */
 async function withIp(words: string, answer: string, overlay: object) {
   declare(node(), overlay);
-  const script = `#!/bin/bash
-    real=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v ip)
-    case " $* " in *" -batch "*) ;; *) exec $real "$@" ;; esac
-    input=$(cat)
-    line=$(grep -n -m 1 -e '${words}' <<< "$input" | cut -d: -f1)
-    if [ -z "$line" ]; then exec $real "$@" <<< "$input"; fi
-    head -n $((line - 1)) <<< "$input" | $real "$@"
+  const script = `
+    line=$(printf '%s\\n' "$input" | grep -n -m 1 -e '${words}' | cut -d: -f1)
+    if [ -z "$line" ]; then real "$@"; exit; fi
+    input=$(printf '%s\\n' "$input" | head -n $((line - 1)))
+    real "$@"
     echo '${answer}' >&2
     echo "Command failed -:$line" >&2
     exit 1`;
-  await node().run("mkdir", "-p", "/run/bin");
-  node().write("/run/bin/ip", script);
-  fs.chmodSync(node().file("/run/bin/ip"), 0o755);
-  const env = { ...process.env, PATH: `/run/bin:${process.env["PATH"]}` };
+  const env = { ...process.env, ...wrap(node(), "ip", script) };
   return node().attempt(executable, ["apply"], { env });
 }
 
