@@ -29,7 +29,7 @@ describe("how a guest is accelerated", () => {
 
   test("is by emulation with a cache that does not depend on the host's memory", () => {
     for (const timing of ["wall-clock", "instructions"] as const)
-      expect(acceleration({ accelerator: "tcg", timing }).join(" ")).toMatch(/^-accel tcg,.*\btb-size=256\b/);
+      expect(acceleration({ accelerator: "tcg", timing }).join(" ")).toMatch(/^-accel tcg,.*\btb-size=512\b/);
   });
 
   test("counts instructions only where time is to be that of instructions, and then on one thread", () => {
