@@ -82,7 +82,10 @@ async function runOf(run: RunPlan): Promise<Run> {
 
 type Samples = Map<Sampling["figures"][number], Map<Variant, number[]>>;
 
-async function sampleRounds(lab: Lab, { plan, rounds, measurements, say }: RunPlan): Promise<Samples> {
+async function sampleRounds(
+  lab: Lab,
+  { plan, rounds, timing, measurements, say }: RunPlan,
+): Promise<Samples> {
   const { variants } = plan;
   const samplings = measurements.map(asSampling);
   await named("preparing the guests", async () => plan.prepare?.(lab));
@@ -101,7 +104,9 @@ async function sampleRounds(lab: Lab, { plan, rounds, measurements, say }: RunPl
     say(`${variant.name}, ${round === 0 ? "a round that does not count" : `round ${round} of ${rounds}`}`);
     if (variant !== before) await named(`the turn of ${variant.name}`, async () => variant.begin?.(lab));
     before = variant;
-    for (const sampling of samplings) {
+    // Where instructions count, the first traffic has met all that a later one would meet anew.
+    const due = round === 0 && timing === "instructions" ? samplings.slice(0, 1) : samplings;
+    for (const sampling of due) {
       const numbers = await named(`measuring ${namesOf(sampling)} by ${variant.name}`, () =>
         sampling.sample(ends.get(variant) as Ends),
       );
