@@ -16,6 +16,7 @@ import { newBell, sleep } from "./bell.ts";
 import { type BypassOutcome, describeBypass } from "./bypass.ts";
 import { presentModule } from "./bypass-record.ts";
 import { reviewBypass } from "./bypass-review.ts";
+import { type Contest, newContest } from "./contest.ts";
 import { followDirectories } from "./directories.ts";
 import { listen } from "./events.ts";
 import { keepLease } from "./lease.ts";
@@ -45,7 +46,6 @@ export interface Keeping {
 const lookMs = 500;
 /** Events come in swarms, and a swarm is answered once. */
 const settleMs = 20;
-const leastPauseMs = 200;
 const retryMs = 1000;
 /** What is in the way may be so for days. */
 const obstructedMs = 5000;
@@ -74,6 +74,7 @@ interface State {
   isKnown: boolean;
   /** By bridges: the ovs-vswitchd whose pods have been repaired, as far as they can be. */
   readonly repaired: Map<string, string>;
+  readonly contest: Contest;
 }
 
 /** Returns when `stop` is aborted; the overlay stays. */
@@ -90,6 +91,7 @@ export async function keep(keeping: Keeping): Promise<void> {
     module: "",
     isKnown: false,
     repaired: new Map(),
+    contest: newContest(),
   };
   const bell = newBell(keeping.stop);
   const harm = () => {
@@ -125,7 +127,7 @@ export async function keep(keeping: Keeping): Promise<void> {
       events.prefixes = peerPrefixesIn(state.applied?.desired?.plan);
       events.followBridge(state.applied?.desired?.bridge);
       directories.follow(filesToFollow(state, keeping).map((file) => path.dirname(file)));
-      await sleep(leastPauseMs);
+      await sleep(state.contest.pauseMs(performance.now()));
       await bell.rung(patienceMs);
     }
   } finally {
@@ -275,9 +277,10 @@ async function keepBypass(state: State, { say, searchPath }: Keeping): Promise<s
 
 function tell(applied: Applied, state: State, say: Keeping["say"], began: number): void {
   state.applied = applied;
-  const milliseconds = Math.round(performance.now() - began);
+  const now = performance.now();
   const changes = [...new Set(applied.done.map(({ verb, what }) => `${verb} ${what}`))];
-  if (changes.length > 0) say(`${firstFew(changes).join("; ")} (${milliseconds} ms)`);
+  const done = changes.length === 0 ? undefined : state.contest.repaired(firstFew(changes).join("; "), now);
+  if (done !== undefined) say(`${done} (${Math.round(now - began)} ms)`);
   if (applied.bypass === undefined) state.bypass = undefined;
   tellBypass(applied.bypass, state, say);
   const warnings = applied.warnings.filter((warning) => !state.warned.has(warning));

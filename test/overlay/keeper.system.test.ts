@@ -142,6 +142,27 @@ test("a program that is away for a while does not end it", async () => {
   await eventually(async () => expect(await node.run("nft", "list", "ruleset")).toMatch(/tunnels4/), 20);
 });
 
+test("a program that undoes each repair is told of once, and has the keeper neither busy nor filling the log", async () => {
+  declare(node, vxlan);
+  watching = await watch(node);
+  const undo = "ip -o monitor route | while read -r _; do ip route delete 10.244.2.0/24 proto 120; done";
+  const undoing = node.attempt("timeout", ["60", "sh", "-c", `echo $PPID > /run/undoing; ${undo}`]);
+  try {
+    await eventually(() => node.run("ip", "route", "delete", "10.244.2.0/24", "proto", "120"));
+    await eventually(() => expect(said()).toMatch(/made route 10\.244\.2\.0.*another program undoes it/), 40);
+    const before = said();
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    expect(said()).toBe(before);
+  } finally {
+    await node.run("sh", "-c", "kill $(cat /run/undoing)");
+    await undoing;
+  }
+  await eventually(
+    async () => expect(await node.run("ip", "route", "show", "10.244.2.0/24")).toMatch(/proto 120/),
+    4,
+  );
+});
+
 test("an overlay goes when its network says none, also beside another network", async () => {
   declareAs("a", vxlan);
   declareAs("b", undefined);
