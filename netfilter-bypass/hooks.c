@@ -136,6 +136,15 @@ static bool is_tracked(const struct sk_buff *skb, unsigned int hook)
 			  (known == IP_CT_UNTRACKED || known == IP_CT_RELATED));
 }
 
+/*
+ * The kernel's tunnels have sockets of its own. What a connection is asked for by,
+ * or waits in to be over, is not a whole socket, and no tunnel's either.
+ */
+static bool is_users(const struct sock *sk)
+{
+	return sk && (!sk_fullsock(sk) || !sk->sk_kern_sock);
+}
+
 static enum bypass_reason judge(struct bypass_namespace *bypass,
 				const struct bypass_config *config, u32 epoch,
 				const struct sk_buff *skb,
@@ -166,8 +175,8 @@ static enum bypass_reason judge(struct bypass_namespace *bypass,
 		return judge_error(bypass, config, skb, state, &packet.flow);
 	if (reason != BYPASS_POD)
 		return reason;
-	/* The kernel's tunnels have sockets of its own; a user's obeys the rules for users. */
-	is_user = packet.flow.is_leaving && state->sk && !state->sk->sk_kern_sock;
+	/* A user's obeys the rules for users. */
+	is_user = packet.flow.is_leaving && is_users(state->sk);
 	/* What begins a connection believes nobody but conntrack. */
 	if (may_remember && !packet.is_syn && !is_user) {
 		*entry = bypass_recall(bypass->memory, &packet.flow, epoch);
