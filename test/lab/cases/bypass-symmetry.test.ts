@@ -117,16 +117,16 @@ describe.skipIf(cannotRunFullLab("podwire_bypass")).each(testedKernels)(
       const route = "10.244.2.0/24 via 192.0.3.2";
       await node1.sh(`ip route replace ${route} mtu 1200`);
       try {
-        // What the pod learnt it would know.
-        const counts = await countedDuring(node1, async () => {
-          for (const mode of ["off", "untrack", "bypass"]) {
-            await on.one.sh("ip route flush cache");
-            await setBypass(node1, `mode ${mode}`, ...podLines);
+        for (const mode of ["off", "untrack", "bypass"]) {
+          // What the pod learnt it would know.
+          await on.one.sh("ip route flush cache");
+          await setBypass(node1, `mode ${mode}`, ...podLines);
+          const counts = await countedDuring(node1, async () => {
             const answers = await ask(on.one, both(far.address, 8080, 1400));
             expect(answers, mode).toEqual([`far sees ${on.one.address}`, "Message too long"]);
-          }
-        });
-        expect(counts["output icmp-error"]).toBeGreaterThan(0);
+          });
+          if (mode !== "off") expect(counts["output icmp-error"], mode).toBeGreaterThan(0);
+        }
       } finally {
         await node1.sh(`ip route replace ${route}`);
         await on.one.sh("ip route flush cache");
