@@ -1,5 +1,5 @@
-// What a change of one peer takes `podwire apply --watch`: from the new file's name to the route, and what the keeper and its
-// programs compute for it. Afterwards the keeper looks at the kernel once, because it heard of a change; that is counted apart.
+// What a change of one peer takes `podwire apply --watch`: from the new file's name until both the route and the set of peers
+// have it, and what the keeper and its programs compute for it. Afterwards the keeper looks at the kernel once, because it heard of a change; that is counted apart.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import type { ClusterNode } from "../test/overlay/cluster.ts";
@@ -25,7 +25,7 @@ export async function changesByWatch(
   peers: readonly Peer[],
   count: number,
 ): Promise<Kept> {
-  const routes = followRoutes(node);
+  const [routes, sets] = [followRoutes(node), followSets(node)];
   try {
     await calm(watching.pid);
     const changes: Spent[] = [];
@@ -35,7 +35,7 @@ export async function changesByWatch(
       const [said, before] = [watching.said().length, cpuOf(watching.pid)];
       const began = performance.timeOrigin + performance.now();
       replacePeers(node, [...peers, { node: "new", address: `198.19.${round}.1`, podCIDRs: [prefix] }]);
-      const made = await eventually(() => routes.madeAt(prefix), 60);
+      const made = await eventually(() => Math.max(routes.madeAt(prefix), sets.madeAt(prefix)), 60);
       await eventually(() => spoke(watching, said), 60);
       const cpuMs = cpuOf(watching.pid) - before;
       changes.push({ wallMs: made - began, cpuMs });
@@ -45,6 +45,7 @@ export async function changesByWatch(
     return { changes, checkMs: percentile(checks, 50), peakMb: peakOf(watching.pid) };
   } finally {
     routes.stop();
+    sets.stop();
   }
 }
 
@@ -52,18 +53,17 @@ function spoke(watching: Watching, before: number): void {
   if (watching.said().length === before) throw new Error("the keeper says nothing of the change");
 }
 
-interface Routes {
-  /** Milliseconds since 1970, by the kernel's own word. */
+interface Followed {
+  /** Milliseconds since 1970. */
   madeAt(prefix: string): number;
   stop(): void;
 }
 
-function followRoutes(node: ClusterNode): Routes {
-  const words = ["-t", String(node.pid), "-n", "--", "ip", "-tshort", "-oneline", "monitor", "route"];
-  const child = spawn("setpriv", ["--pdeathsig", "KILL", "nsenter", ...words]);
+/** By the kernel's own word. */
+function followRoutes(node: ClusterNode): Followed {
   let heard = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    heard += String(chunk);
+  const child = monitor(node, ["ip", "-tshort", "-oneline", "monitor", "route"], (text) => {
+    heard += text;
   });
   return {
     madeAt: (prefix) => {
@@ -74,6 +74,34 @@ function followRoutes(node: ClusterNode): Routes {
     },
     stop: () => void child.kill(),
   };
+}
+
+/** Which says no time, so that it is that of its word. */
+function followSets(node: ClusterNode): Followed {
+  const heard: { readonly text: string; readonly at: number }[] = [];
+  const child = monitor(node, ["nft", "monitor", "elements"], (text) => {
+    heard.push({ text, at: performance.timeOrigin + performance.now() });
+  });
+  return {
+    madeAt: (prefix) => {
+      const added = heard.find(({ text }) => text.includes("add element") && text.includes(prefix));
+      if (added === undefined) throw new Error(`${prefix} is in no set`);
+      return added.at;
+    },
+    stop: () => void child.kill(),
+  };
+}
+
+function monitor(
+  node: ClusterNode,
+  command: readonly string[],
+  hear: (text: string) => void,
+): ReturnType<typeof spawn> {
+  const enter = ["setpriv", "--pdeathsig", "KILL", "nsenter", "-t", String(node.pid), "-n", "--"];
+  const [program = "", ...args] = [...enter, ...command];
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+  child.stdout.on("data", (chunk: Buffer) => hear(String(chunk)));
+  return child;
 }
 
 /** Until it has computed nothing for a second: it has looked at the kernel, and its garbage is collected. */

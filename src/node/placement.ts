@@ -31,6 +31,7 @@ export interface Reach {
 }
 
 const placedPeer = rememberedFor<UnplacedPeer, Peer>();
+const nearness = rememberedFor<Ip, boolean>();
 
 /**
  * Most are in the subnet of one of the link's addresses; the kernel is asked about the others. `isKnown`: nothing was said of the
@@ -51,9 +52,15 @@ export async function placePeers(
   refuseSubnets(peers, subnets, underlay.link);
   const hasIpv6 = link !== undefined && preferredAddress(link, 6) !== undefined;
   const inner = await innerRoutes(subnets.filter(isShared), underlay.link, kernel, isKnown);
+  const surroundings = [...subnets, ...inner].map(formatPrefix).join(" ");
   const isNear = (ip: Ip) =>
-    subnets.some((subnet) => prefixContains(subnet, ip)) &&
-    !inner.some((prefix) => prefixContains(prefix, ip));
+    nearness(
+      ip,
+      surroundings,
+      () =>
+        subnets.some((subnet) => prefixContains(subnet, ip)) &&
+        !inner.some((prefix) => prefixContains(prefix, ip)),
+    );
   const far = peers.flatMap(({ address, address6 }) =>
     [address, ...(address6 === undefined ? [] : [address6])].filter((ip) => !isNear(ip)),
   );

@@ -44,8 +44,8 @@ export interface Keeping {
 
 /** Files and settings are looked at this often; nobody tells of a setting of IPv6, or of a file that is moved into place. */
 const lookMs = 500;
-/** Events come in swarms, and a swarm is answered once. */
-const settleMs = 20;
+/** Events come in swarms, and a swarm is answered once; a file that is not replaced is written soon. */
+const settleMs = { events: 20, files: 5 };
 const retryMs = 1000;
 /** What is in the way may be so for days. */
 const obstructedMs = 5000;
@@ -117,7 +117,7 @@ export async function keep(keeping: Keeping): Promise<void> {
   const lease = keepLease(keeping.searchPath, keeping.say);
   try {
     while (!keeping.stop.aborted) {
-      await sleep(settleMs);
+      await sleep(state.isKnown ? settleMs.files : settleMs.events);
       bell.reset();
       const patienceMs = await round(state, keeping);
       await repairPods(state, keeping);

@@ -87,15 +87,14 @@ export async function amend(before: Plan, after: Plan, kernel: Kernel): Promise<
   const found = amendment(before, after);
   if (found === undefined || found.before === undefined || found.after === undefined) return undefined;
   const { changes, flows } = found;
-  const isChanged = await replacePeerSets(found.after, kernel, stateAfter(found.before)).catch(
-    () => undefined,
-  );
-  if (isChanged === undefined) return undefined;
+  const [isChanged, [fault]] = await Promise.all([
+    replacePeerSets(found.after, kernel, stateAfter(found.before)).catch(() => undefined),
+    changes.length === 0 ? [] : ipApply("host", linesOf(changes), kernel),
+  ]);
+  if (isChanged === undefined || fault !== undefined) return undefined;
   const [known, wanted] = [sttSettingsOf(before), sttSettingsOf(after)];
   const stt = known && wanted ? await changeKnownStt(known, wanted, kernel) : [];
   if (stt === undefined) return undefined;
-  const [fault] = changes.length === 0 ? [] : await ipApply("host", linesOf(changes), kernel);
-  if (fault !== undefined) return undefined;
   const bridges = await applyFlowChanges(flows, kernel).catch(() => undefined);
   if (bridges === undefined) return undefined;
   return [
