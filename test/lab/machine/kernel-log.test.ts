@@ -105,6 +105,29 @@ describe("a kernel's log", () => {
     expect(faultsIn(line)).toEqual([]);
   });
 
+  const knownReport = `[  318.440955] WARNING: suspicious RCU usage
+[  318.441301] 6.1.176-podwire-debug #1 Tainted: G           O
+[  318.441744] -----------------------------
+[  318.441836] net/netfilter/nf_tables_api.c:3164 RCU-list traversed in non-reader section!!
+[  318.441970]
+               other info that might help us debug this:
+[  318.451649] Call Trace:
+[  318.451814]  <TASK>
+[  318.453717]  lockdep_rcu_suspicious.cold+0x97/0xfa
+[  318.453840]  __nft_rule_lookup+0xfd/0x140 [nf_tables]
+[  318.454030]  nf_tables_delrule+0x44a/0xcf0 [nf_tables]
+[  318.454778]  </TASK>`;
+
+  test.each(["\n", "\r\n"])(
+    "passes over what lockdep has against 6.1's nf_tables, and nothing else",
+    (end) => {
+      const log = [knownReport, ordinary, faults[0], knownReport, faults[1]].join("\n");
+      expect(faultsIn(log.replaceAll("\n", end))).toEqual(faults.slice(0, 2));
+      const other = knownReport.replace("__nft_rule_lookup", "__nft_chain_lookup");
+      expect(faultsIn(`${other}\n${knownReport}`.replaceAll("\n", end))).toHaveLength(2);
+    },
+  );
+
   test("gives only the lines that tell, in their order, as they are on a serial console", () => {
     const log = [
       ...ordinary.split("\n"),
