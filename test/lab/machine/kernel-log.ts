@@ -34,11 +34,11 @@ const splats = [
 ] as const;
 
 /**
- * What lockdep has to say of kernel 6.1 itself, once: nf_tables looks for a rule that is to be deleted under its own mutex, without
- * the word to lockdep that this is enough (__nft_rule_lookup() in net/netfilter/nf_tables_api.c).
+ * What lockdep has to say of kernel 6.1 itself, once for each place: nf_tables goes through its lists under its own mutex, without the
+ * word to lockdep that this is enough (nft_set_lookup(), __nft_rule_lookup() in net/netfilter/nf_tables_api.c).
  */
 const knownReport =
-  /^.*WARNING: suspicious RCU usage\n(?:.*\n){2}.*nf_tables_api\.c:[0-9]+ RCU-list traversed in non-reader section(?:(?!.*<\/TASK>).*\n)*?.*__nft_rule_lookup(?:.*\n)*?.*<\/TASK>/gm;
+  /^.*WARNING: suspicious RCU usage\n(?:.*\n){2}.*nf_tables_api\.c:[0-9]+ RCU-list traversed in non-reader section(?:(?!.*<\/TASK>).*\n)*?.*&nft_net->commit_mutex(?:.*\n)*?.*<\/TASK>/gm;
 
 /** The lines of `log` that tell of a fault, in their order. */
 export function faultsIn(log: string): string[] {
