@@ -104,8 +104,10 @@ async function sampleRounds(
     say(`${variant.name}, ${round === 0 ? "a round that does not count" : `round ${round} of ${rounds}`}`);
     if (variant !== before) await named(`the turn of ${variant.name}`, async () => variant.begin?.(lab));
     before = variant;
-    // Where instructions count, the first traffic has met all that a later one would meet anew.
-    const due = round === 0 && timing === "instructions" ? samplings.slice(0, 1) : samplings;
+    // Where instructions count, the first variant's has started all programs, and the first traffic of another one has met all
+    // that a later one would meet anew.
+    const isShort = round === 0 && timing === "instructions" && variant !== variants[0];
+    const due = isShort ? samplings.slice(0, 1) : samplings;
     for (const sampling of due) {
       const numbers = await named(`measuring ${namesOf(sampling)} by ${variant.name}`, () =>
         sampling.sample(ends.get(variant) as Ends),
