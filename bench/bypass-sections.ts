@@ -101,9 +101,11 @@ function rules(backend: Backend, count: number): State {
 }
 
 function mode(name: string): State {
-  const begin: State["begin"] = (node, peer, { group: { port } }) => {
+  const begin: State["begin"] = async (node, peer, { group: { port } }) => {
     const own = [`node ${node.address}/32`, `peer ${peer.address}/32`, `tunnel udp ${port}`];
-    return setBypass(node, `mode ${name}`, "pod 10.244.0.0/16", ...(port === undefined ? [] : own));
+    await setBypass(node, `mode ${name}`, "pod 10.244.0.0/16", ...(port === undefined ? [] : own));
+    // For two minutes a new connection by the ports of an old one would be known, and take the full path.
+    await node.sh("conntrack -F");
   };
   return { name: `rules, ${name}`, begin };
 }
