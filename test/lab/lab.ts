@@ -78,7 +78,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const booted = await kernel(version, root.busybox);
   const acceleration = timing === "instructions" ? "tcg" : await accelerator(booted);
   // Under emulation a guest's QEMU holds translated code besides.
-  requireMemory(count, memory + (acceleration === "tcg" ? 300 : 0));
+  requireMemory(count, memory + (acceleration === "tcg" ? 600 : 0));
   requireSpace(cacheDirectory, 400 + 200 * count, `a lab of ${count} nodes`);
   const record = await enter({
     name: options.name ?? `test-${process.pid}-${++counter}`,
