@@ -78,13 +78,17 @@ function followRoutes(node: ClusterNode): Followed {
 
 /** Which says no time, so that it is that of its word. */
 function followSets(node: ClusterNode): Followed {
-  const heard: { readonly text: string; readonly at: number }[] = [];
+  const heard: { readonly line: string; readonly at: number }[] = [];
+  let rest = "";
   const child = monitor(node, ["nft", "monitor", "elements"], (text) => {
-    heard.push({ text, at: performance.timeOrigin + performance.now() });
+    const at = performance.timeOrigin + performance.now();
+    const lines = `${rest}${text}`.split("\n");
+    rest = lines.pop() ?? "";
+    heard.push(...lines.map((line) => ({ line, at })));
   });
   return {
     madeAt: (prefix) => {
-      const added = heard.find(({ text }) => text.includes("add element") && text.includes(prefix));
+      const added = heard.find(({ line }) => line.startsWith("add element") && line.includes(prefix));
       if (added === undefined) throw new Error(`${prefix} is in no set`);
       return added.at;
     },
