@@ -1,7 +1,9 @@
 // What a change of one peer takes `podwire apply --watch`: from the new file's name until both the route and the set of peers
-// have it, and what the keeper and its programs compute for it. Afterwards the keeper looks at the kernel once, because it heard of a change; that is counted apart.
+// have it, and what the keeper and its programs compute for it. Afterwards the keeper looks at the kernel once, because it heard
+// of a change; that is counted apart.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
+import { createInterface } from "node:readline";
 import type { ClusterNode } from "../test/overlay/cluster.ts";
 import { eventually, type Watching } from "../test/overlay/watching.ts";
 import { type Peer, replacePeers } from "./overlay-peers.ts";
@@ -61,13 +63,11 @@ interface Followed {
 
 /** By the kernel's own word. */
 function followRoutes(node: ClusterNode): Followed {
-  let heard = "";
-  const child = monitor(node, ["ip", "-tshort", "-oneline", "monitor", "route"], (text) => {
-    heard += text;
-  });
+  const heard: string[] = [];
+  const child = monitor(node, ["ip", "-tshort", "-oneline", "monitor", "route"], (line) => heard.push(line));
   return {
     madeAt: (prefix) => {
-      const line = heard.split("\n").find((text) => text.includes(`] ${prefix} `));
+      const line = heard.find((text) => text.includes(`] ${prefix} `));
       const time = /^\[([-0-9T:.]+)\]/.exec(line ?? "")?.[1];
       if (time === undefined) throw new Error(`no route to ${prefix} was made`);
       return new Date(time).getTime() + (Number(/\.[0-9]{3}([0-9]*)/.exec(time)?.[1] ?? 0) / 1000 || 0);
@@ -79,13 +79,9 @@ function followRoutes(node: ClusterNode): Followed {
 /** Which says no time, so that it is that of its word. */
 function followSets(node: ClusterNode): Followed {
   const heard: { readonly line: string; readonly at: number }[] = [];
-  let rest = "";
-  const child = monitor(node, ["nft", "monitor", "elements"], (text) => {
-    const at = performance.timeOrigin + performance.now();
-    const lines = `${rest}${text}`.split("\n");
-    rest = lines.pop() ?? "";
-    heard.push(...lines.map((line) => ({ line, at })));
-  });
+  const child = monitor(node, ["nft", "monitor", "elements"], (line) =>
+    heard.push({ line, at: performance.timeOrigin + performance.now() }),
+  );
   return {
     madeAt: (prefix) => {
       const added = heard.find(({ line }) => line.startsWith("add element") && line.includes(prefix));
@@ -99,12 +95,12 @@ function followSets(node: ClusterNode): Followed {
 function monitor(
   node: ClusterNode,
   command: readonly string[],
-  hear: (text: string) => void,
+  hear: (line: string) => void,
 ): ReturnType<typeof spawn> {
   const enter = ["setpriv", "--pdeathsig", "KILL", "nsenter", "-t", String(node.pid), "-n", "--"];
   const [program = "", ...args] = [...enter, ...command];
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-  child.stdout.on("data", (chunk: Buffer) => hear(String(chunk)));
+  createInterface(child.stdout).on("line", hear);
   return child;
 }
 
