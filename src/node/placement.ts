@@ -52,7 +52,7 @@ export async function placePeers(
   refuseSubnets(peers, subnets, underlay.link);
   const hasIpv6 = link !== undefined && preferredAddress(link, 6) !== undefined;
   const inner = await innerRoutes(subnets.filter(isShared), underlay.link, kernel, isKnown);
-  const surroundings = [...subnets, ...inner].map(formatPrefix).join(" ");
+  const surroundings = JSON.stringify([subnets, inner].map((prefixes) => prefixes.map(formatPrefix)));
   const isNear = (ip: Ip) =>
     nearness(
       ip,

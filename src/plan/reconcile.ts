@@ -87,11 +87,12 @@ export async function amend(before: Plan, after: Plan, kernel: Kernel): Promise<
   const found = amendment(before, after);
   if (found === undefined || found.before === undefined || found.after === undefined) return undefined;
   const { changes, flows } = found;
-  const [isChanged, [fault]] = await Promise.all([
+  // Whatever becomes of one, the other has ended before anything else is done.
+  const [isChanged, faults] = await Promise.all([
     replacePeerSets(found.after, kernel, stateAfter(found.before)).catch(() => undefined),
-    changes.length === 0 ? [] : ipApply("host", linesOf(changes), kernel),
+    changes.length === 0 ? [] : ipApply("host", linesOf(changes), kernel).catch(() => undefined),
   ]);
-  if (isChanged === undefined || fault !== undefined) return undefined;
+  if (isChanged === undefined || faults?.length !== 0) return undefined;
   const [known, wanted] = [sttSettingsOf(before), sttSettingsOf(after)];
   const stt = known && wanted ? await changeKnownStt(known, wanted, kernel) : [];
   if (stt === undefined) return undefined;
