@@ -71,10 +71,17 @@ export function has(addresses: readonly Prefix[], family: Family): boolean {
 }
 
 /** An IPAM's address with the length of its subnet. */
-export function subnetOf(ip: IpConfig): Prefix {
-  const prefix = parsePrefix(ip.address);
-  if (prefix !== undefined) return prefix;
-  throw cannotWire(`address ${JSON.stringify(ip.address)} is not an address with prefix length`);
+export function subnetOf({ address }: IpConfig): Prefix {
+  const prefix = parsePrefix(address);
+  if (prefix === undefined)
+    throw cannotWire(`address ${JSON.stringify(address)} is not an address with prefix length`);
+  if (Object.values(gateways).includes(formatIp(prefix.ip))) {
+    // Also where the datapath has none: the node's other datapaths do.
+    throw cannotWire(
+      `address ${address} is what pods know the host by; take ${formatIp(prefix.ip)} out of the ranges`,
+    );
+  }
+  return prefix;
 }
 
 export function networkOf(prefix: Prefix): string {

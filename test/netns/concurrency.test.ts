@@ -12,7 +12,8 @@ import { startNode, type TestNode } from "../fixture/node.ts";
 import { locate, podwireWith } from "../fixture/programs.ts";
 import { shape } from "../fixture/shape/shape.ts";
 
-const config = network({ ipMasq: true, ipam: dualStackIpam });
+// Fifty Node processes share what may be one emulated CPU.
+const config = network({ ipMasq: true, ipam: dualStackIpam, timeout: 600 });
 const names = (count: number) => Array.from({ length: count }, (_, index) => `pod${index + 1}`);
 
 let node: TestNode;
