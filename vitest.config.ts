@@ -11,7 +11,13 @@ const lab = ["test/lab/cases/**/*.test.ts"];
 
 const isFull = process.env["PODWIRE_LAB"] === "full";
 
-const asRoot = { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false } as const;
+// Failures of guests are all that is seen of them.
+const asRoot = {
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  fileParallelism: false,
+  chaiConfig: { truncateThreshold: 0 },
+} as const;
 
 if (isFull && !hasOpenVswitch) console.warn("SKIPPED, NOT TESTED: the ovs datapath on this kernel: Open vSwitch is missing");
 
