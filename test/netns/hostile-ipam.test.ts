@@ -30,7 +30,7 @@ describe("an IPAM plugin", () => {
       podwire: `echo >> /run/recursions; [ $(wc -l < /run/recursions) -lt 4 ] || exit 1; exec ${executable}`,
     });
     const lists = { "cni.dev/valid-attachments": [] };
-    const config = network({ ipam: { type: "podwire" }, timeout: 3, ...lists });
+    const config = network({ ipam: { type: "podwire" }, timeout: 20, ...lists });
     for (const verb of ["ADD", "STATUS", "GC"]) {
       expectFailure(await cni(untouched.node, { verb, config, path }), 7, "ipam.type");
       expect(fs.existsSync(untouched.node.file("/run/recursions"))).toBe(false);

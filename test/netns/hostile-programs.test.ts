@@ -44,19 +44,21 @@ describe("programs", () => {
     ["ovs-ofctl", "fails with words", "echo 'ovs-ofctl: bad flow' >&2; exit 1", [107]],
     ["ovs-ofctl", "is too old", "echo \"ovs-ofctl: unrecognized option '--bundle'\" >&2; exit 1", [107]],
   ] as const;
+  // Open vSwitch is the first to miss a link that was not made.
+  const unmade = shape.name === "ovs" ? [107] : [];
   test.each([
     ...(shape.name === "ovs" ? ofOpenVswitch : []),
     ["ip", "fails", "exit 1", [100]],
     ["ip", "fails with words", "echo broken >&2; exit 2", [100]],
     ["ip", "is killed", "kill -9 $$", [100]],
     ["ip", "is too old", old, [100]],
-    ["ip", "does nothing and says that all is well", "cat > /dev/null; exit 0", [8, 100]],
+    ["ip", "does nothing and says that all is well", "cat > /dev/null; exit 0", [8, 100, ...unmade]],
     ["nsenter", "fails", "echo 'nsenter: setns(): out of luck' >&2; exit 1", [8, 100]],
     ["nsenter", "fails silently", "exit 1", [8, 100]],
     ["nft", "fails", "exit 1", [100]],
     ["nft", "is too old", "echo 'Error: syntax error, unexpected get' >&2; exit 1", [100]],
     ["tee", "fails", "echo 'tee: no' >&2; exit 1", [100]],
-    ["ip", "cannot be executed", "\u0000", [5, 100, 102]],
+    ["ip", "cannot be executed", "\u0000", [5, 100, 102, ...unmade]],
   ] as const)("%s that %s fails the ADD", async (program, _, script, code) => {
     await untouched.refuse({ plugin: podwireWith(untouched.node, { [program]: script }) }, code);
   });
@@ -78,7 +80,7 @@ describe("programs", () => {
     const config = network({ ipMasq: true, ipam: dualStackIpam, timeout: 2 });
     const answer = await cni(untouched.node, { verb: "ADD", config, plugin });
     // With a program that hangs in undoing as well, DEL has to finish the work.
-    await succeed(untouched.node, { verb: "DEL", config });
+    await succeed(untouched.node, { verb: "DEL", config: network({ ipMasq: true, ipam: dualStackIpam }) });
     expectFailure(answer, 11, program === "tee" ? /tee|nsenter/ : program);
   });
 
