@@ -35,8 +35,8 @@ export async function changesByWatch(
     for (let round = 0; round < count; round++) {
       const prefix = `10.200.${round}.0/24`;
       const [said, before] = [watching.said().length, cpuOf(watching.pid)];
-      const began = performance.timeOrigin + performance.now();
-      replacePeers(node, [...peers, { node: "new", address: `198.19.${round}.1`, podCIDRs: [prefix] }]);
+      const changed = [...peers, { node: "new", address: `198.19.${round}.1`, podCIDRs: [prefix] }];
+      const began = replacePeers(node, changed);
       const made = await eventually(() => Math.max(routes.madeAt(prefix), sets.madeAt(prefix)), 60);
       await eventually(() => spoke(watching, said), 60);
       const cpuMs = cpuOf(watching.pid) - before;

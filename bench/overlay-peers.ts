@@ -19,8 +19,10 @@ export function peerList(count: number): Peer[] {
   }));
 }
 
-/** In one step, as whoever writes such a file should. */
-export function replacePeers(node: ClusterNode, peers: readonly Peer[]): void {
+/** In one step, as whoever writes such a file should. Returns when that was, in milliseconds since 1970. */
+export function replacePeers(node: ClusterNode, peers: readonly Peer[]): number {
   node.write(`${peersFile}.new`, JSON.stringify(peers));
+  const replaced = performance.timeOrigin + performance.now();
   fs.renameSync(node.file(`${peersFile}.new`), node.file(peersFile));
+  return replaced;
 }

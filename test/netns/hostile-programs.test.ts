@@ -60,7 +60,11 @@ describe("programs", () => {
     ["tee", "fails", "echo 'tee: no' >&2; exit 1", [100]],
     ["ip", "cannot be executed", "\u0000", [5, 100, 102, ...unmade]],
   ] as const)("%s that %s fails the ADD", async (program, _, script, code) => {
-    await untouched.refuse({ plugin: podwireWith(untouched.node, { [program]: script }) }, code);
+    const plugin = podwireWith(untouched.node, { [program]: script });
+    const isStuck = program === "nsenter" && shape.name === "ipvlan";
+    // A slave has no end on the host by which it could be taken out of the pod.
+    await untouched.refuse({ plugin }, code, ...(isStuck ? ["DEL will try"] : []));
+    if (isStuck) await succeed(untouched.node, { verb: "DEL", config: network() });
   });
 
   test("nft that does its work and fails leaves nothing that DEL does not remove", async () => {
