@@ -23,10 +23,19 @@ export function nameOf(call: Call): AttachmentName {
 }
 
 export function kernelOf(call: Call, pod?: Netns): Kernel {
-  return { searchPath: call.environment.variables["PATH"], deadline: call.deadline, ...(pod && { pod }) };
+  return kernelUntil(call.deadline, call, pod);
 }
 
 /** For undoing: still works when the call's own time is over. */
 export function undoKernelOf(call: Call, pod?: Netns): Kernel {
-  return { searchPath: call.environment.variables["PATH"], deadline: call.undoDeadline, ...(pod && { pod }) };
+  return kernelUntil(call.undoDeadline, call, pod);
+}
+
+function kernelUntil(deadline: AbortSignal, { environment, config }: Call, pod?: Netns): Kernel {
+  return {
+    searchPath: environment.variables["PATH"],
+    deadline,
+    timeout: config.timeout,
+    ...(pod && { pod }),
+  };
 }

@@ -162,7 +162,9 @@ const nodeKeys = {
       z.describe("log level (default warn; PODWIRE_LOG overrides it) and a file to log to besides stderr"),
     ),
   timeout: wholeNumber(1, 3600).check(
-    z.describe("seconds a call may take before it gives up with code 11; default 60"),
+    z.describe(
+      "seconds a call may take before it gives up with code 11, a sixth of them for each answer of Open vSwitch; default 60",
+    ),
   ),
 };
 

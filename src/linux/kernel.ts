@@ -6,6 +6,8 @@ export interface Kernel {
   /** Environment of the call; only PATH is handed on to programs. */
   readonly searchPath: string | undefined;
   readonly deadline: AbortSignal;
+  /** Seconds that the whole call may take, where its configuration says so. */
+  readonly timeout?: number | undefined;
   /** The pod's netns; absent where only the host is touched. */
   readonly pod?: Netns;
   /** Programs started ahead of their use. */

@@ -9,8 +9,8 @@ import type { RunOutcome } from "./run.ts";
 
 export const defaultDatabase = "unix:/var/run/openvswitch/db.sock";
 
-/** How long to wait for ovs-vswitchd to do what was written to the database. */
-const answerSeconds = 10;
+/** Seconds to wait for ovs-vswitchd to do what was written to the database. */
+const usualPatience = 10;
 
 /** OpenFlow 1.3 is enough; bundles make a change of flows atomic. */
 const openFlow = ["-O", "OpenFlow13,OpenFlow14,OpenFlow15"];
@@ -48,7 +48,7 @@ export async function ovsTransact(
   kernel: Kernel,
   wait = true,
 ): Promise<string | undefined> {
-  const options = [`--timeout=${answerSeconds}`, ...(wait ? [] : ["--no-wait"])];
+  const options = [timeLimit(kernel), ...(wait ? [] : ["--no-wait"])];
   const { stderr } = await run("ovs-vsctl", database, [...options, ...joined(commands)], "", kernel);
   return setUpFault(stderr);
 }
@@ -67,7 +67,7 @@ export async function ovsRows(
   questions: readonly (readonly string[])[],
   kernel: Kernel,
 ): Promise<Row[][]> {
-  const options = [`--timeout=${answerSeconds}`, "--no-wait", "--format=json"];
+  const options = [timeLimit(kernel), "--no-wait", "--format=json"];
   const { stdout } = await run("ovs-vsctl", database, [...options, ...joined(questions)], "", kernel);
   const tables = stdout.split("\n").filter((line) => line !== "");
   return tables.map((text) => {
@@ -78,14 +78,14 @@ export async function ovsRows(
 
 /** Lines such as "add table=0,… actions=…" and "delete cookie=…", all or none of which take effect. */
 export async function changeFlows(at: BridgeName, lines: readonly string[], kernel: Kernel): Promise<void> {
-  const args = [`--timeout=${answerSeconds}`, ...openFlow, "--bundle", "add-flows", managementOf(at), "-"];
+  const args = [timeLimit(kernel), ...openFlow, "--bundle", "add-flows", managementOf(at), "-"];
   await run("ovs-ofctl", at.database, args, `${lines.join("\n")}\n`, kernel);
 }
 
 /** Flows whose cookie matches ("0x1/-1"), in Open vSwitch's notation, with names for ports. */
 export async function listFlows(at: BridgeName, cookie: string, kernel: Kernel): Promise<string[]> {
   const args = [
-    `--timeout=${answerSeconds}`,
+    timeLimit(kernel),
     ...openFlow,
     "--names",
     "--no-stats",
@@ -116,7 +116,7 @@ export async function askSwitch(database: string, command: string, kernel: Kerne
     throw down(database, `ovs-vswitchd does not run: there is no ${pidFileOf(database)}`);
   }
   const target = `--target=${directoryOf(database)}/ovs-vswitchd.${pid}.ctl`;
-  const args = [`--timeout=${answerSeconds}`, target, command];
+  const args = [timeLimit(kernel), target, command];
   return (await run("ovs-appctl", database, args, "", kernel)).stdout;
 }
 
@@ -186,6 +186,16 @@ export function directoryOf(database: string): string {
   return database.replace(/^unix:/, "").replace(/\/[^/]*$/, "");
 }
 
+/** In seconds. What gets no answer must leave time to go on without Open vSwitch; many calls at once need more of it. */
+function patienceOf({ timeout }: Kernel): number {
+  if (timeout === undefined) return usualPatience;
+  return Math.ceil(Math.max(Math.min(usualPatience, timeout / 3), timeout / 6));
+}
+
+function timeLimit(kernel: Kernel): string {
+  return `--timeout=${patienceOf(kernel)}`;
+}
+
 function joined(commands: readonly (readonly string[])[]): string[] {
   return commands.flatMap((words) => ["--", ...words]);
 }
@@ -201,7 +211,7 @@ async function run(
   const outcome = await runIn({ where: "host", name, args: [...where, ...args] }, input, kernel);
   if (outcome.exitCode === 0) return outcome;
   const words = wordsOf(outcome.stderr);
-  if (outcome.exitCode === null) throw down(database, `${name} got no answer for ${answerSeconds} s`);
+  if (outcome.exitCode === null) throw down(database, `${name} got no answer for ${patienceOf(kernel)} s`);
   if (
     /connection failed|connecting to|failed to connect|cannot connect|not a bridge or a socket/i.test(words)
   ) {

@@ -56,7 +56,18 @@ describe.skipIf(!hasOpenVswitch)("without an Open vSwitch that answers", () => {
     }
   }
 
-  // A daemon that hangs is waited for, ten seconds at each step: that is for releases.
+  test.each(both)("DEL in a call of 9 s succeeds while %s hangs", async (daemon) => {
+    const hurried = { ...config, timeout: 9 };
+    await own.pod("pod2", hurried);
+    await during(hung(daemon), async () => {
+      const answer = await own.del("pod2", hurried);
+      expect(answer.stdout + (answer.exitCode ?? "killed")).toBe("0");
+    });
+    expect((await own.gc([], config)).stdout).toBe("");
+    await own.expectNothingLeft();
+  });
+
+  // A daemon that hangs is waited for, nine seconds at each step: that is for releases.
   const tried = outages.filter(({ what }) => isFull || !what.includes("hung"));
   describe.each(tried)("$what", (outage) => {
     test("ADD is refused in time and leaves nothing, and STATUS says so, until it is over", async () => {
