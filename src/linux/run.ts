@@ -29,7 +29,8 @@ export interface StartedProgram {
   finish(input: string): Promise<RunOutcome>;
 }
 
-const maxOutputBytes = 64 * 1024 * 1024;
+/** Characters. */
+const maxOutput = 64 * 1024 * 1024;
 
 export function start({ program, args, environment, descriptor, deadline }: ProgramStart): StartedProgram {
   const { spawn } = process.getBuiltinModule("node:child_process");
@@ -79,14 +80,12 @@ function outcomeOf(child: ChildProcess, program: string, deadline: AbortSignal):
 }
 
 function collect(child: ChildProcess, name: "stdout" | "stderr"): () => string {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  child[name]?.on("data", (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > maxOutputBytes) killGroup(child);
-    else chunks.push(chunk);
+  let text = "";
+  child[name]?.setEncoding("utf8").on("data", (chunk: string) => {
+    if (text.length + chunk.length > maxOutput) killGroup(child);
+    else text += chunk;
   });
-  return () => Buffer.concat(chunks).toString("utf8");
+  return () => text;
 }
 
 function killGroup(child: ChildProcess): void {
