@@ -15,10 +15,8 @@ export interface Command {
 }
 
 export async function runIn(command: Command, input: string, kernel: Kernel): Promise<RunOutcome> {
-  const key = keyOf(command);
-  const program = kernel.standby?.get(key) ?? startIn(command, kernel);
-  kernel.standby?.delete(key);
-  const outcome = await program.finish(input);
+  const program = fromStandby(command, kernel) ?? startIn(command, kernel);
+  const outcome = await program.finish(input, kernel.deadline);
   if (outcome.stderr.startsWith("nsenter:")) {
     throw new CniError(
       ErrorCode.invalidNetns,
@@ -31,7 +29,24 @@ export async function runIn(command: Command, input: string, kernel: Kernel): Pr
 
 /** Starts programs that will be needed, so that they load while the call is still being prepared. */
 export function startAhead(commands: readonly Command[], kernel: Kernel): Standby {
-  return new Map(commands.map((command) => [keyOf(command), startIn(command, kernel)]));
+  const standby: Standby = new Map();
+  replenish(standby, commands, kernel);
+  return standby;
+}
+
+/** Those that have been used since, or have ended. */
+export function replenish(standby: Standby, commands: readonly Command[], kernel: Kernel): void {
+  for (const command of commands) {
+    const key = keyOf(command);
+    if (standby.get(key)?.hasEnded() !== false) standby.set(key, startIn(command, kernel));
+  }
+}
+
+function fromStandby(command: Command, { standby }: Kernel): StartedProgram | undefined {
+  const key = keyOf(command);
+  const program = standby?.get(key);
+  standby?.delete(key);
+  return program?.hasEnded() === false ? program : undefined;
 }
 
 /** Ends those that were not needed: without input they do nothing. */

@@ -16,6 +16,11 @@ export function ipBatch(where: Where): Command {
   return { where, name: "ip", args: ["-batch", "-"] };
 }
 
+/** What ipAsk runs, likewise. */
+export function ipQuestions(where: Where): Command {
+  return { where, name: "ip", args: ["-json", "-details", "-Numeric", "-force", "-batch", "-"] };
+}
+
 /**
  * Applies lines in order. With `keepGoing` all lines are tried, else it stops at the first fault.
  * Returns the faults; throws if iproute2 did not run at all.
@@ -44,8 +49,7 @@ export async function ipAsk(
   questions: readonly string[],
   kernel: Kernel,
 ): Promise<(Record<string, unknown>[] | undefined)[]> {
-  const args = ["-json", "-details", "-Numeric", "-force", "-batch", "-"];
-  const outcome = await runIn({ where, name: "ip", args }, `${questions.join("\n")}\n`, kernel);
+  const outcome = await runIn(ipQuestions(where), `${questions.join("\n")}\n`, kernel);
   const faults = parseFaults(outcome.stderr);
   if (outcome.exitCode !== 0 && faults.length === 0) throw broken(outcome.stderr, outcome.exitCode);
   const failed = new Set(faults.map((fault) => fault.line));

@@ -1,6 +1,6 @@
 // nftables: a script is one transaction, applied whole or not at all.
 import { CniError, ErrorCode } from "../cni/error.ts";
-import { runIn } from "./enter.ts";
+import { type Command, runIn } from "./enter.ts";
 import type { Kernel } from "./kernel.ts";
 import type { NftObject } from "./nft-listing.ts";
 
@@ -10,9 +10,12 @@ export const nftFamilies = [
   { number: 6, keyword: "ip6", type: "ipv6_addr" },
 ] as const;
 
+/** What nftApply runs: to be started ahead. */
+export const nftScript: Command = { where: "host", name: "nft", args: ["-f", "-"] };
+
 /** Applies a script on the host. Returns nft's words if it was refused. */
 export async function nftApply(script: string, kernel: Kernel): Promise<string | undefined> {
-  const outcome = await runIn({ where: "host", name: "nft", args: ["-f", "-"] }, script, kernel);
+  const outcome = await runIn(nftScript, script, kernel);
   return outcome.exitCode === 0 ? undefined : outcome.stderr.trim() || `exit status ${outcome.exitCode}`;
 }
 

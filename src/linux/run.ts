@@ -25,8 +25,9 @@ export interface RunOutcome {
 
 /** A program that has been started and waits for its input. */
 export interface StartedProgram {
-  /** Gives it its whole input. Throws code 11 at the deadline, code 5 if it could not be started. */
-  finish(input: string): Promise<RunOutcome>;
+  /** Gives it its whole input. Throws code 11 at either deadline, code 5 if it could not be started. */
+  finish(input: string, deadline?: AbortSignal): Promise<RunOutcome>;
+  hasEnded(): boolean;
 }
 
 /** Characters. */
@@ -34,7 +35,7 @@ const maxOutput = 64 * 1024 * 1024;
 
 export function start({ program, args, environment, descriptor, deadline }: ProgramStart): StartedProgram {
   const { spawn } = process.getBuiltinModule("node:child_process");
-  if (deadline.aborted) return { finish: () => Promise.reject(outOfTime(program)) };
+  if (deadline.aborted) return { finish: () => Promise.reject(outOfTime(program)), hasEnded: () => true };
   const child = spawn(program, args, {
     env: { ...environment, ...callMark() },
     stdio: ["pipe", "pipe", "pipe", descriptor ?? "ignore"],
@@ -42,30 +43,36 @@ export function start({ program, args, environment, descriptor, deadline }: Prog
     // A process group of its own, so that a hanging delegate dies with all that it started.
     detached: true,
   });
+  let isOutOfTime = false;
   // Also when the program itself has ended: what it left behind may hold its pipes open.
   const kill = () => {
+    isOutOfTime = true;
     killGroup(child);
     endOwnPrograms();
     child.stdout?.destroy();
     child.stderr?.destroy();
   };
-  deadline.addEventListener("abort", kill, { once: true });
-  const outcome = outcomeOf(child, program, deadline).finally(() =>
-    deadline.removeEventListener("abort", kill),
-  );
-  // Reported by `finish`; a program that is never given its input must not fail the process.
-  outcome.catch(() => {});
+  const outcome = outcomeOf(child, program, () => isOutOfTime);
+  const killAt = (limit: AbortSignal) => {
+    if (limit.aborted) kill();
+    limit.addEventListener("abort", kill, { once: true });
+    // Whether it fails is reported by `finish`; a program that is never given its input must not fail the process.
+    outcome.finally(() => limit.removeEventListener("abort", kill)).catch(() => {});
+  };
+  killAt(deadline);
   // A program may end before it has read its input; its exit status then says why.
   child.stdin?.on("error", () => {});
   return {
-    finish: (input) => {
+    finish: (input, limit) => {
+      if (limit !== undefined) killAt(limit);
       child.stdin?.end(input);
       return outcome;
     },
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
   };
 }
 
-function outcomeOf(child: ChildProcess, program: string, deadline: AbortSignal): Promise<RunOutcome> {
+function outcomeOf(child: ChildProcess, program: string, isOutOfTime: () => boolean): Promise<RunOutcome> {
   const stdout = collect(child, "stdout");
   const stderr = collect(child, "stderr");
   return new Promise((resolve, reject) => {
@@ -73,7 +80,7 @@ function outcomeOf(child: ChildProcess, program: string, deadline: AbortSignal):
       reject(new CniError(ErrorCode.io, "a program cannot be started", `${program}: ${error.message}`));
     });
     child.on("close", (exitCode) => {
-      if (deadline.aborted) reject(outOfTime(program));
+      if (isOutOfTime()) reject(outOfTime(program));
       else resolve({ stdout: stdout(), stderr: stderr(), exitCode });
     });
   });

@@ -49,9 +49,16 @@ function sameEntry(entry: PeerConfig | null, known: PeerConfig | undefined): Pee
     known !== undefined &&
     entry.node === known.node &&
     entry.address6 === known.address6 &&
-    JSON.stringify(entry.podCIDRs) === JSON.stringify(known.podCIDRs) &&
+    isSameList(entry.podCIDRs, known.podCIDRs) &&
     Object.keys(entry).length === Object.keys(known).length;
   return isSame ? known : undefined;
+}
+
+/** `now` is not checked yet, and may be anything. */
+function isSameList(now: unknown, before: readonly string[]): boolean {
+  return (
+    Array.isArray(now) && now.length === before.length && before.every((each, index) => each === now[index])
+  );
 }
 
 /** `fresh` is the part of the document that is not known yet. */
