@@ -1,6 +1,7 @@
 // Four projects: `unit` runs anywhere without root; `system` runs the built executable on this kernel as root; `ovs` runs
 // its conformance tests again with the ovs datapath, for a release; `lab` runs them in virtual machines. All but the first go one file
-// after the other, because their tests share the machine's two cores with daemons and kernels.
+// after the other, because their tests share the machine's two cores with daemons and kernels. Then they need no processes of their
+// own either, each of which would load the same modules again.
 import { defineConfig } from "vitest/config";
 import { hasOpenVswitch } from "./test/fixture/open-vswitch.ts";
 import { slowness } from "./test/lab/fixture/kernels.ts";
@@ -16,6 +17,7 @@ const asRoot = {
   testTimeout: 120_000,
   hookTimeout: 120_000,
   fileParallelism: false,
+  isolate: false,
   chaiConfig: { truncateThreshold: 0 },
 } as const;
 
