@@ -8,7 +8,7 @@ import { formatIp } from "../address/ip.ts";
 import { repairAfterRestart, restartedSwitches } from "../attachment/switch-stamp.ts";
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { firstFew } from "../few.ts";
-import { dismiss, replenish } from "../linux/enter.ts";
+import { replenish } from "../linux/enter.ts";
 import { ipBatch, ipQuestions } from "../linux/ip.ts";
 import type { Kernel, Standby } from "../linux/kernel.ts";
 import { nftScript } from "../linux/nft.ts";
@@ -120,6 +120,7 @@ export async function keep(keeping: Keeping): Promise<void> {
     harm();
   }, safetyMs);
   const directories = followDirectories(look);
+  const standing = new AbortController();
   const lease = keepLease(keeping.searchPath, keeping.say);
   try {
     while (!keeping.stop.aborted) {
@@ -133,7 +134,7 @@ export async function keep(keeping: Keeping): Promise<void> {
       events.prefixes = peerPrefixesIn(state.applied?.desired?.plan);
       events.followBridge(state.applied?.desired?.bridge);
       directories.follow(filesToFollow(state, keeping).map((file) => path.dirname(file)));
-      startAheadOf(state, keeping);
+      startAheadOf(state, { searchPath: keeping.searchPath, deadline: standing.signal });
       await sleep(state.contest.pauseMs(performance.now()));
       await bell.rung(patienceMs);
     }
@@ -143,16 +144,15 @@ export async function keep(keeping: Keeping): Promise<void> {
     lease.stop();
     directories.follow([]);
     events.stop();
-    await dismiss(state.standby);
+    standing.abort();
   }
 }
 
 /** Programs that the next round will need. Without input they do nothing, and they end with this process. */
-function startAheadOf({ standby, good }: State, { searchPath }: Keeping): void {
+function startAheadOf({ standby, good }: State, kernel: Kernel): void {
   if (good?.declared === undefined) return;
-  const commands = [ipQuestions("host"), ipBatch("host"), nftScript];
   try {
-    replenish(standby, commands, { searchPath, deadline: new AbortController().signal });
+    replenish(standby, [ipQuestions("host"), ipBatch("host"), nftScript], kernel);
   } catch {
     // A round says which program is missing.
   }

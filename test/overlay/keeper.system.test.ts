@@ -228,3 +228,44 @@ test("pods that cannot be repaired are said, and the overlay is kept all the sam
     expect(await node.run("ip", "route", "show", "proto", "120")).toMatch(/10\.244\.2\.0/),
   );
 });
+
+describe("programs that stand by for the next change of peers", () => {
+  const n3 = { node: "n3", address: "192.0.2.3", podCIDRs: ["10.244.3.0/24"] };
+  const standing = async () =>
+    (await node.run("sh", "-c", `pgrep -P ${watching?.pid} -f -- '-batch -|-f -$' || true`))
+      .split("\n")
+      .filter(Boolean);
+
+  beforeEach(async () => {
+    declare(node, vxlan);
+    watching = await watch(node);
+    await eventually(async () => expect(await standing()).toHaveLength(3));
+  });
+
+  test("may be killed: it is made by others", async () => {
+    await node.run("kill", "-KILL", ...(await standing()));
+    await eventually(async () => expect(await standing()).toEqual([]));
+    declare(node, { ...vxlan, peers: [n2, n3] });
+    await eventually(async () =>
+      expect(await node.run("ip", "route", "show", "proto", "120")).toMatch(/10\.244\.3\.0/),
+    );
+    await eventually(async () => expect(await standing()).toHaveLength(3));
+    expect(said()).not.toMatch(/failed|refused|out of time/);
+  });
+
+  const areGone = async (pids: readonly string[]) =>
+    eventually(() => expect(pids.filter((pid) => fs.existsSync(`/proc/${pid}`))).toEqual([]));
+
+  test.each(["SIGTERM", "SIGKILL"] as const)("end with the keeper that gets %s", async (signal) => {
+    const pids = await standing();
+    await watching?.stop(signal);
+    await areGone(pids);
+  });
+
+  test("that hang do not keep it from ending", async () => {
+    const pids = await standing();
+    await node.run("kill", "-STOP", ...pids);
+    await watching?.stop();
+    await areGone(pids);
+  });
+});
