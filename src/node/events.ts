@@ -64,6 +64,7 @@ export function listen(kernel: Pick<Kernel, "searchPath">, happened: () => void)
   const begin: Begin = (name, words, counts) => {
     const talker = talk(name, words, kernel, (line) => {
       if (counts(line) || isLoss(line)) happened();
+      if (forgetsSets(line)) talker.stop();
     });
     talkers.set(name, talker);
     void talker.ended.then(() => beginAgain(name, words, counts));
@@ -90,6 +91,14 @@ const words = /[^\s:@\\]+/g;
 /** What monitors say when the kernel had more to tell than they could take (ENOBUFS); they go on. */
 export function isLoss(line: string): boolean {
   return /netlink receive error|^# ERROR: /.test(line);
+}
+
+/**
+ * With a rule nft forgets the sets that it refers to, and tells of their elements no more (netlink_events_cache_delsets in
+ * src/monitor.c of nftables): another monitor knows them.
+ */
+export function forgetsSets(line: string): boolean {
+  return /^delete rule inet podwire /.test(line.trim());
 }
 
 /** Whose harm is the overlay's. */

@@ -2,14 +2,14 @@
 // thousands of peers is a line or two. What is new is made before what is stale goes, and a route is replaced in one step,
 // so that traffic that needs neither goes on.
 import { isSwitchTunnel } from "../linux/ovs.ts";
-import { foreignRoutes } from "./foreign-routes.ts";
+import { deadEnds, foreignRoutes } from "./foreign-routes.ts";
 import { makingLines, peerRouteProtocol, routeLine, upLines } from "./ip-lines.ts";
 import { nextHopRoute } from "./next-hop.ts";
 import type { ObservedLink, ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
-import { isMain, isOfSwitch, isOwnRoute, isUnreachable } from "./own.ts";
+import { isMain, isOfSwitch, isOwnRoute, isShared } from "./own.ts";
 import { describeObject, type Link, type Plan, type PlanObject, type Route } from "./plan.ts";
-import { destinationOf, routesByDestination } from "./routes-verify.ts";
+import { destinationOf, routeFault, routesByDestination } from "./routes-verify.ts";
 import { isAsPlanned, neighboursByAddress, tunnelFault } from "./verify.ts";
 
 export interface Change {
@@ -156,9 +156,17 @@ export function isInTheWay({ dst, link }: Route, formerLink: string): boolean {
 
 function deletionOf(route: ObservedRoute): string {
   const table = isMain(route) ? "" : ` table ${route.table}`;
+  return `route delete ${wordsOf(route)} proto ${peerRouteProtocol} metric ${route.metric ?? 0}${table}`;
+}
+
+/** Of several next hops in one IPv6 route the first is known to be podwire's (isShared). */
+function wordsOf(route: ObservedRoute): string {
   const dst = destinationOf(route);
-  const what = isUnreachable(route) ? `unreachable ${dst}` : `${dst} dev ${route.dev}`;
-  return `route delete ${what} proto ${peerRouteProtocol} metric ${route.metric ?? 0}${table}`;
+  const deadEnd = deadEnds[route.type ?? ""];
+  if (deadEnd !== undefined) return `${deadEnd} ${dst}`;
+  const { dev, gateway } = isShared(route) ? (route.nexthops?.[0] ?? route) : route;
+  const via = isShared(route) && gateway !== undefined ? ` via ${gateway}` : "";
+  return dev === undefined ? dst : `${dst}${via} dev ${dev}`;
 }
 
 /** IP6_RT_PRIO_USER is the kernel's default for IPv6. */
@@ -167,15 +175,28 @@ function metricOf({ dst, priority }: Route): number {
 }
 
 function staleRoutes(plan: Plan, host: ObservedHost): Change[] {
-  const wanted = new Set(
-    plan.flatMap((object) => (object.kind === "route" ? `${object.dst} ${metricOf(object)}` : [])),
+  const wanted = new Map(
+    plan.flatMap((object) =>
+      object.kind === "route" ? [[`${object.dst} ${metricOf(object)}`, object] as const] : [],
+    ),
   );
   return host.allRoutes.filter(isOwnRoute).flatMap((route): Change[] => {
     const dst = destinationOf(route);
-    if (wanted.has(`${dst} ${route.metric ?? 0}`)) return [];
-    const what = isUnreachable(route) ? `unreachable route ${dst}` : `route ${dst} dev ${route.dev}`;
+    const object = wanted.get(`${dst} ${route.metric ?? 0}`);
+    if (object !== undefined && !isSurplus(route, object, host)) return [];
+    const deadEnd = deadEnds[route.type ?? ""];
+    const what = deadEnd === undefined ? `route ${wordsOf(route)}` : `${deadEnd} route ${dst}`;
     return [{ line: deletionOf(route), what: `${what} on the host`, verb: "removed" }];
   });
+}
+
+/** Beside the one that is wanted IPv4 may have others with its prefix and metric. */
+function isSurplus(route: ObservedRoute, wanted: Route, host: ObservedHost): boolean {
+  const own = ownRoutesTo(wanted, host);
+  if (own.length < 2 || isShared(route)) return false;
+  const isWanted = (one: ObservedRoute) =>
+    (one.dev === wanted.link || wanted.isDeadEnd === true) && routeFault(wanted, [one]) === undefined;
+  return !isWanted(route) && own.some(isWanted);
 }
 
 /** Neighbours and addresses that no plan wants, on devices that stay. */

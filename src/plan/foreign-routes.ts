@@ -3,9 +3,9 @@
 import { holderAmong } from "../address/holder.ts";
 import { parsePrefix } from "../address/ip.ts";
 import { routesOnward } from "./dead-end.ts";
-import type { ObservedRoute } from "./observe.ts";
+import type { NextHop, ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
-import { isMain, isOwnRoute } from "./own.ts";
+import { isMain, isOwnRoute, isShared } from "./own.ts";
 import { describeObject, type Plan, type Route } from "./plan.ts";
 import { destinationOf, routesByDestination } from "./routes-verify.ts";
 
@@ -18,7 +18,9 @@ export function foreignRoutes(plan: Plan, host: ObservedHost): ForeignRoute[] {
   const routes = routesByDestination(host.allRoutes);
   // What has a dead end may have better routes.
   return routesOnward(plan).flatMap((wanted): ForeignRoute[] => {
-    const found = routes.get(wanted.dst)?.find((route) => !isOwnRoute(route) && isMain(route));
+    const found = routes
+      .get(wanted.dst)
+      ?.find((route) => isMain(route) && (!isOwnRoute(route) || isShared(route)));
     return found === undefined ? [] : [{ wanted, found }];
   });
 }
@@ -52,7 +54,7 @@ export function describeForeign({ wanted, found }: ForeignRoute): string {
 }
 
 /** Of include/uapi/linux/rtnetlink.h, those that lead nowhere. */
-const deadEnds: Readonly<Record<string, string>> = {
+export const deadEnds: Readonly<Record<string, string>> = {
   6: "blackhole",
   7: "unreachable",
   8: "prohibit",
@@ -60,14 +62,21 @@ const deadEnds: Readonly<Record<string, string>> = {
 };
 
 /** As ip would be told it: "blackhole 10.244.2.0/24 proto 3". */
-function describeRoute({ type, dst, gateway, dev, protocol }: ObservedRoute): string {
+function describeRoute(route: ObservedRoute): string {
+  const { type, dst, nexthops = [], protocol } = route;
   const deadEnd = deadEnds[type ?? ""];
+  // The first one is podwire's, and has its protocol.
+  const others = isOwnRoute(route) ? nexthops.slice(1) : nexthops;
   const words = [
     ...(deadEnd === undefined ? [] : [deadEnd]),
     dst,
-    ...(gateway === undefined ? [] : [`via ${gateway}`]),
-    ...(dev === undefined ? [] : [`dev ${dev}`]),
-    `proto ${protocol ?? "unknown"}`,
+    ...hopWords(route),
+    ...others.flatMap((hop) => ["nexthop", ...hopWords(hop)]),
+    ...(isOwnRoute(route) ? [] : [`proto ${protocol ?? "unknown"}`]),
   ];
   return words.join(" ");
+}
+
+function hopWords({ gateway, dev }: NextHop): string[] {
+  return [...(gateway === undefined ? [] : [`via ${gateway}`]), ...(dev === undefined ? [] : [`dev ${dev}`])];
 }

@@ -55,12 +55,17 @@ export function describeIpvlan({ mode, ...flags }: IpvlanData = {}): { mode: str
   return { mode: mode ?? "unknown", flag: Object.keys(flags).find((key) => flags[key] === true) ?? "bridge" };
 }
 
-export interface ObservedRoute {
-  readonly dst: string;
+export interface NextHop {
   readonly dev?: string;
   readonly gateway?: string;
   /** A gateway of the other family. */
   readonly via?: { readonly host: string };
+}
+
+/** A route with several next hops has none of its own. */
+export interface ObservedRoute extends NextHop {
+  readonly dst: string;
+  readonly nexthops?: readonly NextHop[];
   /** "ip" or "ip6", with what follows; the keys of both addresses are renamed on reading (linux/ip.ts). */
   readonly encap?: string;
   readonly id?: number;

@@ -9,6 +9,14 @@ export function isOwnRoute({ protocol }: ObservedRoute): boolean {
   return protocol === String(peerRouteProtocol);
 }
 
+/**
+ * The kernel makes one route with several next hops of all IPv6 routes to a prefix with the same metric, whoever made them, and tells
+ * the first one's protocol alone (rt6_fill_node in net/ipv6/route.c). A route of podwire's has one.
+ */
+export function isShared({ dst, nexthops = [] }: ObservedRoute): boolean {
+  return dst.includes(":") && nexthops.length > 1;
+}
+
 /** RTN_UNREACHABLE (include/uapi/linux/rtnetlink.h). */
 export function isUnreachable({ type }: ObservedRoute): boolean {
   return type === "7";

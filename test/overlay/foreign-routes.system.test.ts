@@ -142,3 +142,77 @@ test("the keeper names it once, repairs all the rest, and makes the route when t
     await watching.stop();
   }
 });
+
+describe("a next hop of somebody else's beside podwire's, which IPv6 makes one route of", () => {
+  const both = (number: number) => ({
+    ...peer(number),
+    podCIDRs: [`10.244.${number}.0/24`, `fd00:10:244:${number}::/64`],
+  });
+  const hop = "fd00:10:244:3::/64 via 2001:db8::77 dev eth0";
+  const inTheWay = /in the way: fd00:10:244:3::\/64 nexthop via 2001:db8::77 dev eth0; remove it/;
+  const show6 = (...words: string[]) => node().run("ip", "-6", "route", "show", ...words);
+
+  beforeEach(async () => {
+    declare(node(), { type: "vxlan", peers: [both(2), both(3)] });
+    expect((await node().podwire("apply")).exitCode).toBe(0);
+    await node().run("sh", "-ec", `ip -6 route append ${hop} proto static`);
+  });
+
+  test("is named, and keeps nothing else from being applied", async () => {
+    declare(node(), { type: "vxlan", peers: [both(2), both(3), both(4)] });
+    await node().run("ip", "route", "flush", "proto", "120");
+    const { exitCode, stderr } = await node().podwire("apply");
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(inTheWay) });
+    expect(await show("type", "unicast", "proto", "120")).toMatch(
+      /10\.244\.2\.0[\s\S]*10\.244\.3\.0[\s\S]*10\.244\.4\.0/,
+    );
+    expect(await show6()).toMatch(/fd00:10:244:4::/);
+    await node().run("sh", "-ec", `ip -6 route delete ${hop}`);
+    expect((await node().podwire("apply")).exitCode).toBe(0);
+  });
+
+  test("stays when the peer goes, and when the overlay does", async () => {
+    declare(node(), { type: "vxlan", peers: [both(2)] });
+    expect(await node().podwire("apply")).toMatchObject({ exitCode: 0 });
+    expect(await show6("fd00:10:244:3::/64")).toMatch(
+      /^fd00:10:244:3::\/64 via 2001:db8::77 dev eth0 proto static/,
+    );
+    await node().run(
+      "sh",
+      "-ec",
+      "ip -6 route append fd00:10:244:2::/64 via 2001:db8::77 dev eth0 proto static",
+    );
+    declare(node(), { type: "none" });
+    expect(await node().podwire("apply")).toMatchObject({ exitCode: 0 });
+    expect(await show6("proto", "120")).toBe("");
+    expect(await show6("proto", "static")).toMatch(/fd00:10:244:2::[\s\S]*fd00:10:244:3::/);
+  });
+});
+
+test.each([
+  "blackhole 10.244.77.0/24 proto 120",
+  "prohibit fd00:77::/64 proto 120",
+  "10.244.77.0/24 proto 120 nexthop via 192.0.2.77 dev eth0 nexthop via 192.0.2.78 dev eth0",
+])("a route of podwire's number that no peer has goes: %s", async (route) => {
+  declare(node(), overlay);
+  await node().run("sh", "-ec", `ip route add ${route}`);
+  expect(await node().podwire("apply")).toMatchObject({ exitCode: 0 });
+  expect(await node().run("sh", "-c", "ip route show proto 120; ip -6 route show proto 120")).not.toMatch(
+    /77/,
+  );
+});
+
+test("a route of podwire's number before a peer's own goes", async () => {
+  declare(node(), overlay);
+  expect(await node().podwire("apply")).toMatchObject({ exitCode: 0 });
+  const before = await show("proto", "120");
+  const metric = /10\.244\.3\.0\/24 .*metric ([0-9]+)/.exec(before)?.[1] ?? "0";
+  await node().run(
+    "sh",
+    "-ec",
+    `ip route prepend 10.244.3.0/24 via 192.0.2.77 dev eth0 proto 120 metric ${metric}`,
+  );
+  expect(await show("proto", "120")).not.toBe(before);
+  expect(await node().podwire("apply")).toMatchObject({ exitCode: 0 });
+  expect(await show("proto", "120")).toBe(before);
+});

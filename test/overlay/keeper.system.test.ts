@@ -229,6 +229,26 @@ test("pods that cannot be repaired are said, and the overlay is kept all the sam
   );
 });
 
+test.each([
+  ["somebody flushed the filter", () => node.run("nft", "flush", "chain", "inet", "podwire", "tunnels")],
+  ["the filter is of another port", async () => declare(node, { ...vxlan, port: 8472 })],
+] as const)("a stranger among those that may send goes within 2 s, also after %s", async (_, change) => {
+  declare(node, vxlan);
+  watching = await watch(node);
+  const filter = () => node.run("nft", "list", "table", "inet", "podwire");
+  const before = await filter();
+  await change();
+  await eventually(async () =>
+    expect(await node.run("nft", "list", "chain", "inet", "podwire", "tunnels")).toMatch(/dport/),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  for (let time = 0; time < 3; time++) {
+    await node.run("nft", "add", "element", "inet", "podwire", "tunnels4", "{ 203.0.113.9 }");
+    await eventually(async () => expect(await filter()).not.toMatch(/203\.0\.113\.9/), 2);
+  }
+  expect(before).toMatch(/192\.0\.2\.2/);
+});
+
 describe("programs that stand by for the next change of peers", () => {
   const n3 = { node: "n3", address: "192.0.2.3", podCIDRs: ["10.244.3.0/24"] };
   const standing = async () =>
