@@ -11,6 +11,7 @@ export interface NftChain {
   readonly name: string;
   readonly type?: string;
   readonly hook?: string;
+  readonly prio?: number;
   readonly policy?: string;
 }
 

@@ -56,7 +56,7 @@ async function putOvsBack({ before, ovs, failed }: Former, scope: Scope, kernel:
 }
 
 async function putSetsBack({ peerSets, link }: ObservedHost, scope: Scope, kernel: Kernel): Promise<void> {
-  if (peerSets === undefined || peerSets.filter === "changed") return;
+  if (peerSets === undefined || typeof peerSets.filter === "string") return;
   const { prefixes, addresses, filter } = peerSets;
   if (filter !== undefined || prefixes.size > 0) {
     const former = filter === undefined ? {} : { filter: { ...filter, addresses: [...addresses] } };

@@ -33,7 +33,7 @@ export interface PeerSetsState {
   readonly prefixes: ReadonlySet<string>;
   readonly addresses: ReadonlySet<string>;
   /** undefined without a filter. */
-  readonly filter: FilteredTunnel | "changed" | undefined;
+  readonly filter: FilteredTunnel | "changed" | "misplaced" | undefined;
 }
 
 /** What tunnel packets look like. */
@@ -163,6 +163,8 @@ function filterLines(
   if (describeFilter(found) === describeFilter(filter) && closed.length === 0) return missing;
   return [
     ...missing,
+    // Its place is for good.
+    ...(found === "misplaced" ? [`delete chain ${table} ${chain}`] : []),
     `add chain ${table} ${chain} { type filter hook input priority filter; }`,
     `flush chain ${table} ${chain}`,
     ...closing,
@@ -170,8 +172,12 @@ function filterLines(
   ];
 }
 
+/** Pods may have a veth pair to the host, and write any source address. */
+const podLinks = "pw*";
+
 function peersOnly({ port, id }: FilteredTunnel): string[] {
   return [
+    `${port} iifname "${podLinks}"`,
     ...nftFamilies.map(({ number, keyword }) => `${port} ${keyword} saddr != @${addressSet(number)}`),
     // Both headers have the VNI in the three bytes that begin four bytes after the UDP header.
     `${port} @th,96,24 != ${id}`,
@@ -180,6 +186,7 @@ function peersOnly({ port, id }: FilteredTunnel): string[] {
 
 function describeFilter(filter: PeerSetsState["filter"]): string {
   if (filter === undefined) return "no filter";
+  if (filter === "misplaced") return "a filter with another priority";
   return filter === "changed"
     ? "a filter that was changed"
     : `a filter of port ${filter.port} and VNI ${filter.id}`;
@@ -238,14 +245,17 @@ function textOf(element: NftElement, family: number, isPrefix: boolean): string 
 
 /** undefined unless the chain is hooked in and has the rules that this version makes. */
 function filterOf(objects: readonly NftObject[]): PeerSetsState["filter"] {
-  const isHookedIn = objects.some(({ chain: found }) => found?.name === chain && found.hook === "input");
+  const place = objects.find(({ chain: found }) => found?.name === chain)?.chain;
+  if (place?.hook !== undefined && (place.hook !== "input" || place.prio !== 0)) return "misplaced";
   const rules = objects.flatMap(({ rule }) => (rule?.chain === chain ? rule : []));
-  if (!isHookedIn || rules.length === 0) return undefined;
+  if (place?.hook === undefined || rules.length === 0) return undefined;
   const texts = rules.map((rule) => JSON.stringify(rule.expr));
   const ports = texts.map((text) => /"dport"\}\},"right":([0-9]+)/.exec(text)?.[1]);
   const id = /"offset":96,"len":24\}\},"right":([0-9]+)/.exec(texts.at(-1) ?? "")?.[1];
+  const words = [`"${podLinks}"`, ...nftFamilies.map(({ number }) => `"@${addressSet(number)}"`), ""];
   const isWhole =
-    rules.length === nftFamilies.length + 1 && texts.every((text) => text.includes('"drop":null'));
+    rules.length === words.length &&
+    words.every((word, index) => texts[index]?.includes(word) && texts[index]?.includes('"drop":null'));
   const port = ports[0];
   if (!isWhole || port === undefined || id === undefined || ports.some((other) => other !== port))
     return "changed";

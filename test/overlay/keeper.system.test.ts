@@ -289,3 +289,25 @@ describe("programs that stand by for the next change of peers", () => {
     await areGone(pids);
   });
 });
+
+test.each([
+  [
+    "a rule that lets others in",
+    "nft replace rule inet podwire tunnels handle HANDLE udp dport 4789 ip saddr 203.0.113.1 drop",
+  ],
+  [
+    "another priority",
+    "nft delete chain inet podwire tunnels; nft add chain inet podwire tunnels '{ type filter hook input priority 300; }'",
+  ],
+])("a filter with %s is made again", async (_, harm) => {
+  declare(node, vxlan);
+  watching = await watch(node);
+  const filter = () => node.run("nft", "-a", "list", "chain", "inet", "podwire", "tunnels");
+  const before = await node.run("nft", "list", "chain", "inet", "podwire", "tunnels");
+  const handle = /saddr != @tunnels4.*# handle ([0-9]+)/.exec(await filter())?.[1] ?? "";
+  await node.run("sh", "-ec", harm.replace("HANDLE", handle));
+  await eventually(async () =>
+    expect(await node.run("nft", "list", "chain", "inet", "podwire", "tunnels")).toBe(before),
+  );
+  expect(said()).not.toMatch(/refused/);
+});

@@ -31,13 +31,58 @@ describe.each([4, 6] as const)("vxlan over IPv%s", (family) => {
   });
   afterAll(async () => cluster.stop());
 
+  /** What comes to the device has passed the filter. */
+  async function received(): Promise<number> {
+    const [link] = JSON.parse(await node.run("ip", "-json", "-s", "link", "show", "pw-vxlan"));
+    return Number(link.stats64.rx.packets);
+  }
+
+  /** The pod has this address, too, meanwhile. */
+  async function speakingAs(address: string, pod: ClusterPod, work: () => Promise<void>): Promise<void> {
+    const words = [
+      `${address}/${family === 4 ? 32 : 128}`,
+      "dev",
+      "eth0",
+      ...(family === 4 ? [] : ["nodad"]),
+    ];
+    await pod.run("ip", "address", "add", ...words);
+    try {
+      await work();
+    } finally {
+      await pod.run("ip", "address", "delete", ...words.slice(0, 3));
+    }
+  }
+
+  /** A tunnel packet as a peer would send it. */
+  async function forge(pod: ClusterPod, peer: string): Promise<void> {
+    const script = `
+      const socket = require("node:dgram").createSocket("udp${family}");
+      const packet = Buffer.from("0800000000100000".padEnd(160, "0"), "hex");
+      socket.bind(0, "${peer}", () => socket.send(packet, 4789, "${node.peer.address}", () => socket.close()));`;
+    await pod.run(process.execPath, "-e", script);
+  }
+
+  test("a pod of the node's own cannot pass for a peer", async () => {
+    const [pod] = pods;
+    const peer = cluster.nodes[1]?.peer.address ?? "";
+    await speakingAs(peer, pod, async () => {
+      const before = await received();
+      for (let time = 0; time < 3; time++) await forge(pod, peer);
+      expect(await received()).toBe(before);
+      const rules = await node.run("nft", "-a", "list", "chain", "inet", "podwire", "tunnels");
+      const handle = /iifname.*# handle ([0-9]+)/.exec(rules)?.[1] ?? "";
+      await node.run("nft", "delete", "rule", "inet", "podwire", "tunnels", "handle", handle);
+      await forge(pod, peer);
+      expect(await received(), "without the rule").toBe(before + 1);
+      declare(node, overlay(cluster.nodes.slice(0, 2)));
+      expect((await node.podwire("apply")).stdout).toMatch(/sets of peers/);
+      await forge(pod, peer);
+      expect(await received()).toBe(before + 1);
+    });
+  });
+
   test("only peers' packets reach pods, and a new peer's do at once", async () => {
     const [one, peer, stranger] = pods;
-    // What comes to the device has passed the filter.
-    const received = async () => {
-      const [link] = JSON.parse(await node.run("ip", "-json", "-s", "link", "show", "pw-vxlan"));
-      return Number(link.stats64.rx.packets);
-    };
     await ping(peer, one.ipv4);
     await ping(peer, one.ipv6);
     const before = await received();
