@@ -9,6 +9,7 @@ import { badOverlay } from "../overlay/fault.ts";
 import type { Underlay } from "../overlay/overlay.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import { reservedAs } from "../overlay/reserved.ts";
+import { ownLinks } from "../plan/peer-sets.ts";
 
 interface ShownAddress {
   readonly local: string;
@@ -65,6 +66,12 @@ export function findUnderlay(
   }
   const chosen = given === undefined ? name : (wayOut(givenTo) ?? name);
   if (chosen === "lo" || overlayDevices.includes(chosen)) throw leadsNowhere(underlay, chosen);
+  if (chosen.startsWith(ownLinks)) {
+    throw badOverlay(
+      `the underlay ${chosen} has a name of podwire's own links, from which no tunnel packets are taken; expected one that does ` +
+        `not begin with "${ownLinks}"`,
+    );
+  }
   const link = links.find(({ ifname }) => ifname === name);
   if (link === undefined) throw badOverlay(`overlay.underlay = "${name}": the host has no such link`);
   const families = family === undefined ? ([4, 6] as const) : [family];

@@ -172,8 +172,11 @@ function filterLines(
   ];
 }
 
+/** How names of podwire's links begin. */
+export const ownLinks = "pw";
+
 /** Pods may have a veth pair to the host, and write any source address. */
-const podLinks = "pw*";
+const podLinks = `${ownLinks}*`;
 
 function peersOnly({ port, id }: FilteredTunnel): string[] {
   return [

@@ -259,3 +259,18 @@ test("an overlay whose module is not there leaves the one before it as it was, i
   expect((await node.podwire("apply")).exitCode).toBe(0);
   await refused({ type: "stt", peers: [n2] }, /podwire stt load/);
 });
+
+test("an underlay with a name of podwire's own is refused", async () => {
+  const link = "ip link add pw0 type bridge; ip address add 198.51.100.1/24 dev pw0; ip link set pw0 up";
+  await node.run("sh", "-ec", link);
+  try {
+    declare(node, { type: "vxlan", underlay: "pw0", peers: [n2] });
+    const { exitCode, stderr } = await node.podwire("apply");
+    expect({ exitCode, stderr }).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/underlay pw0 has a name/),
+    });
+  } finally {
+    await node.run("ip", "link", "delete", "pw0");
+  }
+});
