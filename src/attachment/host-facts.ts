@@ -39,12 +39,27 @@ export function podUnderlay(config: NetworkConfig, found?: string): string | und
 
 /** The link of the default route with the best metric, IPv4 first. */
 export function defaultRouteLink(): string | undefined {
-  const ipv4 = readLines("/proc/net/route")
+  return defaultRoutesIpv4()[0]?.[0] ?? defaultRoutesIpv6()[0]?.link;
+}
+
+/** Next hops of default routes that have one. */
+export function defaultGateways(): string[] {
+  const ipv4 = defaultRoutesIpv4().map(([, , gateway = ""]) =>
+    (gateway.match(/../g) ?? [])
+      .reverse()
+      .map((octet) => Number.parseInt(octet, 16))
+      .join("."),
+  );
+  const ipv6 = defaultRoutesIpv6().map(({ gateway }) => (gateway.match(/.{4}/g) ?? []).join(":"));
+  return [...ipv4, ...ipv6].filter((text) => !/^[0:.]*$/.test(text));
+}
+
+function defaultRoutesIpv4(): string[][] {
+  return readLines("/proc/net/route")
     .slice(1)
     .map((line) => line.split("\t"))
     .filter(([, destination, , , , , , mask]) => destination === "00000000" && mask === "00000000")
     .sort((a, b) => Number(a[6]) - Number(b[6]));
-  return ipv4[0]?.[0] ?? defaultRoutesIpv6()[0]?.link;
 }
 
 /**
@@ -72,12 +87,13 @@ export function advertisedLinks(underlay = defaultRouteLink()): string[] {
   return [...links].filter((link) => readHostSysctl(`net/ipv6/conf/${link}/accept_ra`) === "1");
 }
 
-function defaultRoutesIpv6(): { link: string; flags: number }[] {
+function defaultRoutesIpv6(): { link: string; gateway: string; flags: number }[] {
   return readLines("/proc/net/ipv6_route")
     .map((line) => line.trim().split(/\s+/))
     .filter(([destination, length]) => length === "00" && destination === "0".repeat(32))
     .map((fields) => ({
       link: fields[9] ?? "",
+      gateway: fields[4] ?? "",
       metric: Number.parseInt(fields[5] ?? "", 16),
       flags: Number.parseInt(fields[8] ?? "", 16),
     }))

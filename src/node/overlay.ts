@@ -1,7 +1,7 @@
 // The node's overlay from its declaration to the kernel: peers are read and checked, the underlay is looked up, the plan is
 // computed and reconciled. All of podwire that changes an overlay comes through here, one at a time.
 import { formatPrefix, type Prefix, parsePrefix, prefixCovers } from "../address/ip.ts";
-import { linkMtu } from "../attachment/host-facts.ts";
+import { defaultGateways, linkMtu } from "../attachment/host-facts.ts";
 import { ovsSettings } from "../attachment/ovs-switch.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -72,7 +72,7 @@ export async function desiredOverlay(
   const bridge =
     ovs === undefined || overlay.hasBridgePort !== true ? undefined : await ovsSettings({ ovs }, kernel);
   const links = await hostLinks(kernel);
-  const all = checkPeers(entries, own, ownAddresses(links));
+  const all = checkPeers(entries, own, ownAddresses(links), defaultGateways());
   const hasIpv6 = hostHasIpv6();
   const checked = hasIpv6 ? all : onlyIpv4(all);
   const family = checked.peers[0]?.address.family;

@@ -40,6 +40,7 @@ export function checkPeers(
   entries: readonly PeerEntry[],
   own: readonly Prefix[],
   ownAddresses: ReadonlySet<string>,
+  gateways: readonly string[] = [],
 ): CheckedPeers {
   const parsed = entries.map(({ config, place }): Placed => ({ place, peer: parsePeer(config, place) }));
   const isSelf = ({ peer }: Placed) => ownAddresses.has(peer.addressText);
@@ -49,7 +50,10 @@ export function checkPeers(
   refuseStrangers(others, ownAddresses);
   const ofSelf = selves.flatMap(({ prefixes }) => prefixes.map(({ prefix }) => prefix));
   const allOwn = [...own, ...ofSelf];
-  refuseOverlaps(others, distinct(allOwn), ownAddresses);
+  refuseOverlaps(others, distinct(allOwn), [
+    ...[...ownAddresses].map((text) => ({ text, what: "an address of this node" })),
+    ...gateways.map((text) => ({ text, what: "the gateway of this node's default route" })),
+  ]);
   const [self] = selves;
   return {
     peers: others.map(({ peer }) => peer),
@@ -153,16 +157,16 @@ const ifItself = " (if that entry is this node, its address is none that the nod
 function refuseOverlaps(
   peers: readonly Placed[],
   own: readonly Prefix[],
-  ownAddresses: ReadonlySet<string>,
+  needed: readonly { readonly text: string; readonly what: string }[],
 ): void {
   const claims: Claim[] = [
     ...peers.flatMap(({ peer }) => podClaims(peer)),
     ...peers.flatMap(({ peer }) => nodeClaims(peer)),
     ...own.map((prefix) => claim(prefix, () => `${formatPrefix(prefix)}, this node's own pods${ifItself}`)),
     ...reserved.map(({ text, ...range }) => ({ ...range, describe: () => text })),
-    ...[...ownAddresses].flatMap((text) => {
+    ...needed.flatMap(({ text, what }) => {
       const ip = parseIp(text);
-      return ip === undefined ? [] : claim(hostOf(ip), () => `${text}, an address of this node`);
+      return ip === undefined ? [] : claim(hostOf(ip), () => `${formatIp(ip)}, ${what}`);
     }),
   ];
   const sorted = claims.sort(

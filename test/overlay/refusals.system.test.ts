@@ -49,6 +49,11 @@ describe("apply and ADD refuse", () => {
       /the kernel module podwire_stt is neither loaded nor installed .* podwire stt load/,
     ],
     ["a misspelt key", { type: "vxlan", peer: [] }, /peer = \[\] is not known/],
+    [
+      "a peer's prefix with the node's gateway in it",
+      { type: "vxlan", peers: [{ ...n2, podCIDRs: ["192.0.2.254/32"] }] },
+      /podCIDR 192\.0\.2\.254\/32 of peer n2.* overlaps 192\.0\.2\.254, the gateway of this node's default route/,
+    ],
     ["an underlay that is not there", { type: "vxlan", underlay: "eth9" }, /eth9/],
     [
       "an underlay that leads nowhere",
