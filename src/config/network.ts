@@ -102,7 +102,11 @@ const nodeKeys = {
           z.describe("VLAN that pods are in; pods of different VLANs reach each other by the host alone"),
         ),
       trunk: z
-        .optional(z.array(vlan))
+        .optional(
+          z
+            .array(vlan)
+            .check(z.refine((ids) => new Set(ids).size === ids.length, { error: "expected each VLAN once" })),
+        )
         .check(z.describe("VLANs whose tagged frames pods send and get, switched as by any bridge")),
       ingress: z
         .optional(
@@ -163,7 +167,7 @@ const nodeKeys = {
     ),
   timeout: wholeNumber(1, 3600).check(
     z.describe(
-      "seconds a call may take before it gives up with code 11, a sixth of them for each answer of Open vSwitch; default 60",
+      "seconds a call may take before it gives up with code 11, a sixth of them, at most 120, for each answer of Open vSwitch; default 60",
     ),
   ),
 };

@@ -11,6 +11,7 @@ export const defaultDatabase = "unix:/var/run/openvswitch/db.sock";
 
 /** Seconds to wait for ovs-vswitchd to do what was written to the database. */
 const usualPatience = 10;
+const mostPatience = 120;
 
 /** OpenFlow 1.3 is enough; bundles make a change of flows atomic. */
 const openFlow = ["-O", "OpenFlow13,OpenFlow14,OpenFlow15"];
@@ -189,7 +190,7 @@ export function directoryOf(database: string): string {
 /** In seconds. What gets no answer must leave time to go on without Open vSwitch; many calls at once need more of it. */
 function patienceOf({ timeout }: Kernel): number {
   if (timeout === undefined) return usualPatience;
-  return Math.ceil(Math.max(Math.min(usualPatience, timeout / 3), timeout / 6));
+  return Math.ceil(Math.max(Math.min(usualPatience, timeout / 3), Math.min(mostPatience, timeout / 6)));
 }
 
 function timeLimit(kernel: Kernel): string {
@@ -212,6 +213,9 @@ async function run(
   if (outcome.exitCode === 0) return outcome;
   const words = wordsOf(outcome.stderr);
   if (outcome.exitCode === null) throw down(database, `${name} got no answer for ${patienceOf(kernel)} s`);
+  if (/version negotiation failed/.test(words)) {
+    throw ovsRefused(`${name}: ${words}; podwire speaks OpenFlow 1.3 or newer: see the bridge's protocols`);
+  }
   if (
     /connection failed|connecting to|failed to connect|cannot connect|not a bridge or a socket/i.test(words)
   ) {
@@ -224,7 +228,7 @@ async function run(
 function wordsOf(stderr: string): string {
   const lines = stderr
     .split("\n")
-    .map((line) => line.replace(/^\S+Z\|[0-9]+\|/, "").replace(/^ovs-[a-z]+: /, ""));
+    .map((line) => line.replace(/^\S+Z\|[0-9]+\|(\w+\|[A-Z]+\|)?/, "").replace(/^ovs-[a-z]+: /, ""));
   return lines.filter((line) => line !== "").join("; ") || "no reason given";
 }
 

@@ -63,20 +63,26 @@ async function setPorts(
   kernel: Kernel,
 ): Promise<void> {
   const making = bridges.flatMap(bridgeWords);
-  const isThere = bridges.every(({ bridge }) => hostLinkExists(bridge));
   const transact = async (commands: readonly string[][]) => {
     const fault = commands.length === 0 ? undefined : await ovsTransact(database, commands, kernel);
     if (fault !== undefined) throw ovsRefused(fault);
   };
-  try {
-    await transact(isThere ? ports : [...making, ...ports]);
-  } catch (error) {
-    // Another ADD was faster, or a link of that name says nothing about the database.
-    const isOtherwise = isThere ? /no bridge named/ : /bridge named .* already exists/;
-    if (making.length === 0 || !isOtherwise.test(toCniError(error).details)) throw error;
-    await transact(isThere ? [...making, ...ports] : ports);
+  let isThere = bridges.every(({ bridge }) => hostLinkExists(bridge));
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await transact(isThere ? ports : [...making, ...ports]);
+    } catch (error) {
+      // A link of that name says nothing about the database, and then another ADD may be faster.
+      const isOtherwise = isThere ? /no bridge named/ : /bridge named .* already exists/;
+      const isLast = making.length === 0 || attempt === attempts;
+      if (isLast || !isOtherwise.test(toCniError(error).details)) throw error;
+      isThere = !isThere;
+    }
   }
 }
+
+/** The last DEL may take the bridge away between two of them. */
+const attempts = 4;
 
 /** Flows go before their port, whose number another one could get. Where Open vSwitch is down only GC can. */
 export async function removeOvs(plan: Plan, kernel: Kernel): Promise<void> {

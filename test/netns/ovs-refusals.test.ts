@@ -83,6 +83,19 @@ describe.skipIf(!hasOpenVswitch)("an ADD to Open vSwitch", () => {
     await refused(ovsNetwork({ database: "unix:/run/no-socket" }), 11, "/run/no-socket");
   });
 
+  test("whose bridge speaks no OpenFlow 1.3 is refused with that, and not as down", async () => {
+    const make = ["add-br", "br-old", "--", "set", "Bridge", "br-old", `datapath_type=${datapathTypeHere()}`];
+    await own.ovs.run("ovs-vsctl", ...make, "protocols=OpenFlow10");
+    const answer = await cni(own.node, { verb: "ADD", config: ovsNetwork({ bridge: "br-old" }) });
+    expectFailure(answer, 107, "version negotiation failed", "OpenFlow 1.3");
+    await own.ovs.run("ovs-vsctl", "del-br", "br-old");
+    before = await state();
+  });
+
+  test("with the same VLAN twice in a trunk is refused", async () => {
+    await refused(ovsNetwork({ trunk: [100, 100] }), 7, "ovs.trunk", "each VLAN once");
+  });
+
   test("whose bridge has another datapathType is refused with both", async () => {
     const [other, wanted] = datapathTypeHere() === "netdev" ? ["netdev", "system"] : ["system", "netdev"];
     await own.ovs.run(

@@ -55,6 +55,18 @@ describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
     await expectWhole();
   });
 
+  test("may be the first of a new ovs-vswitchd, many at once, where the one before left its link", async () => {
+    await own.ovs.end("ovs-vswitchd", "SIGKILL");
+    for (const { name } of pods) expect((await own.del(name)).exitCode).toBe(0);
+    await own.ovs.begin("ovs-vswitchd");
+    expect((await own.gc([])).stdout).toBe("");
+    expect(await own.node.run("ip", "link", "show", "podwire0")).toMatch(/podwire0/);
+    const names = ["pod1", "pod2", "pod3", "pod4", "pod5", "pod6"];
+    const [one, two] = (await Promise.all(names.map((name) => own.pod(name)))) as [OvsPod, OvsPod];
+    pods = [one, two];
+    await expectWhole();
+  });
+
   describe("of a node whose datapath is veth by now", () => {
     const veth = network({
       datapath: "veth",
