@@ -20,6 +20,8 @@ export interface ObservedPort {
   /** What was asked for; undefined: nothing. */
   readonly mtu: number | undefined;
   readonly options: ReadonlyMap<string, string>;
+  /** external_ids. */
+  readonly labels: ReadonlyMap<string, string>;
 }
 
 export interface ObservedOvs {
@@ -78,7 +80,7 @@ interface Tables {
   readonly ports: ReadonlyMap<string, ObservedPort>;
 }
 
-const portColumns = "name,ofport,error,type,ingress_policing_rate,mtu_request,options";
+const portColumns = "name,ofport,error,type,ingress_policing_rate,mtu_request,options,external_ids";
 
 async function readTables(database: string, objects: readonly OvsObject[], kernel: Kernel): Promise<Tables> {
   const names = objects
@@ -119,6 +121,7 @@ function observedPort(row: Row, port: Row | undefined, bridge: Row | undefined):
     bridge: bridge === undefined ? undefined : String(bridge["name"]),
     mtu: numberOf(row["mtu_request"]),
     options: mapOf(row["options"]),
+    labels: mapOf(row["external_ids"]),
   };
 }
 

@@ -32,8 +32,16 @@ function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
     deviceFault(wanted, port) ??
     unequal(`tag ${noVlan}`, `tag ${port.vlan ?? "none"}`) ??
     unequal(`trunks ${sorted(wanted.trunk)}`, `trunks ${sorted(port.trunk)}`) ??
-    unequal(`ingress rate ${wanted.ingress?.rate ?? 0}`, `ingress rate ${port.rate}`)
+    unequal(`ingress rate ${wanted.ingress?.rate ?? 0}`, `ingress rate ${port.rate}`) ??
+    labelFault(wanted, port)
   );
+}
+
+/** Others may have their own beside them. */
+function labelFault({ externalIds }: OvsPort, { labels }: ObservedPort): Fault | undefined {
+  const [key, value] = Object.entries(externalIds).find(([name, text]) => labels.get(name) !== text) ?? [];
+  if (key === undefined) return undefined;
+  return { expected: `external_ids:${key}=${value}`, found: labels.get(key) ?? "none" };
 }
 
 function deviceFault({ type }: OvsPort, { mtu, options }: ObservedPort): Fault | undefined {

@@ -22,6 +22,11 @@ const breakages: Breakage[] = [
     script: "ovs-vsctl --timeout=10 set Interface PORT type=nonesuch",
     words: ["port PORT", /expected a working port, found .*(could not|unknown|cannot)/],
   },
+  {
+    what: "a port without its labels",
+    script: "ovs-vsctl clear Interface PORT external_ids",
+    words: ["port PORT", "external_ids:"],
+  },
   { what: "the flows of all pods gone", script: `${ofctl} del-flows podwire0`, words: ["flows 0x7077"] },
   {
     what: "the flow that all pods share gone",
