@@ -72,7 +72,7 @@ export async function desiredOverlay(
   const bridge =
     ovs === undefined || overlay.hasBridgePort !== true ? undefined : await ovsSettings({ ovs }, kernel);
   const links = await hostLinks(kernel);
-  const all = checkPeers(entries, own, ownAddresses(links), defaultGateways());
+  const all = checkPeers(entries, own, ownAddresses(links), gateways(isKnown));
   const hasIpv6 = hostHasIpv6();
   const checked = hasIpv6 ? all : onlyIpv4(all);
   const family = checked.peers[0]?.address.family;
@@ -100,6 +100,14 @@ export async function desiredOverlay(
       ...unreachable.map((peer) => `peer ${peer} cannot be reached: the host has no route to its address`),
     ],
   };
+}
+
+let lastGateways: readonly string[] | undefined;
+
+/** The files that tell them have a line for each peer's route too. */
+function gateways(isKnown: boolean): readonly string[] {
+  if (!isKnown || lastGateways === undefined) lastGateways = defaultGateways();
+  return lastGateways;
 }
 
 function leftOut(prefixes: number): string[] {
