@@ -97,7 +97,7 @@ export function isLoss(line: string): boolean {
  * With a rule nft forgets the sets that it refers to, and tells of their elements no more (netlink_events_cache_delsets in
  * src/monitor.c of nftables): another monitor knows them.
  */
-export function forgetsSets(line: string): boolean {
+function forgetsSets(line: string): boolean {
   return /^delete rule inet podwire /.test(line.trim());
 }
 

@@ -2,12 +2,12 @@
 // thousands of peers is a line or two. What is new is made before what is stale goes, and a route is replaced in one step,
 // so that traffic that needs neither goes on.
 import { isSwitchTunnel } from "../linux/ovs.ts";
-import { deadEnds, foreignRoutes } from "./foreign-routes.ts";
+import { foreignRoutes, hopWords } from "./foreign-routes.ts";
 import { makingLines, peerRouteProtocol, routeLine, upLines } from "./ip-lines.ts";
 import { nextHopRoute } from "./next-hop.ts";
-import type { ObservedLink, ObservedRoute } from "./observe.ts";
+import type { NextHop, ObservedLink, ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
-import { isMain, isOfSwitch, isOwnRoute, isShared } from "./own.ts";
+import { deadEndOf, isMain, isOfSwitch, isOwnRoute, isShared } from "./own.ts";
 import { describeObject, type Link, type Plan, type PlanObject, type Route } from "./plan.ts";
 import { destinationOf, routeFault, routesByDestination } from "./routes-verify.ts";
 import { isAsPlanned, neighboursByAddress, tunnelFault } from "./verify.ts";
@@ -156,17 +156,15 @@ export function isInTheWay({ dst, link }: Route, formerLink: string): boolean {
 
 function deletionOf(route: ObservedRoute): string {
   const table = isMain(route) ? "" : ` table ${route.table}`;
-  return `route delete ${wordsOf(route)} proto ${peerRouteProtocol} metric ${route.metric ?? 0}${table}`;
+  const [dst, deadEnd] = [destinationOf(route), deadEndOf(route)];
+  // IPv4 may have others to the same prefix by the same link.
+  const words = deadEnd === undefined ? [dst, ...hopWords(ownHop(route))] : [deadEnd, dst];
+  return `route delete ${words.join(" ")} proto ${peerRouteProtocol} metric ${route.metric ?? 0}${table}`;
 }
 
 /** Of several next hops in one IPv6 route the first is known to be podwire's (isShared). */
-function wordsOf(route: ObservedRoute): string {
-  const dst = destinationOf(route);
-  const deadEnd = deadEnds[route.type ?? ""];
-  if (deadEnd !== undefined) return `${deadEnd} ${dst}`;
-  const { dev, gateway } = isShared(route) ? (route.nexthops?.[0] ?? route) : route;
-  const via = isShared(route) && gateway !== undefined ? ` via ${gateway}` : "";
-  return dev === undefined ? dst : `${dst}${via} dev ${dev}`;
+function ownHop(route: ObservedRoute): NextHop {
+  return isShared(route) ? (route.nexthops?.[0] ?? route) : route;
 }
 
 /** IP6_RT_PRIO_USER is the kernel's default for IPv6. */
@@ -184,8 +182,9 @@ function staleRoutes(plan: Plan, host: ObservedHost): Change[] {
     const dst = destinationOf(route);
     const object = wanted.get(`${dst} ${route.metric ?? 0}`);
     if (object !== undefined && !isSurplus(route, object, host)) return [];
-    const deadEnd = deadEnds[route.type ?? ""];
-    const what = deadEnd === undefined ? `route ${wordsOf(route)}` : `${deadEnd} route ${dst}`;
+    const { dev } = ownHop(route);
+    const words = [deadEndOf(route), "route", dst, ...(dev === undefined ? [] : [`dev ${dev}`])];
+    const what = words.filter((word) => word !== undefined).join(" ");
     return [{ line: deletionOf(route), what: `${what} on the host`, verb: "removed" }];
   });
 }

@@ -5,7 +5,7 @@ import { parsePrefix } from "../address/ip.ts";
 import { routesOnward } from "./dead-end.ts";
 import type { NextHop, ObservedRoute } from "./observe.ts";
 import type { ObservedHost } from "./observe-host.ts";
-import { isMain, isOwnRoute, isShared } from "./own.ts";
+import { deadEndOf, isMain, isOwnRoute, isShared } from "./own.ts";
 import { describeObject, type Plan, type Route } from "./plan.ts";
 import { destinationOf, routesByDestination } from "./routes-verify.ts";
 
@@ -53,18 +53,10 @@ export function describeForeign({ wanted, found }: ForeignRoute): string {
   );
 }
 
-/** Of include/uapi/linux/rtnetlink.h, those that lead nowhere. */
-export const deadEnds: Readonly<Record<string, string>> = {
-  6: "blackhole",
-  7: "unreachable",
-  8: "prohibit",
-  9: "throw",
-};
-
 /** As ip would be told it: "blackhole 10.244.2.0/24 proto 3". */
 function describeRoute(route: ObservedRoute): string {
-  const { type, dst, nexthops = [], protocol } = route;
-  const deadEnd = deadEnds[type ?? ""];
+  const { dst, nexthops = [], protocol } = route;
+  const deadEnd = deadEndOf(route);
   // The first one is podwire's, and has its protocol.
   const others = isOwnRoute(route) ? nexthops.slice(1) : nexthops;
   const words = [
@@ -77,6 +69,7 @@ function describeRoute(route: ObservedRoute): string {
   return words.join(" ");
 }
 
-function hopWords({ gateway, dev }: NextHop): string[] {
-  return [...(gateway === undefined ? [] : [`via ${gateway}`]), ...(dev === undefined ? [] : [`dev ${dev}`])];
+export function hopWords({ gateway, via, dev }: NextHop): string[] {
+  const next = via === undefined ? gateway : `inet6 ${via.host}`;
+  return [...(next === undefined ? [] : [`via ${next}`]), ...(dev === undefined ? [] : [`dev ${dev}`])];
 }

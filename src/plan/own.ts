@@ -17,9 +17,21 @@ export function isShared({ dst, nexthops = [] }: ObservedRoute): boolean {
   return dst.includes(":") && nexthops.length > 1;
 }
 
-/** RTN_UNREACHABLE (include/uapi/linux/rtnetlink.h). */
-export function isUnreachable({ type }: ObservedRoute): boolean {
-  return type === "7";
+/** Of include/uapi/linux/rtnetlink.h, those that lead nowhere. */
+const deadEnds: Readonly<Record<string, string>> = {
+  6: "blackhole",
+  7: "unreachable",
+  8: "prohibit",
+  9: "throw",
+};
+
+/** As iproute2 calls it; undefined for a route that leads on. */
+export function deadEndOf({ type }: ObservedRoute): string | undefined {
+  return deadEnds[type ?? ""];
+}
+
+export function isUnreachable(route: ObservedRoute): boolean {
+  return deadEndOf(route) === "unreachable";
 }
 
 export function isMain({ table }: ObservedRoute): boolean {

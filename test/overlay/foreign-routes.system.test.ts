@@ -216,3 +216,16 @@ test("a route of podwire's number before a peer's own goes", async () => {
   expect(await node().podwire("apply")).toMatchObject({ exitCode: 0 });
   expect(await show("proto", "120")).toBe(before);
 });
+
+test("a route of podwire's number beside a peer's own, by the same link, goes alone", async () => {
+  declare(node(), { ...overlay, type: "host-gw" });
+  expect(await node().podwire("apply")).toMatchObject({ exitCode: 0 });
+  const before = await show("proto", "120");
+  const metric = /10\.244\.3\.0\/24 via .*metric ([0-9]+)/.exec(before)?.[1] ?? "0";
+  const other = `10.244.3.0/24 via 192.0.2.77 dev eth0 proto 120 metric ${metric}`;
+  await node().run("sh", "-ec", `ip route append ${other}`);
+  const { exitCode, stdout } = await node().podwire("apply");
+  expect(exitCode).toBe(0);
+  expect(stdout).not.toMatch(/changed|made route/);
+  expect(await show("proto", "120")).toBe(before);
+});
