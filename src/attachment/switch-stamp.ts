@@ -9,7 +9,7 @@ import { type Call, kernelOf } from "./call.ts";
 import { bridgeOf } from "./ovs-switch.ts";
 import { type AttachmentRecord, recordFile } from "./record.ts";
 import { liveAttachments, repairAttachments } from "./repair.ts";
-import { allStamps, type Stamp, stampOf, writeStamp } from "./stamped-switches.ts";
+import { allStamps, forgetSwitch, type Stamp, stampOf, writeStamp } from "./stamped-switches.ts";
 
 /** What passes by itself is over at the next call; what does not must not cost each one the work of a repair. */
 const longestPause = 60;
@@ -55,11 +55,14 @@ export async function outlastRestart(
   throw new CniError(ErrorCode.tryAgainLater, "Open vSwitch was restarted meanwhile", details);
 }
 
-/** For an ADD that made the bridge: it needs no repair if that has no other pods, of a bridge that somebody took away. */
+/**
+ * For an ADD that made the bridge: it needs no repair if that has no other pods, of a bridge that somebody took away. If it has
+ * some they need one, also if an ovs-vswitchd that saw nothing of it goes on with what it had.
+ */
 export function rememberNewSwitch({ database, bridge }: BridgeName): void {
   const identity = switchIdentity({ database, bridge });
-  if (identity === undefined || podsOf({ database, bridge }).length > 0) return;
-  writeStamp({ database, bridge, identity });
+  if (podsOf({ database, bridge }).length > 0) forgetSwitch({ database, bridge });
+  else if (identity !== undefined) writeStamp({ database, bridge, identity });
 }
 
 /**

@@ -8,6 +8,7 @@ import { type IpObject, isIpObject, linkOf, mendingLines } from "./ip-lines.ts";
 import { remakeMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
 import { applyOvs } from "./ovs.ts";
+import { isOvsObject, type OvsObject } from "./ovs-lines.ts";
 import { describeObject, type Link, movesToPod, type Plan, type PlanObject } from "./plan.ts";
 import { removePodLinks } from "./remove.ts";
 import { type Step, stepsOf } from "./steps.ts";
@@ -18,17 +19,29 @@ import { isAsPlanned } from "./verify.ts";
  * something cannot be.
  */
 export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<string[]> {
-  const observed = await observe(made, kernel);
+  const first = await observe(made, kernel);
+  const absent = absentInSwitch(made, first);
+  // Open vSwitch may be about to see only now that its database lost them, and takes their links away then.
+  if (absent.length > 0) await applyOvs(absent, kernel, "any");
+  const observed = absent.length > 0 ? await observe(made, kernel) : first;
   const [plan, tolerated] = [withGivenMacs(made, observed), withGivenMacs(left, observed)];
   const lost = lostLinks(plan, observed);
   const isLost = (object: PlanObject) => lost.has(keyOf(object.where, placeOf(object) ?? ""));
   const faulty = tolerated.filter((object) => !isAsPlanned(object, observed) && !isLost(object));
   const parts = [...plan.filter(isLost), ...faulty];
-  if (parts.length === 0) return [];
   const moved = plan.filter((object) => object.kind === "link" && isLost(object));
   await removePodLinks(moved, kernel);
   for (const step of stepsOf(inOrder(parts, plan))) await mendStep(step, isLost, kernel);
-  return parts.map(describeObject);
+  return [...new Set([...absent, ...parts].map(describeObject))];
+}
+
+/** The bridge and the internal port whose rows are gone. */
+function absentInSwitch(plan: Plan, { ovs }: Observed): OvsObject[] {
+  return plan.filter(isOvsObject).filter((object) => {
+    if (object.kind === "ovs-bridge") return ovs.bridge(object) === undefined;
+    if (object.kind !== "ovs-port" || object.type.kind !== "internal") return false;
+    return ovs.port(object, object.name) === undefined;
+  });
 }
 
 /** The link that an object is, is on, or is a setting of. */

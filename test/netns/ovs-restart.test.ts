@@ -1,6 +1,7 @@
 // Open vSwitch's daemons end and begin again under running pods, as at an upgrade or after a crash: what pods keep by
 // themselves, and who gives back what they lost.
 import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ask, serve } from "../chain/traffic.ts";
 import { network, succeed } from "../fixture/calls.ts";
@@ -53,6 +54,33 @@ describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
     await own.ovs.run("ovs-vsctl", "del-br", "podwire0");
     await own.pod("pod3");
     await expectWhole();
+  });
+
+  describe("whose database was lost, which the switch sees later than podwire,", () => {
+    let switchPid: number;
+    beforeEach(async () => {
+      switchPid = own.ovs.pid("ovs-vswitchd") as number;
+      process.kill(switchPid, "SIGSTOP");
+      await own.ovs.loseDatabase();
+    });
+
+    async function meanwhile<T>(repairing: Promise<T>): Promise<T> {
+      await sleep(1000);
+      process.kill(switchPid, "SIGCONT");
+      return repairing;
+    }
+
+    test("are made whole by an ADD of another pod", async () => {
+      await meanwhile(own.pod("pod3"));
+      await expectWhole();
+    });
+
+    test("are made whole by podwire apply", async () => {
+      const { exitCode, stdout, stderr } = await meanwhile(apply());
+      expect(exitCode, stdout + stderr).toBe(0);
+      await expectWhole();
+      expect((await apply()).stdout).toContain("all as they were made");
+    });
   });
 
   test("may be the first of a new ovs-vswitchd, many at once, where the one before left its link", async () => {
