@@ -4,9 +4,10 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import { isLoaded, sttModule } from "../kernel-module/module.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { type DrivenKind, driverMissing, hasDriver } from "../linux/link-drivers.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { requireProgram } from "../linux/programs.ts";
-import { overlayUnusable } from "../plan/fault.ts";
+import { kernelRefused, overlayUnusable } from "../plan/fault.ts";
 import { sttMissing } from "../plan/stt.ts";
 import type { Call } from "./call.ts";
 
@@ -21,9 +22,29 @@ export function requirePrograms({ config, environment }: Call): void {
   for (const name of names) requireProgram(name, environment.variables["PATH"]);
 }
 
-/** Throws code 108 if the kernel module that the overlay's device needs is neither loaded nor installed. */
-export async function requireModule({ overlay }: NetworkConfig, kernel: Kernel): Promise<void> {
-  if (overlay?.type !== "stt" || isLoaded(sttModule)) return;
+/** Throws code 100 or 108 if the kernel cannot make the links that pods or the overlay need. */
+export async function requireDrivers(config: NetworkConfig, kernel: Kernel): Promise<void> {
+  const { datapath, overlay, ovs } = config;
+  if (datapath === "ipvlan") await requireDriver('datapath = "ipvlan"', "ipvlan", kernelRefused, kernel);
+  if (datapath === "ovs" && ovs?.vlan)
+    await requireDriver(`ovs.vlan = ${ovs.vlan}`, "vlan", kernelRefused, kernel);
+  if (overlay?.type === "stt") await requireStt(kernel);
+  // A bridge of Open vSwitch has tunnels of its own.
+  if (datapath === "ovs" || (overlay?.type !== "vxlan" && overlay?.type !== "geneve")) return;
+  await requireDriver(`overlay.type = "${overlay.type}"`, overlay.type, overlayUnusable, kernel);
+}
+
+async function requireDriver(
+  what: string,
+  kind: DrivenKind,
+  toError: (details: string) => CniError,
+  kernel: Kernel,
+): Promise<void> {
+  if (!(await hasDriver(kind, kernel))) throw toError(`${what}: ${driverMissing(kind)}`);
+}
+
+async function requireStt(kernel: Kernel): Promise<void> {
+  if (isLoaded(sttModule)) return;
   // What the kernel itself does when the device is to be made.
   const { isInstalled } = await import("../kernel-module/host.ts");
   if (!(await isInstalled("rtnl-link-stt", kernel)))

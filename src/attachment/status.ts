@@ -7,7 +7,7 @@ import { requireProgram } from "../linux/programs.ts";
 import { requireBypass } from "./bypass.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { datapathSettings } from "./datapath-settings.ts";
-import { requireModule, requirePrograms, requireUnderlay } from "./needs.ts";
+import { requireDrivers, requirePrograms, requireUnderlay } from "./needs.ts";
 import { refuseDeaf } from "./ovs-hearing.ts";
 import { requireMakeable } from "./ovs-switch.ts";
 import { requireWritableState } from "./record.ts";
@@ -20,7 +20,7 @@ export async function status(call: Call): Promise<void> {
     datapathOf(call.config);
     requireUnderlay(call.config);
     await requireBypass(call);
-    await requireModule(call.config, kernelOf(call));
+    await requireDrivers(call.config, kernelOf(call));
     const { ovs } = await datapathSettings(call, kernelOf(call));
     if (ovs !== undefined) {
       await requireSwitch(ovs.at.database, kernelOf(call));

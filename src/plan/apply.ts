@@ -2,9 +2,11 @@
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { driverMissing, isDriverMissing } from "../linux/link-drivers.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { writeHostSysctl, writePodSysctls } from "../linux/sysctl.ts";
 import { replaceBypass } from "./bypass.ts";
+import { kernelRefused } from "./fault.ts";
 import { type IpObject, makingLines, upLines } from "./ip-lines.ts";
 import { applyMasquerade, removeMasquerade } from "./masquerade.ts";
 import { applyOvs } from "./ovs.ts";
@@ -153,7 +155,8 @@ export function refused(object: PlanObject | undefined, message: string, line: s
   if (object?.kind === "link" && object.type.kind === "ipvlan" && /busy|Invalid argument/.test(message)) {
     return masterInUse(object.type.master, details);
   }
-  return new CniError(ErrorCode.kernelRefused, "the kernel refused a part of the pod's network", details);
+  const isUndriven = object?.kind === "link" && isDriverMissing(message);
+  return kernelRefused(isUndriven ? `${details}; ${driverMissing(object.type.kind)}` : details);
 }
 
 /** One user takes a link's packets before the host does. A macvlan in another pod cannot be seen from here. */

@@ -1,4 +1,4 @@
-// How what is there differs from what should be, and what cannot be made of an overlay.
+// How what is there differs from what should be, and what cannot be made.
 import { CniError, ErrorCode } from "../cni/error.ts";
 
 export interface Fault {
@@ -13,4 +13,8 @@ export function unequal(expected: string | number, found: string | number | unde
 
 export function overlayUnusable(details: string): CniError {
   return new CniError(ErrorCode.overlayUnusable, "the overlay cannot be applied", details);
+}
+
+export function kernelRefused(details: string): CniError {
+  return new CniError(ErrorCode.kernelRefused, "the kernel refused a part of the pod's network", details);
 }
