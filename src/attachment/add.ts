@@ -29,7 +29,7 @@ import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
 import { releaseShared } from "./shared-flows.ts";
 import { outlastLinkRemovals } from "./shared-links.ts";
-import { outlastRestart, rememberNewSwitch, repairSwitches } from "./switch-stamp.ts";
+import { hasPods, outlastRestart, rememberNewSwitch, repairSwitches } from "./switch-stamp.ts";
 import { refuseTakenMac } from "./taken-mac.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
@@ -37,6 +37,8 @@ import { chained, dnsOf, requestedMac } from "./wishes.ts";
 /** What was found on the host before the attachment was claimed. */
 interface Surroundings {
   readonly settings: DatapathSettings;
+  /** Pods on a bridge of Open vSwitch that does not exist any more. */
+  readonly areLost: boolean;
   readonly overlayMtu: number | undefined;
 }
 
@@ -54,13 +56,14 @@ export async function add(call: Call): Promise<Result> {
       `ipvlan mode ${settings.ipvlan.mode} bypasses the node's netfilter: Services do not work, l3s has them`,
     );
   }
+  const areLost = settings.ovs?.isNew === true && hasPods(settings.ovs.at);
   const netns = openNetns(call.environment.netns);
   const kernel = kernelOf(call, netns);
   const standby = startAhead([ipBatch("host"), ipBatch("pod")], kernel);
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu });
+    return await wire(record, { ...kernel, standby }, previous, call, { settings, areLost, overlayMtu });
   } finally {
     await dismiss(standby);
     closeNetns(netns);
@@ -123,7 +126,7 @@ async function wire(
     () => releaseShared(planned, undoKernel),
     async () => removeRecord(claimed),
   ];
-  const { settings } = surroundings;
+  const { settings, areLost } = surroundings;
   try {
     const addresses = await ipam.add(call);
     undo.push(() => ipam.del({ ...call, deadline: call.undoDeadline }));
@@ -142,7 +145,7 @@ async function wire(
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));
     // Before the record says that all is done: a repeated ADD would be refused.
-    if (settings.ovs?.isNew) rememberNewSwitch(settings.ovs.at);
+    if (settings.ovs?.isNew) rememberNewSwitch(settings.ovs.at, areLost);
     await repairSwitches(call);
     const ready = { ...record, state: "ready" } as const;
     replaceRecord(ready);

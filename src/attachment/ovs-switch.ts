@@ -7,13 +7,23 @@ import { gatewayMac } from "../datapath/host-side.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
-import { type BridgeName, defaultDatabase, isPresent, ovsRefused, ovsRows } from "../linux/ovs.ts";
+import {
+  type BridgeName,
+  defaultDatabase,
+  isPresent,
+  isSameBridge,
+  listFlows,
+  ovsRefused,
+  ovsRows,
+} from "../linux/ovs.ts";
 import { labelOf, textOf } from "../linux/ovs-rows.ts";
 import { overlays } from "../overlay/registry.ts";
 import { isSwitchKind } from "../plan/observe.ts";
-import { ownBridge, ownerKey } from "../plan/ovs-lines.ts";
+import { goneOfOthers } from "../plan/ovs.ts";
+import { ownBridge, ownCookies, ownerKey } from "../plan/ovs-lines.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
+import { recordedPlans } from "./record.ts";
 
 export const defaultBridge = "podwire0";
 
@@ -35,6 +45,7 @@ export async function ovsSettings(
   const at = bridgeOf(config);
   const wanted = config.ovs ?? {};
   const present = await readBridge(at, kernel);
+  if (present === undefined && isOthers(at)) throw goneOfOthers(at);
   const datapathType = present?.datapathType ?? wanted.datapathType ?? "system";
   if (wanted.datapathType !== undefined && wanted.datapathType !== datapathType) {
     throw ovsRefused(
@@ -63,13 +74,13 @@ export async function ovsSettings(
   };
 }
 
-/** For STATUS: throws code 107 if Open vSwitch could not make the network's bridge. */
-export async function requireMakeable(
-  { at, datapathType, isNew }: OvsSettings,
-  kernel: Kernel,
-): Promise<void> {
+/** For STATUS: throws code 107 if Open vSwitch could not make the network's bridge, or does not take podwire's flows for it. */
+export async function requireBridge({ at, datapathType, isNew }: OvsSettings, kernel: Kernel): Promise<void> {
   const isThere = hostLinkExists(at.bridge);
-  if (isThere && !isNew) return;
+  if (isThere && !isNew) {
+    await listFlows(at, `${ownCookies.base}/-1`, kernel);
+    return;
+  }
   const what = `bridge ${at.bridge} (datapath_type ${datapathType})`;
   if (datapathType === "system" && !(await hasSwitchModule(kernel))) {
     throw ovsRefused(
@@ -118,6 +129,12 @@ function refuseUnfit(datapathType: OvsDatapathType, portType: OvsPortType, isPol
         'pod; remove ovs.ingress, or use ovs.portType "veth"',
     );
   }
+}
+
+/** By what pods that are on it still say of it. */
+function isOthers(at: BridgeName): boolean {
+  const planned = recordedPlans()?.flat() ?? [];
+  return planned.some((object) => object.kind === "ovs-bridge" && object.foreign && isSameBridge(object, at));
 }
 
 interface PresentBridge {

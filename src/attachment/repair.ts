@@ -1,8 +1,11 @@
 // Puts live attachments right: what `podwire apply` does for all of a node.
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
+import { makeDirectory, runDirectory } from "../linux/files.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { withLock } from "../linux/lock.ts";
 import { closeNetns, openNetns } from "../linux/netns.ts";
 import { mend } from "../plan/mend.ts";
 import { observe } from "../plan/observe.ts";
@@ -24,12 +27,23 @@ export interface Repair {
 /** Few at a time: each is several programs. */
 const atOnce = 4;
 
+const lockFile = path.join(runDirectory, "repair.lock");
+
+/**
+ * For what finds out whom to repair, and does it: of two at once one would take for lost what the other has just made, and a
+ * link that is not where it was seen cannot be had back.
+ */
+export async function asOnlyRepairer<T>(kernel: Kernel, work: () => Promise<T>): Promise<T> {
+  makeDirectory(runDirectory, 0o700);
+  return withLock(lockFile, kernel, work);
+}
+
 /** Attachments that are wired, of pods that live. */
 export function liveAttachments(stored = allRecords()): AttachmentRecord[] {
   return wholeRecords(stored).filter((record) => record.state === "ready" && hasNetns(record));
 }
 
-/** Of the attachments those with something to say. Never throws. */
+/** Of the attachments those with something to say. Never throws. For the only repairer. */
 export async function repairAttachments(
   records: readonly AttachmentRecord[],
   kernel: Kernel,

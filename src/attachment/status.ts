@@ -9,7 +9,7 @@ import { type Call, kernelOf } from "./call.ts";
 import { datapathSettings } from "./datapath-settings.ts";
 import { requireDrivers, requirePrograms, requireUnderlay } from "./needs.ts";
 import { refuseDeaf } from "./ovs-hearing.ts";
-import { requireMakeable } from "./ovs-switch.ts";
+import { requireBridge } from "./ovs-switch.ts";
 import { requireWritableState } from "./record.ts";
 
 export async function status(call: Call): Promise<void> {
@@ -24,7 +24,7 @@ export async function status(call: Call): Promise<void> {
     const { ovs } = await datapathSettings(call, kernelOf(call));
     if (ovs !== undefined) {
       await requireSwitch(ovs.at.database, kernelOf(call));
-      await requireMakeable(ovs, kernelOf(call));
+      await requireBridge(ovs, kernelOf(call));
       await refuseDeaf(ovs.at.database, kernelOf(call));
     }
     await ipamOf(call.config.ipam.type).status(call);

@@ -8,7 +8,7 @@ import type { Log } from "../log.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { bridgeOf } from "./ovs-switch.ts";
 import { type AttachmentRecord, recordFile } from "./record.ts";
-import { liveAttachments, repairAttachments } from "./repair.ts";
+import { asOnlyRepairer, liveAttachments, repairAttachments } from "./repair.ts";
 import { allStamps, forgetSwitch, type Stamp, stampOf, writeStamp } from "./stamped-switches.ts";
 
 /** What passes by itself is over at the next call; what does not must not cost each one the work of a repair. */
@@ -49,20 +49,27 @@ export async function outlastRestart(
   call: Call,
 ): Promise<void> {
   if (switchStart(database) === start) return;
-  const [repair] = await repairAttachments([record], kernelOf(call));
+  const kernel = kernelOf(call);
+  const [repair] = await asOnlyRepairer(kernel, () => repairAttachments([record], kernel));
   if (repair?.fault === undefined) return;
   const details = `not all of the pod can be made again: ${repair.fault}; try again`;
   throw new CniError(ErrorCode.tryAgainLater, "Open vSwitch was restarted meanwhile", details);
 }
 
+/** Whether the bridge has pods, by their records: one that does not exist has lost them. */
+export function hasPods(at: BridgeName): boolean {
+  return podsOf(at).length > 0;
+}
+
 /**
- * For an ADD that made the bridge: it needs no repair if that has no other pods, of a bridge that somebody took away. If it has
- * some they need one, also if an ovs-vswitchd that saw nothing of it goes on with what it had.
+ * For an ADD that made the bridge, which needs no repair. `areLost`: but for pods that it had before, also if an ovs-vswitchd that
+ * saw nothing of it goes on with what it had.
  */
-export function rememberNewSwitch({ database, bridge }: BridgeName): void {
+export function rememberNewSwitch({ database, bridge }: BridgeName, areLost: boolean): void {
   const identity = switchIdentity({ database, bridge });
-  if (podsOf({ database, bridge }).length > 0) forgetSwitch({ database, bridge });
-  else if (identity !== undefined) writeStamp({ database, bridge, identity });
+  if (areLost) forgetSwitch({ database, bridge });
+  else if (identity !== undefined && !hasPods({ database, bridge }))
+    writeStamp({ database, bridge, identity });
 }
 
 /**
@@ -74,14 +81,37 @@ export async function repairAfterRestart(
   kernel: Kernel,
   log: Pick<Log, "warn">,
 ): Promise<void> {
-  const { database, bridge } = at;
+  if (dueRepair(at) === undefined) return;
+  await asOnlyRepairer(kernel, async () => {
+    // Another one may have done it meanwhile.
+    const due = dueRepair(at);
+    if (due !== undefined) await repairPods(at, due, kernel, log);
+  });
+}
+
+interface DueRepair {
+  readonly identity: string;
+  readonly records: readonly AttachmentRecord[];
+  /** When they were found first to be without repair. */
+  readonly since: number | undefined;
+}
+
+function dueRepair(at: BridgeName): DueRepair | undefined {
   const identity = switchIdentity(at);
   const stamp = stampOf(at);
   const known = stamp?.identity === identity ? stamp : undefined;
-  if (identity === undefined || (known !== undefined && !isDue(known))) return;
+  if (identity === undefined || (known !== undefined && !isDue(known))) return undefined;
   const { pods, since } = known?.unmended ?? {};
   const records = podsOf(at).filter((record) => pods?.includes(recordFile(record)) ?? true);
-  if (records.length === 0 && known === undefined) return;
+  return records.length === 0 && known === undefined ? undefined : { identity, records, since };
+}
+
+async function repairPods(
+  { database, bridge }: BridgeName,
+  { identity, records, since }: DueRepair,
+  kernel: Kernel,
+  log: Pick<Log, "warn">,
+): Promise<void> {
   const repairs = await repairAttachments(records, kernel);
   for (const { name, mended, fault } of repairs) {
     const what = fault === undefined ? `made again: ${mended.join(", ")}` : `cannot be repaired: ${fault}`;

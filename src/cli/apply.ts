@@ -1,7 +1,7 @@
 // `podwire apply`: makes the node what its configuration and its records say: the overlay first, then what attachments lost. Exits
 // with 1 if something cannot be.
 import { mendHearing } from "../attachment/ovs-hearing.ts";
-import { liveAttachments, type Repair, repairAttachments } from "../attachment/repair.ts";
+import { asOnlyRepairer, liveAttachments, type Repair, repairAttachments } from "../attachment/repair.ts";
 import { CniError, toCniError } from "../cni/error.ts";
 import { firstFew } from "../few.ts";
 import { applyNode } from "../node/overlay.ts";
@@ -21,7 +21,8 @@ export const apply: Run = async (words, terminal) => {
   // First: what it takes away the rest puts back.
   const faults = await mendHearing(records, commandKernel());
   const overlay = await applyOverlay(words).catch(toCniError);
-  const repairs = await repairAttachments(records, commandKernel());
+  const kernel = commandKernel();
+  const repairs = await asOnlyRepairer(kernel, () => repairAttachments(records, kernel));
   const found = overlay instanceof CniError ? {} : overlay;
   if (words.flag("json")) printJson({ ...found, attachments: records.length, faults, repairs }, terminal);
   else {

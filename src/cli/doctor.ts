@@ -4,6 +4,7 @@ import type { Colour } from "./colour.ts";
 import type { Run } from "./command.ts";
 import { checkApart } from "./doctor/apart.ts";
 import { checkBypass } from "./doctor/bypass.ts";
+import { checkDrivers } from "./doctor/drivers.ts";
 import { type Finding, type Level, unchecked } from "./doctor/finding.ts";
 import { checkFirewall } from "./doctor/firewall.ts";
 import { checkIpvlan } from "./doctor/ipvlan.ts";
@@ -22,6 +23,7 @@ import { printJson, type Terminal } from "./terminal.ts";
 /** In the order of the report. */
 const checks: Readonly<Record<string, (node: Node) => Promise<Finding[]>>> = {
   kernel: checkKernel,
+  drivers: checkDrivers,
   programs: checkPrograms,
   settings: checkSettings,
   underlay: checkUnderlay,

@@ -114,7 +114,7 @@ function podLinks(
 
 function switchObjects(
   wiring: Wiring,
-  { at, datapathType, localMac, portType, trunk, ingress, labels }: OvsSettings,
+  { at, datapathType, isForeign, localMac, portType, trunk, ingress, labels }: OvsSettings,
   mac: string,
   addresses: readonly Prefix[],
 ): PlanObject[] {
@@ -134,7 +134,8 @@ function switchObjects(
       ip: textsOf(addresses).join(","),
     },
   };
-  return [{ kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac }, port];
+  const foreign = isForeign ? ({ foreign: true } as const) : {};
+  return [{ kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac, ...foreign }, port];
 }
 
 function flowObjects(

@@ -37,6 +37,7 @@ export function bridgeTunnel(
 ): Plan {
   refuseUnfit(driver, bridge, config.sourcePorts);
   const { at, datapathType, isForeign, localMac } = bridge;
+  const foreign = isForeign ? ({ foreign: true } as const) : {};
   const mac = tunnelMac(underlay.local);
   const own = {
     kind: "ovs-port",
@@ -68,7 +69,7 @@ export function bridgeTunnel(
     ...tunnel.peers.map((peer) => peerFlow(peer, mac, tunnel)),
   ];
   return [
-    { kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac },
+    { kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac, ...foreign },
     port,
     { ...own, name: device, type: { kind: "internal", mac, mtu: tunnel.mtu } },
     { kind: "ovs-flows", where: "host", ...at, cookie, flows },

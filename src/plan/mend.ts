@@ -7,7 +7,7 @@ import { withGivenMacs } from "./given-macs.ts";
 import { type IpObject, isIpObject, linkOf, mendingLines } from "./ip-lines.ts";
 import { remakeMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
-import { applyOvs } from "./ovs.ts";
+import { applyOvs, goneOfOthers, removeOwnPort } from "./ovs.ts";
 import { isOvsObject, type OvsObject } from "./ovs-lines.ts";
 import { describeObject, type Link, movesToPod, type Plan, type PlanObject } from "./plan.ts";
 import { removePodLinks } from "./remove.ts";
@@ -20,10 +20,8 @@ import { isAsPlanned } from "./verify.ts";
  */
 export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<string[]> {
   const first = await observe(made, kernel);
-  const absent = absentInSwitch(made, first);
-  // Open vSwitch may be about to see only now that its database lost them, and takes their links away then.
-  if (absent.length > 0) await applyOvs(absent, kernel, "any");
-  const observed = absent.length > 0 ? await observe(made, kernel) : first;
+  const ports = await makePorts(made, first, kernel);
+  const observed = ports.length > 0 ? await observe(made, kernel) : first;
   const [plan, tolerated] = [withGivenMacs(made, observed), withGivenMacs(left, observed)];
   const lost = lostLinks(plan, observed);
   const isLost = (object: PlanObject) => lost.has(keyOf(object.where, placeOf(object) ?? ""));
@@ -32,16 +30,41 @@ export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<stri
   const moved = plan.filter((object) => object.kind === "link" && isLost(object));
   await removePodLinks(moved, kernel);
   for (const step of stepsOf(inOrder(parts, plan))) await mendStep(step, isLost, kernel);
-  return [...new Set([...absent, ...parts].map(describeObject))];
+  return [...new Set([...ports, ...parts].map(describeObject))];
 }
 
-/** The bridge and the internal port whose rows are gone. */
-function absentInSwitch(plan: Plan, { ovs }: Observed): OvsObject[] {
-  return plan.filter(isOvsObject).filter((object) => {
-    if (object.kind === "ovs-bridge") return ovs.bridge(object) === undefined;
+/**
+ * Makes the bridge and the internal port that Open vSwitch lacks, or whose link is gone, which the row alone does not bring back. Before
+ * all else: it may be about to see only now that its database lost them, takes their links away then, and numbers ports anew.
+ */
+async function makePorts(plan: Plan, observed: Observed, kernel: Kernel): Promise<OvsObject[]> {
+  if (observed.ovs.down !== undefined) return [];
+  const linkless = lacksLink(plan, observed);
+  const isToMake = (object: OvsObject) => {
+    if (object.kind === "ovs-bridge") return observed.ovs.bridge(object) === undefined;
     if (object.kind !== "ovs-port" || object.type.kind !== "internal") return false;
-    return ovs.port(object, object.name) === undefined;
-  });
+    return linkless || observed.ovs.port(object, object.name) === undefined;
+  };
+  const lacking = plan.filter(isOvsObject).filter(isToMake);
+  if (lacking.length === 0) return [];
+  const foreign = lacking.find((object) => object.kind === "ovs-bridge" && object.foreign);
+  if (foreign !== undefined) throw goneOfOthers(foreign);
+  const ports = lacking.filter((object) => object.kind === "ovs-port");
+  if (linkless) {
+    // It may have another name in the pod by now.
+    await removePodLinks(plan, kernel);
+    for (const port of ports) await removeOwnPort(port, kernel);
+  }
+  await applyOvs(lacking, kernel, "any");
+  return lacking;
+}
+
+/** Whether the link that Open vSwitch made for the pod is neither there nor on the host. */
+function lacksLink(plan: Plan, observed: Observed): boolean {
+  const ends = plan
+    .filter((object) => object.kind === "link")
+    .filter(({ type, shared }) => type.kind === "ovs" && !shared);
+  return ends.length > 0 && ends.every(({ where, name }) => observed.link(where, name) === undefined);
 }
 
 /** The link that an object is, is on, or is a setting of. */

@@ -1,6 +1,6 @@
 // Makes and removes what a plan has in Open vSwitch: one transaction for a bridge and its ports, one bundle for
 // flows.
-import { toCniError } from "../cni/error.ts";
+import { type CniError, toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { changeFlows, isPresent, OvsDownError, ovsRefused, ovsRows, ovsTransact } from "../linux/ovs.ts";
@@ -16,7 +16,7 @@ import {
   removingFlowsLine,
   removingPortWords,
 } from "./ovs-lines.ts";
-import type { OvsBridge, OvsFlows, OvsPort, Plan } from "./plan.ts";
+import type { BridgeName, OvsBridge, OvsFlows, OvsPort, Plan } from "./plan.ts";
 
 /** Makes objects of one bridge. `ports`: whether those may be there. */
 export async function applyOvs(
@@ -35,8 +35,19 @@ export async function applyOvs(
   }
 }
 
-/** Returns false if the port is not of this attachment. */
-async function removeOwnPort({ database, name, externalIds }: OvsPort, kernel: Kernel): Promise<boolean> {
+/** podwire would make it as its own, whose settings are not its owner's. */
+export function goneOfOthers({ bridge }: BridgeName): CniError {
+  return ovsRefused(
+    `bridge ${bridge} is gone, on which podwire has pods and which others made; they have to make it again, and podwire ` +
+      "puts its pods back then",
+  );
+}
+
+/** For one whose link is lost, which its row alone does not bring back. Returns false if the port is not of this attachment. */
+export async function removeOwnPort(
+  { database, name, externalIds }: OvsPort,
+  kernel: Kernel,
+): Promise<boolean> {
   const question = ["--columns=external_ids", "--if-exists", "list", "Interface", name];
   const [[row] = []] = await ovsRows(database, [question], kernel);
   if (row === undefined || labelOf(row, ownerKey) !== externalIds[ownerKey]) return false;
@@ -62,12 +73,12 @@ async function setPorts(
   database: string,
   kernel: Kernel,
 ): Promise<void> {
-  const making = bridges.flatMap(bridgeWords);
+  const making = bridges.filter(({ foreign }) => !foreign).flatMap(bridgeWords);
   const transact = async (commands: readonly string[][]) => {
     const fault = commands.length === 0 ? undefined : await ovsTransact(database, commands, kernel);
     if (fault !== undefined) throw ovsRefused(fault);
   };
-  let isThere = bridges.every(({ bridge }) => hostLinkExists(bridge));
+  let isThere = ports.length > 0 && bridges.every(({ bridge }) => hostLinkExists(bridge));
   for (let attempt = 1; ; attempt++) {
     try {
       return await transact(isThere ? ports : [...making, ...ports]);

@@ -193,6 +193,8 @@ export interface OvsBridge extends BridgeName {
   readonly datapathType: OvsDatapathType;
   /** Of the local port. */
   readonly mac: string;
+  /** Others made it, and only they can make it again. */
+  readonly foreign?: true;
 }
 
 export const ovsDatapathTypes = ["system", "netdev"] as const;

@@ -33,13 +33,13 @@ describe.skipIf(cannotMakeNodes("drivers of links"))("STATUS of a network whose 
     } else {
       expect(made.stderr).toMatch(/Unknown device type|not supported/);
       expectFailure({ stdout, ...answer }, 50, `no driver for links of type ${kind}`, `module ${kind}`);
+      configure(node, entry);
+      expect((await examine(node)).level("drivers for network podnet")).toEqual(["error"]);
       const { datapath } = entry as { datapath?: string };
       if (datapath === undefined) return;
       await node.addPod("pod1");
       const added = await cni(node, { verb: "ADD", config: network(entry) });
       expectFailure(added, 100, `no driver for links of type ${kind}`);
-      configure(node, entry);
-      expect((await examine(node)).level("driver of ipvlan")).toEqual(["error"]);
     }
   });
 });

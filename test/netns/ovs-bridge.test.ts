@@ -1,6 +1,8 @@
 // The bridge that podwire makes, and the one of somebody else that it is told to use: of that, nothing but podwire's own
 // ports and flows may ever change.
 import { describe, expect, test } from "vitest";
+import { cni } from "../fixture/calls.ts";
+import { expectFailure } from "../fixture/failure.ts";
 import { executable, hostAddress, hostAddress6 } from "../fixture/node.ts";
 import { datapathTypeHere, hasOpenVswitch } from "../fixture/open-vswitch.ts";
 import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
@@ -233,6 +235,32 @@ describe.skipIf(!hasOpenVswitch)("somebody else's bridge", () => {
     await own.node.runIn("pod1", ...pings);
     expect((await own.check(pod1, config)).stdout).toBe("");
     expect(await own.node.run("ip", "-o", "link", "show", "br-other")).toContain(mac);
+  });
+
+  test("that is gone is not made again for its pods, which its owner's next one gets back", async () => {
+    await makeOther();
+    const pod1 = await own.pod("pod1", config);
+    await own.ovs.run("ovs-vsctl", "del-br", "br-other");
+    const applied = await own.apply();
+    expect(applied.exitCode).toBe(1);
+    expect(applied.stdout).toContain("bridge br-other is gone");
+    await own.node.addPod("pod2");
+    for (const [verb, code] of [
+      ["ADD", 107],
+      ["STATUS", 50],
+    ] as const) {
+      expectFailure(
+        await cni(own.node, { verb, config, container: "pod2" }),
+        code,
+        "bridge br-other is gone",
+      );
+    }
+    expect(await own.bridges()).toEqual([]);
+    await own.ovs.run("ovs-vsctl", "add-br", "br-other", "--", "set", "Bridge", "br-other", other);
+    await own.pod("pod2", config);
+    expect(await own.get("Bridge", "br-other", "fail_mode")).toBe("[]");
+    await own.node.runIn("pod1", "ping", "-c", "1", "-W", "3", hostAddress);
+    expect((await own.check(pod1, config)).stdout).toBe("");
   });
 
   test("floods nothing of its segment to pods, and pods nothing to its segment", async () => {

@@ -83,11 +83,13 @@ describe.skipIf(!hasOpenVswitch)("an ADD to Open vSwitch", () => {
     await refused(ovsNetwork({ database: "unix:/run/no-socket" }), 11, "/run/no-socket");
   });
 
-  test("whose bridge speaks no OpenFlow 1.3 is refused with that, and not as down", async () => {
+  test("whose bridge speaks no OpenFlow 1.3 is refused with that, and not as down, which STATUS says before", async () => {
     const make = ["add-br", "br-old", "--", "set", "Bridge", "br-old", `datapath_type=${datapathTypeHere()}`];
     await own.ovs.run("ovs-vsctl", ...make, "protocols=OpenFlow10");
     const answer = await cni(own.node, { verb: "ADD", config: ovsNetwork({ bridge: "br-old" }) });
     expectFailure(answer, 107, "version negotiation failed", "OpenFlow 1.3");
+    const status = await cni(own.node, { verb: "STATUS", config: ovsNetwork({ bridge: "br-old" }) });
+    expectFailure(status, 50, "version negotiation failed", "OpenFlow 1.3");
     await own.ovs.run("ovs-vsctl", "del-br", "br-old");
     before = await state();
   });

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { ask, serve } from "../chain/traffic.ts";
 import { network, succeed } from "../fixture/calls.ts";
 import { executable, hostAddress, hostAddress6 } from "../fixture/node.ts";
-import { hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
+import { datapathTypeHere, hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
 import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
 import { locate, podwireWith } from "../fixture/programs.ts";
 import { eventually, watch } from "../overlay/watching.ts";
@@ -81,6 +81,66 @@ describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
       await expectWhole();
       expect((await apply()).stdout).toContain("all as they were made");
     });
+  });
+
+  describe.each([
+    ["ovs-vswitchd was killed", () => restart(["ovs-vswitchd"], "SIGKILL")],
+    ["the database was lost", () => own.ovs.loseDatabase()],
+    [
+      "somebody took the bridge away",
+      async () => void (await own.ovs.run("ovs-vsctl", "del-br", "podwire0")),
+    ],
+  ])("are made whole where %s, and repaired by several calls at once:", (_loss, lose) => {
+    const others = ["other1", "other2", "other3"];
+    const more: OvsPod[] = [];
+    beforeEach(async () => {
+      more.splice(0);
+      for (const name of ["pod3", "pod4", "pod5", "pod6"]) more.push(await own.pod(name));
+    });
+
+    async function expectAllWhole(): Promise<void> {
+      await expectWhole();
+      for (const pod of more) expect((await own.check(pod)).stdout, pod.name).toBe("");
+    }
+
+    test("ADDs", async () => {
+      await lose();
+      await Promise.all(others.map((name) => own.pod(name)));
+      await expectAllWhole();
+    });
+
+    test("podwire apply and ADDs", async () => {
+      await lose();
+      await Promise.all([apply(), ...others.slice(1).map((name) => own.pod(name))]);
+      await expectAllWhole();
+    });
+
+    test("DELs, of which an ADD makes up for what they left", async () => {
+      for (const name of others) await own.pod(name);
+      await lose();
+      await Promise.all(others.map((name) => own.del(name)));
+      await own.pod("other4");
+      await expectAllWhole();
+    });
+  });
+
+  test.skipIf(datapathTypeHere() === "system")("one of which lost its link get it back", async () => {
+    await own.node.run("ip", "-n", "pod1", "link", "delete", "eth0");
+    expect((await own.check(pods[0])).json?.code).toBe(104);
+    const { exitCode, stdout } = await apply();
+    expect(exitCode, stdout).toBe(0);
+    await expectWhole();
+  });
+
+  test("are as many at once on a new bridge as they are one by one: none looks at the others", async () => {
+    for (const { name } of pods) await own.del(name);
+    const names = ["pod1", "pod2", "pod3", "pod4", "pod5", "pod6", "pod7", "pod8"];
+    for (const name of names.slice(2)) await own.node.addPod(name);
+    const counting = (program: string) => `echo ${program} >> /run/calls; exec ${locate(program)} "$@"`;
+    const plugin = podwireWith(own.node, { "ovs-ofctl": counting("ovs-ofctl") });
+    await Promise.all(names.map((name) => own.pod(name, ovsNetwork(), { plugin })));
+    const calls = fs.readFileSync(own.node.file("/run/calls"), "utf8").trim().split("\n");
+    expect(calls).toHaveLength(names.length);
   });
 
   test("may be the first of a new ovs-vswitchd, many at once, where the one before left its link", async () => {

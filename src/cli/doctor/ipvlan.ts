@@ -4,26 +4,14 @@ import { ipvlanSettings } from "../../attachment/ipvlan-master.ts";
 import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
 import type { IpvlanSettings } from "../../datapath/datapath.ts";
-import { driverMissing, hasDriver } from "../../linux/link-drivers.ts";
 import { readHostSysctl } from "../../linux/sysctl.ts";
 import { commandKernel } from "../command-kernel.ts";
-import { type Finding, fault, fine, unchecked, warning } from "./finding.ts";
+import { type Finding, fault, fine, warning } from "./finding.ts";
 import type { Node } from "./node.ts";
 
 export async function checkIpvlan(node: Node): Promise<Finding[]> {
   const networks = node.networks.filter(({ datapath }) => datapath === "ipvlan");
-  if (networks.length === 0) return [];
-  return [...(await driver()), ...(await Promise.all(networks.map(checkNetwork))).flat()];
-}
-
-async function driver(): Promise<Finding[]> {
-  const check = "driver of ipvlan";
-  try {
-    if (await hasDriver("ipvlan", commandKernel())) return [];
-    return [fault(check, driverMissing("ipvlan"), "no pod can be wired", "or use datapath veth")];
-  } catch (error) {
-    return [unchecked(check, toCniError(error).details)];
-  }
+  return (await Promise.all(networks.map(checkNetwork))).flat();
 }
 
 async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {

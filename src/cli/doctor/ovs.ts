@@ -1,5 +1,5 @@
 // Networks whose pods are ports of Open vSwitch: whether it runs, and can make or take their bridge.
-import { ovsSettings, requireMakeable } from "../../attachment/ovs-switch.ts";
+import { ovsSettings, requireBridge } from "../../attachment/ovs-switch.ts";
 import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
 import type { OvsSettings } from "../../datapath/datapath.ts";
@@ -21,7 +21,7 @@ async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
     const settings = await ovsSettings(network, commandKernel());
     const { database } = settings.at;
     await requireSwitch(database, commandKernel());
-    await requireMakeable(settings, commandKernel());
+    await requireBridge(settings, commandKernel());
     if ((await hearingOf(database, commandKernel())) === "deaf") return [gotNoPackets(check, database)];
     return [bridge(check, settings), ...portType(check, settings)];
   } catch (error) {
