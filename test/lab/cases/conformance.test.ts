@@ -2,31 +2,17 @@
 // kernel, unchanged. With every change those run in which kernels differ most, for a release all.
 import { describe, expect, test } from "vitest";
 import type { DatapathName } from "../../fixture/shape/shape.ts";
+import { groupsOf } from "../fixture/conformance-groups.ts";
 import { testInGuest } from "../fixture/in-guest.ts";
-import { isFull, testedKernels } from "../fixture/kernels.ts";
+import { testedKernels } from "../fixture/kernels.ts";
 import { cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
 import type { LabNode } from "../machine/node.ts";
 import { recordResult } from "../results.ts";
 
-/**
- * Files that run one after the other in a guest, because vitest takes an emulated one 40 s to start. The longest first, so that two
- * guests end at about the same time.
- */
-const always = [["check"], ["masquerade", "gc", "pods"]];
-const forRelease = [
-  ["concurrency"],
-  ["crash", "reboot"],
-  ["hostile-values", "hostile-documents"],
-  ["hostile-programs", "hostile-machine", "hostile-ipam"],
-  ["del", "routes", "add-again", "status"],
-  ["names", "delegates", "injection", "protocol", "results", "requests", "advertised"],
-];
-
 // Open vSwitch comes last: its kernel module changes what every packet passes, and cannot be had back.
 const datapaths: readonly DatapathName[] = ["veth", "ipvlan", "ovs"];
-const groups = isFull ? [...forRelease, ...always] : always;
 const runs = datapaths.flatMap((datapath) =>
-  groups.map((names) => ({ datapath, names, title: names.join(", ") })),
+  groupsOf(datapath).map((names) => ({ datapath, names, title: names.join(", ") })),
 );
 
 describe.skipIf(cannotRunLab("conformance in guests")).each(testedKernels)("on kernel %s", (kernel) => {
