@@ -65,6 +65,25 @@ describe.skipIf(cannotRunFullLab("a node with ipvlan")).each(testedKernels)(
       expect(await gc(node, conflist)).toMatchObject({ code: 0 });
     });
 
+    onNode(
+      "has new pods at once after it lost its power, and GC clears away what the old ones left",
+      async (node) => {
+        const conflist = ipvlanNetwork(node, "l3s");
+        const old = [await pod(node, conflist), await pod(node, conflist)];
+        await node.sh("sync");
+        await node.reset();
+        const fresh = await pod(node, conflist, { container: "fresh" });
+        await ping(node, fresh, once);
+        await ping(fresh, node, once);
+        await fresh.check();
+        expect(await callOnce(node, "STATUS", conflist)).toMatchObject({ code: 0 });
+        expect(await gc(node, conflist, ["fresh"])).toMatchObject({ code: 0 });
+        for (const { address } of old) expect(await leftOvers(node)).not.toContain(address);
+        await ping(node, fresh, once);
+        await fresh.remove();
+      },
+    );
+
     onNode("reaches pods whose records were lost after one of them is deleted", async (node) => {
       const conflist = ipvlanNetwork(node, "l3s");
       const [one, beside] = [await pod(node, conflist), await pod(node, conflist)];
