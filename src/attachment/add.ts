@@ -23,13 +23,15 @@ import { hostFacts, podMtu } from "./host-facts.ts";
 import { refuseOtherPods } from "./ipvlan-master.ts";
 import { hasHostLinks, hasNetns, hasPorts } from "./liveness.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
-import { ensureOverlay } from "./overlay.ts";
+import { ensureOverlay, renewOverlay } from "./overlay.ts";
 import { requireHearing } from "./ovs-hearing.ts";
+import { bridgeOf } from "./ovs-switch.ts";
 import { isHeld, removalsOf } from "./ownership.ts";
 import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
 import { releaseShared } from "./shared-flows.ts";
 import { outlastLinkRemovals } from "./shared-links.ts";
-import { hasPods, outlastRestart, rememberNewSwitch, repairSwitches } from "./switch-stamp.ts";
+import { stampOf } from "./stamped-switches.ts";
+import { noticeLoss, outlastRestart, rememberSwitch, repairSwitches } from "./switch-stamp.ts";
 import { refuseTakenMac } from "./taken-mac.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
@@ -37,8 +39,6 @@ import { chained, dnsOf, requestedMac } from "./wishes.ts";
 /** What was found on the host before the attachment was claimed. */
 interface Surroundings {
   readonly settings: DatapathSettings;
-  /** Pods on a bridge of Open vSwitch that does not exist any more. */
-  readonly areLost: boolean;
   readonly overlayMtu: number | undefined;
 }
 
@@ -48,7 +48,8 @@ export async function add(call: Call): Promise<Result> {
   requireUnderlay(call.config);
   datapathOf(call.config);
   if (call.config.datapath === "ovs") await requireHearing(call.config, kernelOf(call));
-  const overlayMtu = await ensureOverlay(call);
+  const known = call.config.datapath === "ovs" ? stampOf(bridgeOf(call.config)) : undefined;
+  let overlayMtu = await ensureOverlay(call);
   await ensureBypass(call);
   const settings = await datapathSettings(call, kernelOf(call));
   if (settings.ipvlan !== undefined && settings.ipvlan.mode !== "l3s") {
@@ -56,14 +57,14 @@ export async function add(call: Call): Promise<Result> {
       `ipvlan mode ${settings.ipvlan.mode} bypasses the node's netfilter: Services do not work, l3s has them`,
     );
   }
-  const areLost = settings.ovs?.isNew === true && hasPods(settings.ovs.at);
+  if (settings.ovs !== undefined && noticeLoss(known, settings.ovs)) overlayMtu = await renewOverlay(call);
   const netns = openNetns(call.environment.netns);
   const kernel = kernelOf(call, netns);
   const standby = startAhead([ipBatch("host"), ipBatch("pod")], kernel);
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    return await wire(record, { ...kernel, standby }, previous, call, { settings, areLost, overlayMtu });
+    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu });
   } finally {
     await dismiss(standby);
     closeNetns(netns);
@@ -126,7 +127,7 @@ async function wire(
     () => releaseShared(planned, undoKernel),
     async () => removeRecord(claimed),
   ];
-  const { settings, areLost } = surroundings;
+  const { settings } = surroundings;
   try {
     const addresses = await ipam.add(call);
     undo.push(() => ipam.del({ ...call, deadline: call.undoDeadline }));
@@ -145,7 +146,7 @@ async function wire(
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));
     // Before the record says that all is done: a repeated ADD would be refused.
-    if (settings.ovs?.isNew) rememberNewSwitch(settings.ovs.at, areLost);
+    if (settings.ovs !== undefined) await rememberSwitch(settings.ovs, kernel);
     await repairSwitches(call);
     const ready = { ...record, state: "ready" } as const;
     replaceRecord(ready);

@@ -29,8 +29,9 @@ export async function requireDrivers(config: NetworkConfig, kernel: Kernel): Pro
   if (datapath === "ovs" && ovs?.vlan)
     await requireDriver(`ovs.vlan = ${ovs.vlan}`, "vlan", kernelRefused, kernel);
   if (overlay?.type === "stt") await requireStt(kernel);
-  // A bridge of Open vSwitch has tunnels of its own.
-  if (datapath === "ovs" || (overlay?.type !== "vxlan" && overlay?.type !== "geneve")) return;
+  // Open vSwitch makes tunnels in the kernel by the same drivers (lib/dpif-netlink-rtnl.c), in userspace podwire has none.
+  const isInUserspace = datapath === "ovs" && ovs?.datapathType === "netdev";
+  if (isInUserspace || (overlay?.type !== "vxlan" && overlay?.type !== "geneve")) return;
   await requireDriver(`overlay.type = "${overlay.type}"`, overlay.type, overlayUnusable, kernel);
 }
 

@@ -2,7 +2,7 @@
 // loaded what applies it.
 import type { NetworkConfig } from "../config/network.ts";
 import { wants } from "../node/declared.ts";
-import { freshStamp } from "../node/stamp.ts";
+import { distrustStamp, freshStamp } from "../node/stamp.ts";
 import { type Call, kernelOf } from "./call.ts";
 
 /** Returns the MTU that pods can have; undefined without an overlay. */
@@ -14,4 +14,10 @@ export async function ensureOverlay(call: Call): Promise<number | undefined> {
   const { applyNetwork } = await import("../node/network-overlay.ts");
   const { mtu } = await applyNetwork(network, kernelOf(call), call.log);
   return mtu;
+}
+
+/** The same where what is known of it need not be so any more. */
+export function renewOverlay(call: Call): Promise<number | undefined> {
+  distrustStamp(call.config.name);
+  return ensureOverlay(call);
 }

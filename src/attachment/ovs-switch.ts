@@ -16,14 +16,15 @@ import {
   ovsRefused,
   ovsRows,
 } from "../linux/ovs.ts";
-import { labelOf, textOf } from "../linux/ovs-rows.ts";
+import { idOf, labelOf, textOf } from "../linux/ovs-rows.ts";
+import { claimedBridge } from "../node/claimed-bridge.ts";
 import { overlays } from "../overlay/registry.ts";
 import { isSwitchKind } from "../plan/observe.ts";
 import { goneOfOthers } from "../plan/ovs.ts";
 import { ownBridge, ownCookies, ownerKey } from "../plan/ovs-lines.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
-import { recordedPlans } from "./record.ts";
+import { liveAttachments } from "./repair.ts";
 
 export const defaultBridge = "podwire0";
 
@@ -61,7 +62,7 @@ export async function ovsSettings(
     at,
     datapathType,
     portType,
-    isNew: present === undefined,
+    ...(present === undefined ? {} : { row: present.row }),
     isForeign: present !== undefined && !present.isOwn,
     localMac: present?.localMac ?? gatewayMac,
     antiSpoofing: wanted.antiSpoofing ?? true,
@@ -75,9 +76,9 @@ export async function ovsSettings(
 }
 
 /** For STATUS: throws code 107 if Open vSwitch could not make the network's bridge, or does not take podwire's flows for it. */
-export async function requireBridge({ at, datapathType, isNew }: OvsSettings, kernel: Kernel): Promise<void> {
+export async function requireBridge({ at, datapathType, row }: OvsSettings, kernel: Kernel): Promise<void> {
   const isThere = hostLinkExists(at.bridge);
-  if (isThere && !isNew) {
+  if (isThere && row !== undefined) {
     await listFlows(at, `${ownCookies.base}/-1`, kernel);
     return;
   }
@@ -131,13 +132,17 @@ function refuseUnfit(datapathType: OvsDatapathType, portType: OvsPortType, isPol
   }
 }
 
-/** By what pods that are on it still say of it. */
+/** By what the overlay and live pods that are on it say of it. */
 function isOthers(at: BridgeName): boolean {
-  const planned = recordedPlans()?.flat() ?? [];
+  const claimed = claimedBridge();
+  if (claimed?.foreign && isSameBridge(claimed, at)) return true;
+  const planned = liveAttachments().flatMap(({ plan }) => plan);
   return planned.some((object) => object.kind === "ovs-bridge" && object.foreign && isSameBridge(object, at));
 }
 
 interface PresentBridge {
+  /** Another one is another bridge to pods that are on it. */
+  readonly row: string;
   readonly datapathType: OvsDatapathType;
   /** Whether podwire made it. */
   readonly isOwn: boolean;
@@ -149,18 +154,26 @@ async function readBridge(
   kernel: Kernel,
 ): Promise<PresentBridge | undefined> {
   const questions = [
-    ["--columns=datapath_type,external_ids", "--if-exists", "list", "Bridge", bridge],
+    ["--columns=_uuid,datapath_type,external_ids", "--if-exists", "list", "Bridge", bridge],
     ["--columns=mac_in_use", "--if-exists", "list", "Interface", bridge],
   ];
   const [[row] = [], [local] = []] = await ovsRows(database, questions, kernel);
   if (row === undefined) return undefined;
   const isOwn = labelOf(row, ownerKey) === ownBridge;
+  const mac = textOf(local?.["mac_in_use"]);
   return {
+    // Of others' bridges the MAC is in pods' flows, and theirs to change.
+    row: isOwn ? idOf(row) : `${idOf(row)} ${mac ?? ""}`,
     isOwn,
     datapathType: row["datapath_type"] === "netdev" ? "netdev" : "system",
     // One of podwire's own may not have its MAC yet.
-    localMac: isOwn ? gatewayMac : textOf(local?.["mac_in_use"]),
+    localMac: isOwn ? gatewayMac : mac,
   };
+}
+
+/** Empty if there is no such bridge. */
+export async function bridgeRow(at: BridgeName, kernel: Kernel): Promise<string> {
+  return (await readBridge(at, kernel))?.row ?? "";
 }
 
 function invalid(details: string): CniError {

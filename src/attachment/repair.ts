@@ -5,7 +5,7 @@ import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { makeDirectory, runDirectory } from "../linux/files.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { withLock } from "../linux/lock.ts";
+import { withFreeLock, withLock } from "../linux/lock.ts";
 import { closeNetns, openNetns } from "../linux/netns.ts";
 import { mend } from "../plan/mend.ts";
 import { observe } from "../plan/observe.ts";
@@ -36,6 +36,12 @@ const lockFile = path.join(runDirectory, "repair.lock");
 export async function asOnlyRepairer<T>(kernel: Kernel, work: () => Promise<T>): Promise<T> {
   makeDirectory(runDirectory, 0o700);
   return withLock(lockFile, kernel, work);
+}
+
+/** The same if there is no other one now. Returns whether. */
+export async function ifOnlyRepairer(kernel: Kernel, work: () => Promise<void>): Promise<boolean> {
+  makeDirectory(runDirectory, 0o700);
+  return withFreeLock(lockFile, kernel, work);
 }
 
 /** Attachments that are wired, of pods that live. */

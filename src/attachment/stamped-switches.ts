@@ -1,4 +1,4 @@
-// Which ovs-vswitchd each bridge with pods had when somebody last looked: one file for each, gone with the machine's next start.
+// Which ovs-vswitchd and which row each bridge with pods had when somebody last looked: one file for each, gone with the machine's next start.
 import fs from "node:fs";
 import path from "node:path";
 import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
@@ -8,7 +8,10 @@ import { listDirectory } from "./record.ts";
 const prefix = "switch-";
 
 export interface Stamp extends BridgeName {
+  /** Of the switch. */
   readonly identity: string;
+  /** The bridge's, in the database. */
+  readonly row: string;
   /** Pods that could not be repaired. */
   readonly unmended?: Unmended;
 }
@@ -34,6 +37,9 @@ export function writeStamp(stamp: Stamp): void {
   makeDirectory(runDirectory, 0o700);
   replaceFile(fileOf(stamp), JSON.stringify(stamp));
 }
+
+/** No switch is it. */
+export const noIdentity = "";
 
 /** For when the bridge has no pods any more. */
 export function forgetSwitch(at: BridgeName): void {

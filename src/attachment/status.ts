@@ -15,7 +15,10 @@ import { requireWritableState } from "./record.ts";
 export async function status(call: Call): Promise<void> {
   try {
     requirePrograms(call);
-    for (const name of ["tee", "cat"] as const) requireProgram(name, call.environment.variables["PATH"]);
+    const locking = call.config.datapath === "ovs" ? (["flock"] as const) : [];
+    for (const name of ["tee", "cat", ...locking] as const) {
+      requireProgram(name, call.environment.variables["PATH"]);
+    }
     requireWritableState();
     datapathOf(call.config);
     requireUnderlay(call.config);

@@ -1,15 +1,16 @@
 // Tells whether Open vSwitch has been restarted, which loses flows and internal ports, or its bridge has another MAC, and has
 // its pods repaired then.
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import type { OvsSettings } from "../datapath/datapath.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type BridgeName, isSameBridge, switchIdentity, switchStart } from "../linux/ovs.ts";
 import { sinceBoot } from "../linux/process.ts";
 import type { Log } from "../log.ts";
 import { type Call, kernelOf } from "./call.ts";
-import { bridgeOf } from "./ovs-switch.ts";
+import { bridgeOf, bridgeRow } from "./ovs-switch.ts";
 import { type AttachmentRecord, recordFile } from "./record.ts";
-import { asOnlyRepairer, liveAttachments, repairAttachments } from "./repair.ts";
-import { allStamps, forgetSwitch, type Stamp, stampOf, writeStamp } from "./stamped-switches.ts";
+import { asOnlyRepairer, ifOnlyRepairer, liveAttachments, repairAttachments } from "./repair.ts";
+import { allStamps, noIdentity, type Stamp, stampOf, writeStamp } from "./stamped-switches.ts";
 
 /** What passes by itself is over at the next call; what does not must not cost each one the work of a repair. */
 const longestPause = 60;
@@ -56,33 +57,38 @@ export async function outlastRestart(
   throw new CniError(ErrorCode.tryAgainLater, "Open vSwitch was restarted meanwhile", details);
 }
 
-/** Whether the bridge has pods, by their records: one that does not exist has lost them. */
-export function hasPods(at: BridgeName): boolean {
-  return podsOf(at).length > 0;
+/**
+ * For an ADD that found the bridge, or none. `before`: what was known before it looked. Returns whether it is another one than pods were
+ * wired to, which the next repair puts right; ovs-vswitchd need not have seen anything of it.
+ */
+export function noticeLoss(before: Stamp | undefined, { row }: Pick<OvsSettings, "row">): boolean {
+  if (before === undefined || before.row === row) return false;
+  writeStamp({ ...before, identity: noIdentity });
+  return true;
 }
 
-/**
- * For an ADD that made the bridge, which needs no repair. `areLost`: but for pods that it had before, also if an ovs-vswitchd that
- * saw nothing of it goes on with what it had.
- */
-export function rememberNewSwitch({ database, bridge }: BridgeName, areLost: boolean): void {
-  const identity = switchIdentity({ database, bridge });
-  if (areLost) forgetSwitch({ database, bridge });
-  else if (identity !== undefined && !hasPods({ database, bridge }))
-    writeStamp({ database, bridge, identity });
+/** For an ADD that is done: no other pods, no repair. `row`: the bridge's when it looked, if there was one. */
+export async function rememberSwitch(
+  { at, row }: Pick<OvsSettings, "at" | "row">,
+  kernel: Kernel,
+): Promise<void> {
+  const identity = switchIdentity(at);
+  if (identity === undefined || stampOf(at)?.identity === identity || podsOf(at).length > 0) return;
+  writeStamp({ ...at, identity, row: row ?? (await bridgeRow(at, kernel)) });
 }
 
 /**
  * Repairs the bridge's pods if its ovs-vswitchd is another one than the last time that somebody looked; else those that could not be
- * repaired then, if it is time. A file says which they are; without it the next call looks at all.
+ * repaired then, if it is time. A file says which they are; without it the next call looks at all. Returns false, and has done nothing, if
+ * somebody repairs pods already: who has other business does not wait for that.
  */
 export async function repairAfterRestart(
   at: BridgeName,
   kernel: Kernel,
   log: Pick<Log, "warn">,
-): Promise<void> {
-  if (dueRepair(at) === undefined) return;
-  await asOnlyRepairer(kernel, async () => {
+): Promise<boolean> {
+  if (dueRepair(at) === undefined) return true;
+  return ifOnlyRepairer(kernel, async () => {
     // Another one may have done it meanwhile.
     const due = dueRepair(at);
     if (due !== undefined) await repairPods(at, due, kernel, log);
@@ -106,12 +112,16 @@ function dueRepair(at: BridgeName): DueRepair | undefined {
   return records.length === 0 && known === undefined ? undefined : { identity, records, since };
 }
 
+/** Where Open vSwitch does not answer: no bridge's row, so that the next ADD has all looked at again. */
+const unknown = "unknown";
+
 async function repairPods(
-  { database, bridge }: BridgeName,
+  at: BridgeName,
   { identity, records, since }: DueRepair,
   kernel: Kernel,
   log: Pick<Log, "warn">,
 ): Promise<void> {
+  const before = await bridgeRow(at, kernel).catch(() => unknown);
   const repairs = await repairAttachments(records, kernel);
   for (const { name, mended, fault } of repairs) {
     const what = fault === undefined ? `made again: ${mended.join(", ")}` : `cannot be repaired: ${fault}`;
@@ -122,7 +132,14 @@ async function repairPods(
   const failed = repairs.filter(({ fault }) => fault !== undefined).map(({ name }) => recordFile(name));
   const triedAt = sinceBoot();
   const unmended = { pods: failed, since: since ?? triedAt, triedAt };
-  writeStamp({ database, bridge, identity, ...(failed.length === 0 ? {} : { unmended }) });
+  const row = before === unknown ? unknown : await bridgeRow(at, kernel).catch(() => unknown);
+  // One that was taken away meanwhile has lost them again.
+  const isSame = before === "" || row === before;
+  const { database, bridge } = at;
+  writeStamp({
+    ...{ database, bridge, row, identity: isSame ? identity : noIdentity },
+    ...(failed.length === 0 ? {} : { unmended }),
+  });
 }
 
 function podsOf(at: BridgeName): AttachmentRecord[] {

@@ -17,18 +17,17 @@ export const apply: Run = async (words, terminal) => {
     const { watch } = await import("./watch.ts");
     return watch(words, terminal);
   }
-  const records = liveAttachments();
   // First: what it takes away the rest puts back.
-  const faults = await mendHearing(records, commandKernel());
+  const faults = await mendHearing(liveAttachments(), commandKernel());
   const overlay = await applyOverlay(words).catch(toCniError);
-  const kernel = commandKernel();
-  const repairs = await asOnlyRepairer(kernel, () => repairAttachments(records, kernel));
+  const { attachments, repairs, fault } = await repairAll();
+  if (fault !== undefined) faults.push(fault);
   const found = overlay instanceof CniError ? {} : overlay;
-  if (words.flag("json")) printJson({ ...found, attachments: records.length, faults, repairs }, terminal);
+  if (words.flag("json")) printJson({ ...found, attachments, faults, repairs }, terminal);
   else {
     if (!(overlay instanceof CniError)) printOverlay(overlay, terminal);
     for (const fault of faults) terminal.print(`Open vSwitch: ${printable(fault)}\n`);
-    print(records.length, repairs, terminal);
+    print(attachments, repairs, terminal);
   }
   // Pods get back what is theirs, whatever is wrong with the overlay.
   if (overlay instanceof CniError) throw overlay;
@@ -39,6 +38,26 @@ export const apply: Run = async (words, terminal) => {
     repairs.some(({ fault }) => fault !== undefined);
   return isIncomplete ? 1 : 0;
 };
+
+interface Repaired {
+  /** How many there are. */
+  readonly attachments: number;
+  readonly repairs: readonly Repair[];
+  /** Why none was looked at. */
+  readonly fault?: string;
+}
+
+async function repairAll(): Promise<Repaired> {
+  const kernel = commandKernel();
+  try {
+    return await asOnlyRepairer(kernel, async () => {
+      const records = liveAttachments();
+      return { attachments: records.length, repairs: await repairAttachments(records, kernel) };
+    });
+  } catch (error) {
+    return { attachments: liveAttachments().length, repairs: [], fault: toCniError(error).details };
+  }
+}
 
 async function applyOverlay(words: Words): Promise<OverlayReport> {
   const read = () => readDeclaration(words.text("conf-dir") ?? "");

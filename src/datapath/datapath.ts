@@ -56,8 +56,8 @@ export interface OvsSettings {
   readonly datapathType: OvsDatapathType;
   /** "internal": Open vSwitch makes the pod's link; "veth": the bridge has one end of a pair. */
   readonly portType: OvsPortType;
-  /** Whether the bridge was not there when somebody looked. */
-  readonly isNew: boolean;
+  /** Which row the bridge had, when somebody looked: with another one it is another bridge. undefined: there was none. */
+  readonly row?: string;
   /** Others made it, and may have the host's own uplink on it: its local port keeps its settings and addresses. */
   readonly isForeign: boolean;
   /** MAC of the bridge's local port. */

@@ -8,20 +8,50 @@ import { start } from "./run.ts";
 
 /** Runs `work` while no other podwire runs anything under this lock. */
 export async function withLock<T>(file: string, kernel: Kernel, work: () => Promise<T>): Promise<T> {
+  return onDescriptor(file, async (descriptor) => {
+    await take(descriptor, file, kernel, []);
+    return work();
+  });
+}
+
+/** The same if no other one runs anything under it now. Returns whether. */
+export async function withFreeLock(
+  file: string,
+  kernel: Kernel,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  return onDescriptor(file, async (descriptor) => {
+    const isFree = await take(descriptor, file, kernel, [
+      "--nonblock",
+      "--conflict-exit-code",
+      String(heldCode),
+    ]);
+    if (isFree) await work();
+    return isFree;
+  });
+}
+
+const heldCode = 75;
+
+async function onDescriptor<T>(file: string, work: (descriptor: number) => Promise<T>): Promise<T> {
   const descriptor = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
   try {
-    await take(descriptor, file, kernel);
-    return await work();
+    return await work(descriptor);
   } finally {
     fs.closeSync(descriptor);
   }
 }
 
-/** `start` hands the descriptor on as the program's own 3. */
-async function take(descriptor: number, file: string, kernel: Kernel): Promise<void> {
+/** `start` hands the descriptor on as the program's own 3. Returns false if somebody else has it, and `options` say not to wait. */
+async function take(
+  descriptor: number,
+  file: string,
+  kernel: Kernel,
+  options: readonly string[],
+): Promise<boolean> {
   const { exitCode, stderr } = await start({
     program: requireProgram("flock", kernel.searchPath),
-    args: ["--exclusive", "3"],
+    args: ["--exclusive", ...options, "3"],
     environment: programEnvironment(kernel),
     descriptor,
     deadline: kernel.deadline,
@@ -30,7 +60,7 @@ async function take(descriptor: number, file: string, kernel: Kernel): Promise<v
     .catch((error: unknown) => {
       throw kernel.deadline.aborted ? waitedInVain(file) : error;
     });
-  if (exitCode === 0) return;
+  if (exitCode === 0 || exitCode === heldCode) return exitCode === 0;
   throw new CniError(
     ErrorCode.io,
     "a lock cannot be had",

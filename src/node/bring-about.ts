@@ -21,7 +21,8 @@ export async function bringAbout(
   const before = claimedBridge();
   const present = databasesOf([before, bridge]).filter((database) => isPresent(database, kernel));
   if (bridge !== undefined) {
-    claimBridge(bridge);
+    const isForeign = plan.some((object) => object.kind === "ovs-bridge" && object.foreign);
+    claimBridge(isForeign ? { ...bridge, foreign: true } : bridge);
     await outlastLinkRemovals(plan, kernel.deadline);
   }
   const scope = { devices: overlayDevices, ports: [tunnelPort], databases: present, podsOn };

@@ -7,17 +7,22 @@ import { type BridgeName, isSameBridge } from "../linux/ovs.ts";
 
 const file = path.join(runDirectory, "overlay-bridge");
 
-export function claimedBridge(): BridgeName | undefined {
+export interface ClaimedBridge extends BridgeName {
+  /** Others made it. */
+  readonly foreign?: true;
+}
+
+export function claimedBridge(): ClaimedBridge | undefined {
   try {
-    return JSON.parse(fs.readFileSync(file, "utf8")) as BridgeName;
+    return JSON.parse(fs.readFileSync(file, "utf8")) as ClaimedBridge;
   } catch {
     return undefined;
   }
 }
 
-export function claimBridge({ database, bridge }: BridgeName): void {
+export function claimBridge({ database, bridge, foreign }: ClaimedBridge): void {
   makeDirectory(runDirectory, 0o700);
-  replaceFile(file, JSON.stringify({ database, bridge }));
+  replaceFile(file, JSON.stringify({ database, bridge, foreign }));
 }
 
 export function unclaimBridge(): void {

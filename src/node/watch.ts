@@ -213,7 +213,7 @@ async function repairPods(state: State, { say, searchPath }: Keeping): Promise<v
     for (const bridge of unrepaired(state)) {
       state.repaired.set(bridge.bridge, bridge.identity);
       const kernel: Kernel = { searchPath, deadline: AbortSignal.timeout(timeoutMs) };
-      await repairAfterRestart(bridge, kernel, { warn: say });
+      if (!(await repairAfterRestart(bridge, kernel, { warn: say }))) state.repaired.delete(bridge.bridge);
       state.podFault = undefined;
     }
   } catch (error) {

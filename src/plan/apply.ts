@@ -156,11 +156,7 @@ export function refused(object: PlanObject | undefined, message: string, line: s
     return masterInUse(object.type.master, details);
   }
   const isUndriven = object?.kind === "link" && isDriverMissing(message);
-  return kernelRefused(isUndriven ? `${details}; ${driverMissing(kindOf(object))}` : details);
-}
-
-function kindOf({ type }: Link): string {
-  return type.kind === "tunnel" ? type.driver : type.kind;
+  return kernelRefused(isUndriven ? `${details}; ${driverMissing(object.type.kind)}` : details);
 }
 
 /** One user takes a link's packets before the host does. A macvlan in another pod cannot be seen from here. */

@@ -2,13 +2,14 @@
 // restarts of daemons and other programs take away from a pod that lives.
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { ovsTransact } from "../linux/ovs.ts";
 import { applySysctls, isSharedByNow, linesFor, refused } from "./apply.ts";
 import { withGivenMacs } from "./given-macs.ts";
 import { type IpObject, isIpObject, linkOf, mendingLines } from "./ip-lines.ts";
 import { remakeMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
-import { applyOvs, goneOfOthers, removeOwnPort } from "./ovs.ts";
-import { isOvsObject, type OvsObject } from "./ovs-lines.ts";
+import { applyOvs, goneOfOthers } from "./ovs.ts";
+import { isOvsObject, type OvsObject, removingPortWords } from "./ovs-lines.ts";
 import { describeObject, type Link, movesToPod, type Plan, type PlanObject } from "./plan.ts";
 import { removePodLinks } from "./remove.ts";
 import { type Step, stepsOf } from "./steps.ts";
@@ -53,7 +54,7 @@ async function makePorts(plan: Plan, observed: Observed, kernel: Kernel): Promis
   if (linkless) {
     // It may have another name in the pod by now.
     await removePodLinks(plan, kernel);
-    for (const port of ports) await removeOwnPort(port, kernel);
+    for (const { database, name } of ports) await ovsTransact(database, [removingPortWords(name)], kernel);
   }
   await applyOvs(lacking, kernel, "any");
   return lacking;

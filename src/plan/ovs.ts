@@ -43,11 +43,8 @@ export function goneOfOthers({ bridge }: BridgeName): CniError {
   );
 }
 
-/** For one whose link is lost, which its row alone does not bring back. Returns false if the port is not of this attachment. */
-export async function removeOwnPort(
-  { database, name, externalIds }: OvsPort,
-  kernel: Kernel,
-): Promise<boolean> {
+/** Returns false if the port is not of this attachment. */
+async function removeOwnPort({ database, name, externalIds }: OvsPort, kernel: Kernel): Promise<boolean> {
   const question = ["--columns=external_ids", "--if-exists", "list", "Interface", name];
   const [[row] = []] = await ovsRows(database, [question], kernel);
   if (row === undefined || labelOf(row, ownerKey) !== externalIds[ownerKey]) return false;

@@ -3,6 +3,7 @@
 // harmed by others. What is refused is found out before anything is changed, as far as it can be, and put back else.
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { driverMissing, isDriverMissing } from "../linux/link-drivers.ts";
 import { readHostSysctl, writeHostSysctl } from "../linux/sysctl.ts";
 import { amendment } from "./amend.ts";
 import {
@@ -181,12 +182,13 @@ async function run(changes: readonly Change[], plan: Plan, kernel: Kernel): Prom
   const { what, verb, line } = changes[fault.line] ?? {};
   throw (
     sttPortInUse(plan, line ?? "", fault.message) ??
-    overlayUnusable(`${what} could not be ${verb}: ${fault.message} (ip ${line})${hint(fault.message)}`)
+    overlayUnusable(`${what} could not be ${verb}: ${fault.message} (ip ${line})${hint(fault.message, line)}`)
   );
 }
 
-function hint(message: string): string {
-  return /Unknown device type|Operation not supported/.test(message)
-    ? "; this kernel lacks the module of that device"
+function hint(message: string, line = ""): string {
+  const [, kind] = /^link add .*\btype ([a-z]+)/.exec(line) ?? [];
+  return kind !== undefined && (isDriverMissing(message) || message.includes("Operation not supported"))
+    ? `; ${driverMissing(kind)}`
     : "";
 }

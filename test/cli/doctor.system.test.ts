@@ -23,6 +23,7 @@ describe.skipIf(cannotMakeNodes("podwire doctor"))("podwire doctor", () => {
       "program ip",
       "program nft",
       "program nsenter",
+      "program flock",
       "program tee",
       "program cat",
       "sysctl net.ipv4.ip_forward",
@@ -50,7 +51,7 @@ describe.skipIf(cannotMakeNodes("podwire doctor"))("podwire doctor", () => {
     expect(stdout).toMatch(
       /^warning {2}sysctl net\.ipv4\.conf\.all\.rp_filter: 1.*\n {9}breaks: .*\n {9}fix: .*sysctl -w/m,
     );
-    expect(stdout).toMatch(/\nok: 22, warnings: 1, errors: 0$/);
+    expect(stdout).toMatch(/\nok: 23, warnings: 1, errors: 0$/);
   });
 
   test("leaves the node as it is", async () => {

@@ -20,7 +20,7 @@ function onSwitch(settings: Partial<OvsSettings> = {}, changes: Partial<Wiring> 
     at,
     datapathType: "system",
     portType: "veth",
-    isNew: false,
+    row: "00000000-0000-4000-8000-000000000001",
     isForeign: false,
     localMac: gatewayMac,
     antiSpoofing: true,

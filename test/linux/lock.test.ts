@@ -5,7 +5,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { withLock } from "../../src/linux/lock.ts";
+import { withFreeLock, withLock } from "../../src/linux/lock.ts";
 
 let directory: string;
 beforeAll(() => {
@@ -52,6 +52,16 @@ test("who waits until its time is over is told which file is held, and does noth
   });
   expect(isDone).toBe(false);
   expect(await withLock(file, kernel(), async () => "free")).toBe("free");
+});
+
+test("who does not wait does nothing while somebody works, and works while nobody does", async () => {
+  const file = path.join(directory, "busy");
+  let done = 0;
+  const tried = () => withFreeLock(file, kernel(), async () => void done++);
+  await withLock(file, kernel(), async () => expect(await tried()).toBe(false));
+  expect(done).toBe(0);
+  expect(await tried()).toBe(true);
+  expect(done).toBe(1);
 });
 
 test("a process that is killed holds nothing", async () => {

@@ -6,6 +6,7 @@ import { expectFailure } from "../fixture/failure.ts";
 import { executable, hostAddress, hostAddress6 } from "../fixture/node.ts";
 import { datapathTypeHere, hasOpenVswitch } from "../fixture/open-vswitch.ts";
 import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
+import { eventually, watch } from "../overlay/watching.ts";
 
 const dump = ["dump-flows", "br-other"];
 const settings =
@@ -237,9 +238,35 @@ describe.skipIf(!hasOpenVswitch)("somebody else's bridge", () => {
     expect(await own.node.run("ip", "-o", "link", "show", "br-other")).toContain(mac);
   });
 
+  test("that its owner made anew in one go gets its pods back by the next ADD", async () => {
+    await makeOther();
+    const pods = [await own.pod("pod1", config), await own.pod("pod2", config)];
+    const again = ["--", "add-br", "br-other", "--", "set", "Bridge", "br-other", other];
+    await own.ovs.run("ovs-vsctl", "del-br", "br-other", ...again, "other_config:hwaddr=02:00:00:00:00:77");
+    await own.pod("pod3", config);
+    for (const pod of pods) {
+      await own.node.run("ping", "-c", "1", "-W", "3", pod.addresses[0]);
+      expect((await own.check(pod, config)).stdout).toBe("");
+    }
+  });
+
+  test("with a single pod is looked after by podwire apply --watch when ovs-vswitchd is started again", async () => {
+    await makeOther();
+    const pod1 = await own.pod("pod1", config);
+    const watching = await watch(own.node);
+    try {
+      await own.ovs.end("ovs-vswitchd", "SIGKILL");
+      await own.ovs.begin("ovs-vswitchd");
+      await eventually(() => own.node.run("ping", "-c", "1", "-W", "3", pod1.addresses[0]));
+    } finally {
+      await watching.stop();
+    }
+  });
+
   test("that is gone is not made again for its pods, which its owner's next one gets back", async () => {
     await makeOther();
     const pod1 = await own.pod("pod1", config);
+    await own.node.run("sh", "-c", "echo '{' > /var/lib/podwire/podnet/torn:eth0.json");
     await own.ovs.run("ovs-vsctl", "del-br", "br-other");
     const applied = await own.apply();
     expect(applied.exitCode).toBe(1);

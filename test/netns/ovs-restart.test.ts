@@ -4,7 +4,8 @@ import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ask, serve } from "../chain/traffic.ts";
-import { network, succeed } from "../fixture/calls.ts";
+import { cni, network, succeed } from "../fixture/calls.ts";
+import { expectFailure } from "../fixture/failure.ts";
 import { executable, hostAddress, hostAddress6 } from "../fixture/node.ts";
 import { datapathTypeHere, hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
 import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
@@ -122,6 +123,38 @@ describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
       await own.pod("other4");
       await expectAllWhole();
     });
+  });
+
+  test("whose database was lost are made whole by an ADD after one that failed, and had made the bridge", async () => {
+    const switchPid = own.ovs.pid("ovs-vswitchd") as number;
+    process.kill(switchPid, "SIGSTOP");
+    await own.ovs.loseDatabase();
+    await own.node.addPod("pod3");
+    const failed = await cni(own.node, {
+      verb: "ADD",
+      config: ovsNetwork({}, { timeout: 6 }),
+      container: "pod3",
+    });
+    process.kill(switchPid, "SIGCONT");
+    expectFailure(failed, 11, "got no answer");
+    await eventually(async () => expect(await own.bridges()).toEqual(["podwire0"]));
+    await own.pod("pod4");
+    await expectWhole();
+  });
+
+  test("do not keep calls waiting while somebody else repairs pods", async () => {
+    await restart(["ovs-vswitchd"], "SIGKILL");
+    const holding = own.node.attempt("flock", ["/run/podwire/repair.lock", "sleep", "8"]);
+    await eventually(() => own.node.run("pgrep", "-f", "podwire/repair.lock"));
+    const began = performance.now();
+    expect((await own.gc(["pod1", "pod2"])).stdout).toBe("");
+    await own.pod("pod3");
+    expect((await own.del("pod3")).stdout).toBe("");
+    // All three, long before the other one has ended.
+    expect(performance.now() - began).toBeLessThan(7000);
+    await holding;
+    await own.pod("pod4");
+    await expectWhole();
   });
 
   test.skipIf(datapathTypeHere() === "system")("one of which lost its link get it back", async () => {

@@ -5,6 +5,7 @@ import { type Node, usesMasquerade } from "./node.ts";
 /** Which package brings them, and what does not work without. */
 const required = [
   ["nsenter", "util-linux", "no pod can be wired"],
+  ["flock", "util-linux", "no overlay can be applied, and no pod of Open vSwitch be repaired"],
   ["tee", "coreutils", "IPv6 cannot be turned on in pods"],
   ["cat", "coreutils", "CHECK and status cannot read pods' settings"],
 ] as const;
