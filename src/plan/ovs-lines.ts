@@ -67,12 +67,13 @@ export function portWords(port: OvsPort, ports: "new" | "any"): string[][] {
   return [
     [...(ports === "any" ? ["--may-exist"] : []), "add-port", bridge, name],
     ["set", "Port", name, `tag=${noVlan}`, ...trunks],
-    ["set", "Interface", name, ...deviceWords(type), ...policing, ...ids],
+    ["set", "Interface", name, ...deviceWords(type, ports), ...policing, ...ids],
   ];
 }
 
-function deviceWords(type: OvsPort["type"]): string[] {
-  if (type.kind === "system") return [];
+function deviceWords(type: OvsPort["type"], ports: "new" | "any"): string[] {
+  // What a new row has, unless somebody changes it.
+  if (type.kind === "system") return ports === "any" ? ["type=system"] : [];
   if (type.kind === "internal") {
     return ["type=internal", `mac=${quoted(type.mac)}`, `mtu_request=${type.mtu}`];
   }

@@ -46,6 +46,10 @@ describe("a port", () => {
     ]);
   });
 
+  test("of a veth pair gets its type back if somebody changed it", () => {
+    expect(portWords(port, "any")[2]).toEqual(["set", "Interface", "pw1", "type=system"]);
+  });
+
   test("that Open vSwitch makes gets its MAC and MTU from it", () => {
     const type = { kind: "internal", mac: "0a:00:00:00:00:07", mtu: 1450 } as const;
     expect(portWords({ ...port, type }, "new")[2]).toEqual([
