@@ -1,4 +1,5 @@
-// Which ovs-vswitchd and which row each bridge with pods had when somebody last looked: one file for each, gone with the machine's next start.
+// Which ovs-vswitchd and which row each bridge with pods had when somebody last looked: one file for each, gone with the
+// machine's next start.
 import fs from "node:fs";
 import path from "node:path";
 import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";

@@ -74,7 +74,7 @@ export async function rememberSwitch(
 ): Promise<void> {
   const identity = switchIdentity(at);
   if (identity === undefined || stampOf(at)?.identity === identity || podsOf(at).length > 0) return;
-  writeStamp({ ...at, identity, row: row ?? (await bridgeRow(at, kernel)) });
+  writeStamp({ ...at, identity, row: row ?? (await rowNow(at, kernel)) });
 }
 
 /**
@@ -112,8 +112,13 @@ function dueRepair(at: BridgeName): DueRepair | undefined {
   return records.length === 0 && known === undefined ? undefined : { identity, records, since };
 }
 
-/** Where Open vSwitch does not answer: no bridge's row, so that the next ADD has all looked at again. */
+/** No bridge's row, so that the next ADD has all looked at again. */
 const unknown = "unknown";
+
+/** Where Open vSwitch does not answer nobody fails for it. */
+function rowNow(at: BridgeName, kernel: Kernel): Promise<string> {
+  return bridgeRow(at, kernel).catch(() => unknown);
+}
 
 async function repairPods(
   at: BridgeName,
@@ -121,7 +126,7 @@ async function repairPods(
   kernel: Kernel,
   log: Pick<Log, "warn">,
 ): Promise<void> {
-  const before = await bridgeRow(at, kernel).catch(() => unknown);
+  const before = await rowNow(at, kernel);
   const repairs = await repairAttachments(records, kernel);
   for (const { name, mended, fault } of repairs) {
     const what = fault === undefined ? `made again: ${mended.join(", ")}` : `cannot be repaired: ${fault}`;
@@ -132,7 +137,7 @@ async function repairPods(
   const failed = repairs.filter(({ fault }) => fault !== undefined).map(({ name }) => recordFile(name));
   const triedAt = sinceBoot();
   const unmended = { pods: failed, since: since ?? triedAt, triedAt };
-  const row = before === unknown ? unknown : await bridgeRow(at, kernel).catch(() => unknown);
+  const row = before === unknown ? unknown : await rowNow(at, kernel);
   // One that was taken away meanwhile has lost them again.
   const isSame = before === "" || row === before;
   const { database, bridge } = at;
