@@ -75,6 +75,7 @@ async function setPorts(
     const fault = commands.length === 0 ? undefined : await ovsTransact(database, commands, kernel);
     if (fault !== undefined) throw ovsRefused(fault);
   };
+  // Of a bridge alone there would be nothing to send, where only its link is there.
   let isThere = ports.length > 0 && bridges.every(({ bridge }) => hostLinkExists(bridge));
   for (let attempt = 1; ; attempt++) {
     try {

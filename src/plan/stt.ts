@@ -4,6 +4,7 @@ import { addressBits, parsePrefix } from "../address/ip.ts";
 import type { CniError } from "../cni/error.ts";
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { isDriverMissing } from "../linux/link-drivers.ts";
 import type { Done } from "./changes.ts";
 import { type Fault, overlayUnusable, unequal } from "./fault.ts";
 import type { ObservedLink } from "./observe.ts";
@@ -105,7 +106,7 @@ export const sttMissing =
   "stt build if it was never built here";
 
 function hint(refusal: string): string {
-  if (refusal.includes("Unknown device type")) {
+  if (isDriverMissing(refusal)) {
     return `; ${sttMissing}`;
   }
   return refusal.includes("has this port")
