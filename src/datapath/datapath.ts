@@ -1,7 +1,8 @@
 // What a datapath is: a pure function from an attachment's wishes to a plan and the result a runtime sees.
 // A new datapath is one file and one line in registry.ts.
 import type { Interface, IpConfig, Route } from "../cni/result.ts";
-import type { BridgeName, IpvlanFlag, IpvlanMode, OvsDatapathType, Plan } from "../plan/plan.ts";
+import type { BridgeInUse } from "../plan/ovs-bridge.ts";
+import type { BridgeName, IpvlanFlag, IpvlanMode, Plan } from "../plan/plan.ts";
 
 /** Names one interface of one container in one network; everything derives from it. */
 export interface AttachmentName {
@@ -51,17 +52,11 @@ export interface Master {
   readonly addresses: readonly string[];
 }
 
-export interface OvsSettings {
-  readonly at: BridgeName;
-  readonly datapathType: OvsDatapathType;
+export interface OvsSettings extends BridgeInUse {
   /** "internal": Open vSwitch makes the pod's link; "veth": the bridge has one end of a pair. */
   readonly portType: OvsPortType;
   /** Which row the bridge had, when somebody looked: with another one it is another bridge. undefined: there was none. */
   readonly row?: string;
-  /** Others made it, and may have the host's own uplink on it: its local port keeps its settings and addresses. */
-  readonly isForeign: boolean;
-  /** MAC of the bridge's local port. */
-  readonly localMac: string;
   /** Whether pods may send from their own addresses alone. */
   readonly antiSpoofing: boolean;
   /** 0: none. */

@@ -2,6 +2,7 @@
 // with veth, so that pods of both reach each other; what is for a pod of the same bridge is handed to it by flow, past
 // the host's stack, and all else goes to the host by the bridge's local port. Nothing is flooded, learnt or tracked.
 import { formatIp, hostPrefix, type Prefix } from "../address/ip.ts";
+import { bridgeObject, localPort } from "../plan/ovs-bridge.ts";
 import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
 import type { BridgeName, Link, OvsFlow, OvsFlows, OvsPort, Plan, PlanObject, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, OvsSettings, Wired, Wiring } from "./datapath.ts";
@@ -28,7 +29,8 @@ function wire(wiring: Wiring): Wired {
     plan: [
       // The end of a pair must be there before it becomes a port, an internal port is there afterwards.
       ...(isPair ? [links.host] : []),
-      ...switchObjects(wiring, settings, mac, addresses),
+      bridgeObject(settings),
+      portObject(wiring, settings, mac, addresses),
       ...linksToHost(wiring, settings),
       ...(isPair ? [] : [links.host]),
       ...hostObjects(wiring, settings, mac, addresses),
@@ -112,13 +114,13 @@ function podLinks(
   };
 }
 
-function switchObjects(
+function portObject(
   wiring: Wiring,
-  { at, datapathType, isForeign, localMac, portType, trunk, ingress, labels }: OvsSettings,
+  { at, portType, trunk, ingress, labels }: OvsSettings,
   mac: string,
   addresses: readonly Prefix[],
-): PlanObject[] {
-  const port: OvsPort = {
+): OvsPort {
+  return {
     kind: "ovs-port",
     where: "host",
     ...at,
@@ -134,8 +136,6 @@ function switchObjects(
       ip: textsOf(addresses).join(","),
     },
   };
-  const foreign = isForeign ? ({ foreign: true } as const) : {};
-  return [{ kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac, ...foreign }, port];
 }
 
 function flowObjects(
@@ -173,28 +173,21 @@ export function podCookie(name: AttachmentName): string {
 }
 
 /** First, so that nothing was made before them if another pod's ADD makes them in the same moment. */
-function linksToHost(wiring: Wiring, settings: OvsSettings): PlanObject[] {
-  const { at, isForeign, localMac, vlan } = settings;
-  const shared = { kind: "link", where: "host", shared: true } as const;
-  const quiet = { noAutomaticAddress: wiring.host.ipv6 };
+function linksToHost(wiring: Wiring, settings: OvsSettings): Link[] {
+  const { at, vlan } = settings;
+  const { ipv6 } = wiring.host;
+  const local = localPort(settings, ipv6);
+  if (vlan === 0) return [local];
   return [
+    local,
     {
-      ...shared,
-      ...(isForeign ? {} : quiet),
-      name: at.bridge,
-      mac: localMac,
-      type: { kind: "ovs", bridge: at },
+      kind: "link",
+      where: "host",
+      shared: true,
+      noAutomaticAddress: ipv6,
+      name: hostLinkOf(settings),
+      type: { kind: "vlan", master: at.bridge, id: vlan },
     },
-    ...(vlan === 0
-      ? []
-      : [
-          {
-            ...shared,
-            ...quiet,
-            name: hostLinkOf(settings),
-            type: { kind: "vlan", master: at.bridge, id: vlan },
-          } as const,
-        ]),
   ];
 }
 

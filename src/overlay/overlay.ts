@@ -2,7 +2,8 @@
 // one file and one line in registry.ts.
 import type { Ip, Prefix } from "../address/ip.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
-import type { BridgeName, OvsDatapathType, Plan } from "../plan/plan.ts";
+import type { BridgeInUse } from "../plan/ovs-bridge.ts";
+import type { Plan } from "../plan/plan.ts";
 
 export type OverlayType = Exclude<OverlayConfig["type"], "none">;
 
@@ -45,16 +46,7 @@ export interface OverlayRequest {
   readonly peers: readonly Peer[];
   readonly host: OverlayHost;
   /** Where pods are ports of one: it has the tunnels too. */
-  readonly bridge?: OverlayBridge;
-}
-
-export interface OverlayBridge {
-  readonly at: BridgeName;
-  readonly datapathType: OvsDatapathType;
-  /** Others made it: its local port keeps its settings. */
-  readonly isForeign: boolean;
-  /** MAC of its local port. */
-  readonly localMac: string;
+  readonly bridge?: BridgeInUse;
 }
 
 export interface OverlayHost {

@@ -2,12 +2,13 @@
 // says where its packets are wrapped to. On the wire it is what the kernel's own device makes, so that nodes of both kinds
 // go together. The host reaches the tunnel by an internal port that has the name, the addresses and the routes of that device.
 import { addressBits, formatIp } from "../address/ip.ts";
+import { type BridgeInUse, bridgeObject, localPort } from "../plan/ovs-bridge.ts";
 import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
 import { admission, delivery, size, toDelivery, toHost, toSize, untagged } from "../plan/ovs-tables.ts";
-import type { Link, OvsFlow, OvsPort, Plan, PlanObject } from "../plan/plan.ts";
+import type { OvsFlow, OvsPort, Plan, PlanObject } from "../plan/plan.ts";
 import { badOverlay } from "./fault.ts";
 import { tunnelMac } from "./mac.ts";
-import type { OverlayBridge, OverlayRequest, Peer, PodPrefix } from "./overlay.ts";
+import type { OverlayRequest, Peer, PodPrefix } from "./overlay.ts";
 import type { TunnelType } from "./tunnel.ts";
 
 /** Name of the port. Its link is Open vSwitch's own: vxlan_sys_4789, genev_sys_6081. */
@@ -31,13 +32,12 @@ export interface BridgeTunnel {
 
 export function bridgeTunnel(
   { driver, device }: TunnelType,
-  bridge: OverlayBridge,
+  bridge: BridgeInUse,
   { config, underlay, host }: OverlayRequest,
   tunnel: BridgeTunnel,
 ): Plan {
   refuseUnfit(driver, bridge, config.sourcePorts);
-  const { at, datapathType, isForeign, localMac } = bridge;
-  const foreign = isForeign ? ({ foreign: true } as const) : {};
+  const { at, localMac } = bridge;
   const mac = tunnelMac(underlay.local);
   const own = {
     kind: "ovs-port",
@@ -45,11 +45,6 @@ export function bridgeTunnel(
     ...at,
     trunk: [],
     externalIds: { [ownerKey]: owner },
-  } as const;
-  const link = {
-    kind: "link",
-    where: "host",
-    type: { kind: "ovs", bridge: at },
   } as const;
   const port: OvsPort = {
     ...own,
@@ -69,18 +64,20 @@ export function bridgeTunnel(
     ...tunnel.peers.map((peer) => peerFlow(peer, mac, tunnel)),
   ];
   return [
-    { kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac, ...foreign },
+    bridgeObject(bridge),
     port,
     { ...own, name: device, type: { kind: "internal", mac, mtu: tunnel.mtu } },
     { kind: "ovs-flows", where: "host", ...at, cookie, flows },
+    localPort(bridge, host.ipv6),
     {
-      ...link,
-      name: at.bridge,
-      mac: localMac,
-      shared: true,
-      ...(isForeign ? {} : { noAutomaticAddress: host.ipv6 }),
-    } satisfies Link,
-    { ...link, name: device, mac, mtu: tunnel.mtu, noAutomaticAddress: host.ipv6 } satisfies Link,
+      kind: "link",
+      where: "host",
+      type: { kind: "ovs", bridge: at },
+      name: device,
+      mac,
+      mtu: tunnel.mtu,
+      noAutomaticAddress: host.ipv6,
+    },
   ] satisfies PlanObject[];
 }
 
@@ -131,11 +128,7 @@ function hex(id: number): string {
   return `0x${id.toString(16)}`;
 }
 
-function refuseUnfit(
-  type: string,
-  { at, datapathType }: OverlayBridge,
-  sourcePorts: string | undefined,
-): void {
+function refuseUnfit(type: string, { at, datapathType }: BridgeInUse, sourcePorts: string | undefined): void {
   if (datapathType === "netdev") throw userspaceTunnel(type, `bridge ${at.bridge}`);
   if (sourcePorts !== undefined) {
     throw badOverlay(`overlay.sourcePorts = "${sourcePorts}": Open vSwitch has no such setting; remove it`);

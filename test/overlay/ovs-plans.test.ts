@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { parseNetwork } from "../../src/config/load.ts";
 import type { OverlayConfig, PeerConfig } from "../../src/config/overlay.ts";
 import { datapathOf } from "../../src/datapath/choice.ts";
-import type { OverlayBridge } from "../../src/overlay/overlay.ts";
 import { overlays } from "../../src/overlay/registry.ts";
+import type { BridgeInUse } from "../../src/plan/ovs-bridge.ts";
 import type { OvsFlow, Plan } from "../../src/plan/plan.ts";
 import { n2, n3, request } from "./request.ts";
 
@@ -17,7 +17,7 @@ function planOf(
   config: OverlayConfig,
   peers: readonly PeerConfig[] = [n2],
   own: Parameters<typeof request>[2] = {},
-  changes: Partial<OverlayBridge> = {},
+  changes: Partial<BridgeInUse> = {},
 ): Plan {
   const bridge = { at, datapathType: "system" as const, isForeign: false, localMac, ...changes };
   return overlays[config.type]?.plan({ ...request(config, peers, own), bridge }).plan ?? [];

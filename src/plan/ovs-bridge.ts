@@ -1,0 +1,29 @@
+// The bridge that pods and the overlay have in common: both plan the same of it.
+import type { BridgeName, Link, OvsBridge, OvsDatapathType } from "./plan.ts";
+
+export interface BridgeInUse {
+  readonly at: BridgeName;
+  readonly datapathType: OvsDatapathType;
+  /** Others made it, and may have the host's own uplink on it: its local port keeps its settings and addresses. */
+  readonly isForeign: boolean;
+  /** MAC of its local port. */
+  readonly localMac: string;
+}
+
+export function bridgeObject({ at, datapathType, isForeign, localMac }: BridgeInUse): OvsBridge {
+  const foreign = isForeign ? ({ foreign: true } as const) : {};
+  return { kind: "ovs-bridge", where: "host", ...at, datapathType, mac: localMac, ...foreign };
+}
+
+/** The bridge's link of the host. `ipv6`: whether the kernel has it. */
+export function localPort({ at, isForeign, localMac }: BridgeInUse, ipv6: boolean): Link {
+  return {
+    kind: "link",
+    where: "host",
+    shared: true,
+    ...(isForeign ? {} : { noAutomaticAddress: ipv6 }),
+    name: at.bridge,
+    mac: localMac,
+    type: { kind: "ovs", bridge: at },
+  };
+}
