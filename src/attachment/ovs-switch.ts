@@ -15,6 +15,7 @@ import {
   listFlows,
   ovsRefused,
   ovsRows,
+  requireSwitch,
 } from "../linux/ovs.ts";
 import { idOf, labelOf, textOf } from "../linux/ovs-rows.ts";
 import { claimedBridge } from "../node/claimed-bridge.ts";
@@ -75,8 +76,12 @@ export async function ovsSettings(
   };
 }
 
-/** For STATUS: throws code 107 if Open vSwitch could not make the network's bridge, or does not take podwire's flows for it. */
+/**
+ * For STATUS: throws code 11 if Open vSwitch does not run, 107 if it could not make the network's bridge, or does not take
+ * podwire's flows for it.
+ */
 export async function requireBridge({ at, datapathType, row }: OvsSettings, kernel: Kernel): Promise<void> {
+  await requireSwitch(at.database, kernel);
   const isThere = hostLinkExists(at.bridge);
   if (isThere && row !== undefined) {
     await listFlows(at, `${ownCookies.base}/-1`, kernel);

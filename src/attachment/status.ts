@@ -2,7 +2,6 @@
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { datapathOf } from "../datapath/choice.ts";
 import { ipamOf } from "../ipam/registry.ts";
-import { requireSwitch } from "../linux/ovs.ts";
 import { requireProgram } from "../linux/programs.ts";
 import { requireBypass } from "./bypass.ts";
 import { type Call, kernelOf } from "./call.ts";
@@ -26,7 +25,6 @@ export async function status(call: Call): Promise<void> {
     await requireDrivers(call.config, kernelOf(call));
     const { ovs } = await datapathSettings(call, kernelOf(call));
     if (ovs !== undefined) {
-      await requireSwitch(ovs.at.database, kernelOf(call));
       await requireBridge(ovs, kernelOf(call));
       await refuseDeaf(ovs.at.database, kernelOf(call));
     }

@@ -4,7 +4,6 @@ import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
 import type { OvsSettings } from "../../datapath/datapath.ts";
 import { hostLinkExists } from "../../linux/links.ts";
-import { requireSwitch } from "../../linux/ovs.ts";
 import { deaf, hearingOf } from "../../linux/ovs-hearing.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, warning } from "./finding.ts";
@@ -19,9 +18,8 @@ async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
   const check = `Open vSwitch of network ${network.name}`;
   try {
     const settings = await ovsSettings(network, commandKernel());
-    const { database } = settings.at;
-    await requireSwitch(database, commandKernel());
     await requireBridge(settings, commandKernel());
+    const { database } = settings.at;
     if ((await hearingOf(database, commandKernel())) === "deaf") return [gotNoPackets(check, database)];
     return [bridge(check, settings), ...portType(check, settings)];
   } catch (error) {
