@@ -14,6 +14,7 @@ export interface ObservedPort {
   readonly type: string;
   readonly vlan: number | undefined;
   readonly trunk: readonly number[];
+  readonly vlanMode: string | undefined;
   /** kbit/s; 0: no limit. */
   readonly rate: number;
   readonly bridge: string | undefined;
@@ -88,7 +89,7 @@ async function readTables(database: string, objects: readonly OvsObject[], kerne
     .map(({ name }) => name);
   const questions = [
     ["--columns=name,datapath_type,ports", "list", "Bridge"],
-    ["--columns=_uuid,name,tag,trunks", "--if-exists", "list", "Port", ...names],
+    ["--columns=_uuid,name,tag,trunks,vlan_mode", "--if-exists", "list", "Port", ...names],
     [`--columns=${portColumns}`, "--if-exists", "list", "Interface", ...names],
   ];
   // Without a name all rows would be listed, and are harmless.
@@ -117,6 +118,7 @@ function observedPort(row: Row, port: Row | undefined, bridge: Row | undefined):
     type: String(row["type"] || "system"),
     vlan: numberOf(port?.["tag"]),
     trunk: port === undefined ? [] : membersOf(port["trunks"]).map(Number),
+    vlanMode: textOf(port?.["vlan_mode"]),
     rate: Number(row["ingress_policing_rate"]),
     bridge: bridge === undefined ? undefined : String(bridge["name"]),
     mtu: numberOf(row["mtu_request"]),

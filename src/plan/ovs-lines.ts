@@ -59,21 +59,30 @@ export const noVlan = 4095;
 export function portWords(port: OvsPort, ports: "new" | "any"): string[][] {
   const { bridge, name, type, trunk, ingress, externalIds } = port;
   const ids = Object.entries(externalIds).map(([key, value]) => `external_ids:${key}=${quoted(value)}`);
+  // What a new row has by itself somebody may have changed in one that exists.
+  const byDefault = (...words: string[]) => (ports === "any" ? words : []);
   const policing =
     ingress === undefined
-      ? []
+      ? byDefault("ingress_policing_rate=0", "ingress_policing_burst=0")
       : [`ingress_policing_rate=${ingress.rate}`, `ingress_policing_burst=${ingress.burst}`];
-  const trunks = trunk.length === 0 ? [] : ["vlan_mode=native-untagged", `trunks=${trunk.join(",")}`];
+  const trunks =
+    trunk.length === 0
+      ? byDefault("vlan_mode=[]", "trunks=[]")
+      : [`vlan_mode=${vlanModeOf(trunk)}`, `trunks=${trunk.join(",")}`];
+  const device = type.kind === "system" ? byDefault("type=system") : deviceWords(type);
   return [
     [...(ports === "any" ? ["--may-exist"] : []), "add-port", bridge, name],
     ["set", "Port", name, `tag=${noVlan}`, ...trunks],
-    ["set", "Interface", name, ...deviceWords(type, ports), ...policing, ...ids],
+    ["set", "Interface", name, ...device, ...policing, ...ids],
   ];
 }
 
-function deviceWords(type: OvsPort["type"], ports: "new" | "any"): string[] {
-  // What a new row has, unless somebody changes it.
-  if (type.kind === "system") return ports === "any" ? ["type=system"] : [];
+/** undefined: it goes by the port's tag. */
+export function vlanModeOf(trunk: OvsPort["trunk"]): string | undefined {
+  return trunk.length === 0 ? undefined : "native-untagged";
+}
+
+function deviceWords(type: Exclude<OvsPort["type"], { kind: "system" }>): string[] {
   if (type.kind === "internal") {
     return ["type=internal", `mac=${quoted(type.mac)}`, `mtu_request=${type.mtu}`];
   }

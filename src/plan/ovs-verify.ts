@@ -1,7 +1,7 @@
 // Compares what a plan has in Open vSwitch with what is there. Pure.
 import { type Fault, unequal } from "./fault.ts";
 import type { ObservedOvs, ObservedPort } from "./observe-ovs.ts";
-import { flowKey, noVlan, type OvsObject, tunnelOptions } from "./ovs-lines.ts";
+import { flowKey, noVlan, type OvsObject, tunnelOptions, vlanModeOf } from "./ovs-lines.ts";
 import type { OvsFlows, OvsPort } from "./plan.ts";
 
 export function ovsFault(object: OvsObject, observed: ObservedOvs): Fault | undefined {
@@ -32,6 +32,7 @@ function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
     deviceFault(wanted, port) ??
     unequal(`tag ${noVlan}`, `tag ${port.vlan ?? "none"}`) ??
     unequal(`trunks ${sorted(wanted.trunk)}`, `trunks ${sorted(port.trunk)}`) ??
+    unequal(`vlan_mode ${vlanModeOf(wanted.trunk) ?? "none"}`, `vlan_mode ${port.vlanMode ?? "none"}`) ??
     unequal(`ingress rate ${wanted.ingress?.rate ?? 0}`, `ingress rate ${port.rate}`) ??
     labelFault(wanted, port)
   );
@@ -58,7 +59,7 @@ function describeOptions(options: Readonly<Record<string, string>>): string {
 }
 
 function sorted(numbers: readonly number[]): string {
-  return numbers.toSorted((a, b) => a - b).join(",");
+  return numbers.length === 0 ? "none" : numbers.toSorted((a, b) => a - b).join(",");
 }
 
 function flowsFault({ cookie, flows, ...at }: OvsFlows, observed: ObservedOvs): Fault | undefined {

@@ -27,6 +27,26 @@ const breakages: Breakage[] = [
     script: "ovs-vsctl clear Interface PORT external_ids",
     words: ["port PORT", "external_ids:"],
   },
+  {
+    what: "a port without its VLAN's tag",
+    script: "ovs-vsctl clear Port PORT tag",
+    words: ["port PORT", "expected tag 4095, found tag none"],
+  },
+  {
+    what: "a port with a trunk that it was not given",
+    script: "ovs-vsctl set Port PORT trunks=7",
+    words: ["port PORT", "expected trunks none, found trunks 7"],
+  },
+  {
+    what: "a port of another VLAN mode",
+    script: "ovs-vsctl set Port PORT vlan_mode=trunk",
+    words: ["port PORT", "expected vlan_mode none, found vlan_mode trunk"],
+  },
+  {
+    what: "a port with a limit that it was not given",
+    script: "ovs-vsctl set Interface PORT ingress_policing_rate=1000 ingress_policing_burst=100",
+    words: ["port PORT", "expected ingress rate 0, found ingress rate 1000"],
+  },
   { what: "the flows of all pods gone", script: `${ofctl} del-flows podwire0`, words: ["flows 0x7077"] },
   {
     what: "the flow that all pods share gone",

@@ -46,8 +46,12 @@ describe("a port", () => {
     ]);
   });
 
-  test("of a veth pair gets its type back if somebody changed it", () => {
-    expect(portWords(port, "any")[2]).toEqual(["set", "Interface", "pw1", "type=system"]);
+  test("of a veth pair gets back what somebody may have changed", () => {
+    expect(portWords(port, "any")).toEqual([
+      ["--may-exist", "add-port", "podwire0", "pw1"],
+      ["set", "Port", "pw1", "tag=4095", "vlan_mode=[]", "trunks=[]"],
+      ["set", "Interface", "pw1", "type=system", "ingress_policing_rate=0", "ingress_policing_burst=0"],
+    ]);
   });
 
   test("that Open vSwitch makes gets its MAC and MTU from it", () => {
@@ -64,7 +68,7 @@ describe("a port", () => {
 
   test("for tunnels has all of its options at once, so that none of before is left", () => {
     const type = { kind: "vxlan", port: 8472, local: "192.0.2.1", checksum: true, tos: 8 } as const;
-    expect(portWords({ ...port, type }, "any")[2]).toEqual([
+    expect(portWords({ ...port, type }, "any")[2]?.slice(0, 5)).toEqual([
       "set",
       "Interface",
       "pw1",
