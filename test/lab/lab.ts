@@ -6,6 +6,7 @@ import { accelerator } from "./host/accelerator.ts";
 import { cacheDirectory, removeAbandonedBuilds } from "./host/cache.ts";
 import { requireLabHost, requireMemory, requireSpace } from "./host/requirements.ts";
 import { kernel } from "./image/kernel.ts";
+import { type OpenVswitchVersion, openVswitchOf } from "./image/open-vswitch.ts";
 import { makePayload, type Payload, requirePodwire } from "./image/payload.ts";
 import { checkKernel, type KernelVersion, slownessOf } from "./image/recipe.ts";
 import { rootImage } from "./image/root.ts";
@@ -33,6 +34,8 @@ export interface LabOptions {
   readonly name?: string;
   /** "podwire" is on /opt/cni/bin in any case; "tests" adds this project's tests and what runs them. */
   readonly payload?: Payload;
+  /** Programs of this version are brought along, for tests in guests. */
+  readonly openVswitch?: OpenVswitchVersion;
   /** The lab outlives this process; `npm run lab -- down` ends it. */
   readonly stays?: boolean;
   /** Further words for the guests' kernel. */
@@ -90,7 +93,9 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   });
   try {
     const payload = path.join(record.disks, "payload.ext4");
-    const keys = await makePayload(options.payload ?? "podwire", payload, record.disks, record.directory);
+    const { payload: content = "podwire", openVswitch } = options;
+    const programs = openVswitch === undefined ? undefined : await openVswitchOf(openVswitch);
+    const keys = await makePayload(content, programs, payload, record.disks, record.directory);
     writeSshConfig(record.directory, count, keys);
     await makeNetwork(record.netns, count);
     const guests = Array.from(

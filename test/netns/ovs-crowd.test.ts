@@ -9,17 +9,19 @@ import { isFull } from "../lab/fixture/kernels.ts";
 
 describe.skipIf(!hasOpenVswitch)("many calls at once", () => {
   const own = sharedOvsNode();
+  // On one emulated processor eight calls at once take long to get an answer.
+  const config = ovsNetwork({}, { timeout: 240 });
   const names = Array.from({ length: 8 }, (_, index) => `pod${index}`);
   afterAll(() => own.expectNothingLeft());
 
   test("make one bridge and leave none, in several rounds", async () => {
     for (let round = 0; round < 4; round++) {
-      const pods = await Promise.all(names.map((name) => own.pod(name)));
+      const pods = await Promise.all(names.map((name) => own.pod(name, config)));
       expect(await own.ports()).toHaveLength(8);
-      for (const answer of await Promise.all(pods.map((pod) => own.check(pod))))
+      for (const answer of await Promise.all(pods.map((pod) => own.check(pod, config))))
         expect(answer.stdout).toBe("");
       await own.node.runIn("pod0", "ping", "-c", "1", "-W", "3", pods[7]?.addresses[0] ?? "");
-      const answers = await Promise.all(names.map((name) => own.del(name)));
+      const answers = await Promise.all(names.map((name) => own.del(name, config)));
       for (const answer of answers) expect(answer.stdout).toBe("");
       expect(await own.bridges()).toEqual([]);
     }

@@ -1,5 +1,6 @@
-// The versions of Open vSwitch that are promised besides the machine's own, each with its daemons and its programs, on
-// this machine's kernel: what each prints of a flow must be what podwire wrote, and what it does must be what pods need.
+// The versions of Open vSwitch that are promised besides the machine's own, each with its daemons and its programs: what
+// each prints of a flow must be what podwire wrote, and what it does must be what pods need. On this machine's kernel its
+// switch is in userspace; for a release it meets the kernel of its own Debian.
 import { beforeAll, describe, expect, test } from "vitest";
 import { baseFlows, podFlows, trunkFlows } from "../../../src/datapath/ovs-flows.ts";
 import { flowKey, flowLines, parseFlow } from "../../../src/plan/ovs-lines.ts";
@@ -7,7 +8,10 @@ import type { OvsFlow } from "../../../src/plan/plan.ts";
 import { ask, serve } from "../../chain/traffic.ts";
 import { hostAddress, hostAddress6 } from "../../fixture/node.ts";
 import { type OvsPod, ovsNetwork, sharedOvsNode } from "../../fixture/ovs-pods.ts";
-import { cannotRunLab } from "../fixture/shared-lab.ts";
+import { groupsOf, ofOpenVswitch } from "../fixture/conformance-groups.ts";
+import { testGroupsInGuests } from "../fixture/in-guest.ts";
+import { testedKernels } from "../fixture/kernels.ts";
+import { cannotRunFullLab, cannotRunLab, sharedLab } from "../fixture/shared-lab.ts";
 import { type OpenVswitchVersion, openVswitchOf, openVswitchSuites } from "../image/open-vswitch.ts";
 
 const versions = Object.keys(openVswitchSuites) as OpenVswitchVersion[];
@@ -122,6 +126,23 @@ describe.skipIf(cannotRunLab("other versions of Open vSwitch"))("Open vSwitch", 
     });
   });
 });
+
+const kernels = { "2.15": "5.10", "3.5": "6.12" } as const;
+
+describe
+  .skipIf(cannotRunFullLab("other versions of Open vSwitch in the kernel"))
+  .each(versions.filter((version) => testedKernels.includes(kernels[version])))(
+  "Open vSwitch %s in the kernel",
+  (version) => {
+    const kernel = kernels[version];
+    const lab = sharedLab({ kernel, payload: "tests", openVswitch: version, memory: 2048 });
+    const groups = [...ofOpenVswitch, ...groupsOf("ovs", false)].map(
+      (names) => ({ datapath: "ovs", names }) as const,
+    );
+
+    testGroupsInGuests(lab, groups, `Open vSwitch ${version}, kernel ${kernel}`);
+  },
+);
 
 function everyFlow(vlan: number, flag: boolean): OvsFlow[] {
   const mac = "0a:00:00:00:00:01";

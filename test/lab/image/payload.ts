@@ -1,7 +1,8 @@
 // What a lab brings into its guests, as a read-only file system on /lab: the built podwire, if asked for the
-// tests with the runtime they need, and the keys of this lab's ssh.
+// tests with the runtime they need and another Open vSwitch, and the keys of this lab's ssh.
 import fs from "node:fs";
 import path from "node:path";
+import type { OpenVswitchPrograms } from "../../fixture/open-vswitch.ts";
 import { LabError } from "../failure.ts";
 import { run } from "../host/run.ts";
 import { makeImage, sizeForTree } from "./ext4.ts";
@@ -14,6 +15,8 @@ export interface Keys {
   /** What ssh must know about the guests. */
   readonly knownHosts: string;
 }
+
+const copying = { recursive: true, verbatimSymlinks: true };
 
 const checkout = path.join(import.meta.dirname, "../../..");
 
@@ -28,6 +31,7 @@ export function requirePodwire(): void {
 /** Makes `image`, with room for what it takes in `work`, and the keys in `keysDirectory`. */
 export async function makePayload(
   content: Payload,
+  openVswitch: OpenVswitchPrograms | undefined,
   image: string,
   work: string,
   keysDirectory: string,
@@ -36,6 +40,9 @@ export async function makePayload(
   const keys = await makeKeys(tree, keysDirectory);
   copy("dist/podwire", tree);
   if (content === "tests") copyTests(tree);
+  if (openVswitch !== undefined) {
+    fs.cpSync(path.dirname(openVswitch.bin), path.join(tree, "open-vswitch"), copying);
+  }
   await makeImage(tree, image, sizeForTree(tree));
   fs.rmSync(tree, { recursive: true });
   return keys;
@@ -49,10 +56,7 @@ function copyTests(tree: string): void {
 }
 
 function copy(name: string, tree: string): void {
-  fs.cpSync(path.join(checkout, name), path.join(tree, "podwire", name), {
-    recursive: true,
-    verbatimSymlinks: true,
-  });
+  fs.cpSync(path.join(checkout, name), path.join(tree, "podwire", name), copying);
 }
 
 async function makeKeys(tree: string, directory: string): Promise<Keys> {
