@@ -1,8 +1,12 @@
 // nftables: a script is one transaction, applied whole or not at all.
+import fs from "node:fs";
+import path from "node:path";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import { type Command, runIn } from "./enter.ts";
+import { makeDirectory, runDirectory } from "./files.ts";
 import type { Kernel } from "./kernel.ts";
 import type { NftObject } from "./nft-listing.ts";
+import type { RunOutcome } from "./run.ts";
 
 /** By the number of their IP version: nft's keyword in matches, and its type of addresses. */
 export const nftFamilies = [
@@ -15,8 +19,25 @@ export const nftScript: Command = { where: "host", name: "nft", args: ["-f", "-"
 
 /** Applies a script on the host. Returns nft's words if it was refused. */
 export async function nftApply(script: string, kernel: Kernel): Promise<string | undefined> {
-  const outcome = await runIn(nftScript, script, kernel);
+  const asked = await runIn(nftScript, script, kernel);
+  const outcome = cannotReadInput.test(asked.stderr) ? await applyFile(script, kernel) : asked;
   return outcome.exitCode === 0 ? undefined : outcome.stderr.trim() || `exit status ${outcome.exitCode}`;
+}
+
+/** Before 1.0.2 nft opens its input by that name, which the kernel refuses of a socket, as Node's pipes are. */
+const cannotReadInput = /Could not open file "\/dev\/stdin"/;
+
+let files = 0;
+
+async function applyFile(script: string, kernel: Kernel): Promise<RunOutcome> {
+  makeDirectory(runDirectory, 0o700);
+  const file = path.join(runDirectory, `nft-${process.pid}-${++files}`);
+  fs.writeFileSync(file, script, { mode: 0o600 });
+  try {
+    return await runIn({ where: "host", name: "nft", args: ["-f", file] }, "", kernel);
+  } finally {
+    fs.rmSync(file, { force: true });
+  }
 }
 
 /** The objects of an inet table as `nft -j` lists them, or undefined if there is no such table. */

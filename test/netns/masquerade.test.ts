@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { cni, dualStackIpam, network, succeed } from "../fixture/calls.ts";
+import { type CniCall, cni, dualStackIpam, network, succeed } from "../fixture/calls.ts";
+import { masqueradedAddresses } from "../fixture/machine-state.ts";
 import {
   hostAddress,
   hostAddress6,
@@ -14,6 +15,7 @@ import {
   startNode,
   type TestNode,
 } from "../fixture/node.ts";
+import { locate, podwireWith } from "../fixture/programs.ts";
 import { shape } from "../fixture/shape/shape.ts";
 
 let node: TestNode;
@@ -73,10 +75,14 @@ async function connect(
   return JSON.parse(answer);
 }
 
-async function addPod(name: string, overrides: Record<string, unknown>): Promise<[string, string]> {
+async function addPod(
+  name: string,
+  overrides: Record<string, unknown>,
+  call: Partial<CniCall> = {},
+): Promise<[string, string]> {
   await node.addPod(name);
   const config = network({ ipam: dualStackIpam, ...overrides });
-  const { json } = await succeed(node, { verb: "ADD", container: name, config });
+  const { json } = await succeed(node, { verb: "ADD", container: name, config, ...call });
   return json.ips.map((ip: { address: string }) => ip.address.split("/")[0]) as [string, string];
 }
 
@@ -94,6 +100,20 @@ describe("the world outside sees", () => {
     await routeBack();
     expect((await connect("pod1", outsideAddress)).from).toBe(hostAddress);
     expect((await connect("pod1", outsideAddress6)).from).toBe(hostAddress6);
+  });
+
+  test("the same with an nft before 1.0.2, which does not read from a socket", async () => {
+    const words = 'internal:0:0-0: Error: Could not open file "/dev/stdin": No such device or address';
+    const refusal = `if [ "$2" = - ] && [ -S /dev/stdin ]; then echo '${words}' >&2; exit 1; fi`;
+    const plugin = podwireWith(node, { nft: `${refusal}; exec ${locate("nft")} "$@"` });
+    await addPod("pod1", { ipMasq: true }, { plugin });
+    await serve("outside");
+    await routeBack();
+    expect((await connect("pod1", outsideAddress)).from).toBe(hostAddress);
+    const config = network({ ipMasq: true, ipam: dualStackIpam });
+    await succeed(node, { verb: "DEL", config, plugin });
+    expect(await masqueradedAddresses(node)).toEqual([]);
+    expect(fs.readdirSync(node.file("/run/podwire")).filter((name) => name.startsWith("nft"))).toEqual([]);
   });
 
   test("the pod's own address without", async () => {

@@ -59,7 +59,7 @@ add rule inet podwire masquerade-probe ip saddr @pods ip daddr != @direct masque
 
 async function probeMasquerade(node: Node): Promise<Finding> {
   const check = "kernel nf_tables NAT";
-  const outcome = await inThrowAwayNetns(node, "nft", ["-f", "-"], masqueradeProbe);
+  const outcome = await inThrowAwayNetns(node, "nft", [masqueradeProbe]);
   if (typeof outcome === "string") return unchecked(check, outcome);
   if (outcome.exitCode === 0) return fine(check, "masquerading rules can be made");
   const report = usesMasquerade(node) ? fault : warning;
@@ -68,7 +68,7 @@ async function probeMasquerade(node: Node): Promise<Finding> {
 }
 
 /** Returns why it could not be tried, if it could not. */
-async function inThrowAwayNetns(node: Node, program: string, args: readonly string[], input: string) {
+async function inThrowAwayNetns(node: Node, program: string, args: readonly string[], input?: string) {
   const file = node.find(program);
   if (file === undefined) return `${program} is not in PATH`;
   const outcome = await node.ask("unshare", ["--net", "--", file, ...args], input);
