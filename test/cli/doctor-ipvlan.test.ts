@@ -7,7 +7,9 @@ import { ethernet, type Host, pathOn, slave } from "../attachment/ipvlan-host.ts
 
 function findings(host: Host, mode: string) {
   vi.stubEnv("PATH", pathOn(host));
-  const { config } = call({ config: { datapath: "ipvlan", ipvlan: { master: "lo", mode } } });
+  const ranges = [[{ subnet: "10.244.1.0/24" }], [{ subnet: "fd00:10:244:1::/64" }]];
+  const ipam = { type: "host-local", ranges };
+  const { config } = call({ config: { datapath: "ipvlan", ipvlan: { master: "lo", mode }, ipam } });
   return checkIpvlan({ networks: [config] } as Partial<Node> as Node);
 }
 
@@ -26,11 +28,21 @@ describe("podwire doctor, of ipvlan,", () => {
     expect(about).toMatchObject({ breaks: expect.stringContaining("no Services") });
   });
 
-  test("warns of a master without an address, which l2 does not need", async () => {
-    const bare = { master: { ...ethernet, addr_info: [] } };
-    const checks = async (mode: string) => (await findings(bare, mode)).map(({ check }) => check);
-    expect(await checks("l3s")).toContain("address of lo");
-    expect(await checks("l2")).not.toContain("address of lo");
+  test("warns of a master without an address of a family that pods have, which l2 does not need", async () => {
+    const of = (...families: ("." | ":")[]) => ({
+      master: {
+        ...ethernet,
+        addr_info: ethernet.addr_info.filter(({ local }) => families.some((mark) => local.includes(mark))),
+      },
+    });
+    const checks = async (host: Host, mode: string) => {
+      const found = (await findings(host, mode)).map(({ check }) => check);
+      return found.filter((check) => check.includes("address"));
+    };
+    expect(await checks(of(), "l3s")).toEqual(["IPv4 address of lo", "IPv6 address of lo"]);
+    expect(await checks(of("."), "l3s")).toEqual(["IPv6 address of lo"]);
+    expect(await checks(of(".", ":"), "l3s")).toEqual([]);
+    expect(await checks(of(), "l2")).toEqual([]);
   });
 
   test("reports a master that is in use in another mode", async () => {

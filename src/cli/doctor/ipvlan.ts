@@ -1,5 +1,6 @@
 // Networks whose pods are slaves of a link of the node: whether that link can be their master, and what their
 // mode leaves out.
+import { parseIp } from "../../address/ip.ts";
 import { ipvlanSettings } from "../../attachment/ipvlan-master.ts";
 import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
@@ -7,7 +8,7 @@ import type { IpvlanSettings } from "../../datapath/datapath.ts";
 import { readHostSysctl } from "../../linux/sysctl.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, warning } from "./finding.ts";
-import type { Node } from "./node.ts";
+import { type Node, rangesOf } from "./node.ts";
 
 export async function checkIpvlan(node: Node): Promise<Finding[]> {
   const networks = node.networks.filter(({ datapath }) => datapath === "ipvlan");
@@ -18,7 +19,7 @@ async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
   const check = `ipvlan of network ${network.name}`;
   try {
     const settings = await ipvlanSettings(network, commandKernel());
-    return [mode(check, settings), ...reversePath(settings), ...hostAddresses(settings)];
+    return [mode(check, settings), ...reversePath(settings), ...hostAddresses(network, settings)];
   } catch (error) {
     return [fault(check, toCniError(error).details, "no pod can be wired", "name another ipvlan.master")];
   }
@@ -37,10 +38,16 @@ function mode(check: string, { master, mode, flag }: IpvlanSettings): Finding {
 }
 
 /** The kernel routes what l3 pods send by the master alone. */
-function hostAddresses({ master, mode }: IpvlanSettings): Finding[] {
-  if (mode === "l2" || master.addresses.length > 0) return [];
-  const breaks = "pods and this host do not reach each other: probes fail";
-  return [warning(`address of ${master.name}`, "none", breaks, `give ${master.name} an address`)];
+function hostAddresses(network: NetworkConfig, { master, mode }: IpvlanSettings): Finding[] {
+  if (mode === "l2") return [];
+  const families = new Set(rangesOf(network).map(({ ip }) => ip.family));
+  return [...families]
+    .filter((family) => !master.addresses.some((address) => parseIp(address)?.family === family))
+    .map((family) => {
+      const kind = `IPv${family} address`;
+      const breaks = `pods and this host do not reach each other by IPv${family}: probes fail`;
+      return warning(`${kind} of ${master.name}`, "none", breaks, `give ${master.name} an ${kind}`);
+    });
 }
 
 /** Pods' packets to the host come in by the master, but the way back to them is the host's slave. */

@@ -86,11 +86,16 @@ function tryAttachments(): Node["attachments"] {
 
 /** Where pods' addresses come from: the ranges that are known here, and the addresses of pods that exist. */
 export function podPrefixes(node: Node): Prefix[] {
-  const ranges = node.networks
-    .filter(({ ipam }) => ipam.type === "host-local")
-    .flatMap((network) => parseConfig(network).rangeSets.flat())
-    .map(({ subnet }) => subnet);
+  const ranges = node.networks.flatMap(rangesOf);
   return [...ranges, ...podAddresses(node).flatMap((address) => parsePrefix(address) ?? [])];
+}
+
+/** Those of a network; none where another IPAM alone knows them. */
+export function rangesOf(network: NetworkConfig): Prefix[] {
+  if (network.ipam.type !== "host-local") return [];
+  return parseConfig(network)
+    .rangeSets.flat()
+    .map(({ subnet }) => subnet);
 }
 
 export function usesFamily(family: Family, node: Node): boolean {
