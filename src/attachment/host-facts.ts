@@ -22,10 +22,12 @@ export function hostFacts(wantsIpv6: boolean): HostFacts {
 /** The configured MTU, else the overlay's, else the underlay's, else Ethernet's. */
 export function podMtu(config: NetworkConfig, overlayMtu?: number): number {
   if (config.mtu !== undefined && config.mtu !== 0) return config.mtu;
-  if (overlayMtu !== undefined) return Math.min(overlayMtu, maxMtu);
-  const underlay = podUnderlay(config);
-  const mtu = (underlay === undefined ? undefined : linkMtu(underlay)) ?? fallbackMtu;
-  return Math.min(mtu, maxMtu);
+  const link = podUnderlay(config);
+  const linkOwn = link === undefined ? undefined : linkMtu(link);
+  if (overlayMtu === undefined) return Math.min(linkOwn ?? fallbackMtu, maxMtu);
+  // What pods send leaves by ipvlan's master as it is, also what the host sends on by an underlay of its own.
+  const most = config.datapath === "ipvlan" ? (linkOwn ?? maxMtu) : maxMtu;
+  return Math.min(overlayMtu, most);
 }
 
 /** The link by which pods' packets leave the node. `found`: the overlay's, where it is known. */
