@@ -4,7 +4,19 @@
 // ARP is answered by flow. A neighbour solicitation cannot be turned into an advertisement by the kernel's datapath (it
 // cannot change the type of an option), so it goes to the one that has the address, and to nobody else.
 import { linkLocalOf } from "../address/mac.ts";
-import { admission, delivery, toDelivery, toHost, toTrunk, trunk, untagged } from "../plan/ovs-tables.ts";
+import {
+  admission,
+  asideMatches,
+  delivery,
+  handover,
+  measure,
+  toDelivery,
+  toHandover,
+  toHost,
+  toTrunk,
+  trunk,
+  untagged,
+} from "../plan/ovs-tables.ts";
 import type { OvsFlow } from "../plan/plan.ts";
 import { gatewayMac } from "./host-side.ts";
 import { gateways } from "./routing.ts";
@@ -16,6 +28,7 @@ export interface PodPort {
   /** MAC of the bridge's local port. */
   readonly localMac: string;
   readonly ips: readonly string[];
+  readonly mtu: number;
   /** 0: none. */
   readonly vlan: number;
   readonly trunk: readonly number[];
@@ -136,22 +149,27 @@ function hostsQuestions({ port, ips, mac, vlan }: PodPort): OvsFlow[] {
   );
 }
 
-function deliveryFlows({ port, mac, ips, vlan }: PodPort): OvsFlow[] {
+/**
+ * What is larger than the pod's MTU Open vSwitch would drop without a word. Pods of the bridge may have larger ones: the host
+ * tells them, or puts it in fragments.
+ */
+function deliveryFlows({ port, mac, localMac, ips, mtu, vlan }: PodPort): OvsFlow[] {
   const tag = vlan === 0 ? untagged : `dl_vlan=${vlan}`;
   const untag = vlan === 0 ? "" : "pop_vlan,";
   const output = `output:${port}`;
+  const retag = vlan === 0 ? "" : `${tagging(vlan)},`;
+  const aside = `${retag}${toHost(localMac)}`;
   return [
     // From the host or an uplink; what pods send has been sorted out before.
     admission(180, `${tag},dl_dst=${mac}`, `${untag}${output}`),
     delivery(50, `${tag},dl_dst=${mac}`, `${untag}${output}`),
     ...ips.map((ip) => {
       const destination = ip.includes(":") ? `ipv6,${tag},ipv6_dst=${ip}` : `ip,${tag},nw_dst=${ip}`;
-      return delivery(
-        60,
-        destination,
-        `${untag}set_field:${gatewayMac}->eth_src,set_field:${mac}->eth_dst,${output}`,
-      );
+      // Without the tag, which kernel and userspace do not both count.
+      return delivery(60, destination, `${untag}${measure(mtu)},set_field:${mac}->eth_dst,${toHandover}`);
     }),
+    ...asideMatches.map((match) => handover(20, `${match},dl_dst=${mac}`, aside)),
+    handover(10, `dl_dst=${mac}`, `set_field:${gatewayMac}->eth_src,${output}`),
   ];
 }
 

@@ -147,7 +147,17 @@ function flowObjects(
 ): PlanObject[] {
   const port = hostLinkName(wiring);
   const ips = textsOf(addresses);
-  const flows = podFlows({ port, mac, localMac, ips, vlan, trunk, antiSpoofing, answersAll });
+  const flows = podFlows({
+    port,
+    mac,
+    localMac,
+    ips,
+    mtu: wiring.mtu,
+    vlan,
+    trunk,
+    antiSpoofing,
+    answersAll,
+  });
   return [
     sharedFlows(at, ownCookies.base, baseFlows(localMac)),
     ...(isForeign ? [] : trunk.map((vlan) => sharedTrunk(at, vlan))),

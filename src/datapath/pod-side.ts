@@ -33,14 +33,19 @@ function gatewayRoute(link: string, known: string): Route {
   return { kind: "route", where: "pod", link, dst, scope: scopeLink, priority: defaultPriority(known, dst) };
 }
 
-/** Runtimes turn IPv6 off in new netns; duplicate address detection would delay the link-local address. */
+/**
+ * Runtimes turn IPv6 off in new netns; duplicate address detection would delay the link-local address. A pod knows its ways: what
+ * the host takes in and sends on by one link (too large for a pod of Open vSwitch) it tells of as a detour, and with the redirect the
+ * kernel forgets the path's MTU.
+ */
 export function podIpv6Settings(link: string): PlanObject[] {
-  return ["disable_ipv6", "accept_dad", "accept_ra"].map((key) => ({
-    kind: "sysctl",
-    where: "pod",
-    key: `net/ipv6/conf/${link}/${key}`,
-    value: "0",
-  }));
+  return ["disable_ipv6", "accept_dad", "accept_ra", "accept_redirects"].map((key) =>
+    podSysctl(`net/ipv6/conf/${link}/${key}`, "0"),
+  );
+}
+
+export function podSysctl(key: string, value: string): PlanObject {
+  return { kind: "sysctl", where: "pod", key, value };
 }
 
 /** `known`: the interface's name to the runtime. */

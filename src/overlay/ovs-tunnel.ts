@@ -4,7 +4,18 @@
 import { addressBits, formatIp } from "../address/ip.ts";
 import { type BridgeInUse, bridgeObject, localPort } from "../plan/ovs-bridge.ts";
 import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
-import { admission, delivery, size, toDelivery, toHost, toSize, untagged } from "../plan/ovs-tables.ts";
+import {
+  admission,
+  asideMatches,
+  delivery,
+  handover,
+  measure,
+  size,
+  toDelivery,
+  toHost,
+  toSize,
+  untagged,
+} from "../plan/ovs-tables.ts";
 import type { OvsFlow, OvsPort, Plan, PlanObject } from "../plan/plan.ts";
 import { badOverlay } from "./fault.ts";
 import { tunnelMac } from "./mac.ts";
@@ -60,7 +71,7 @@ export function bridgeTunnel(
   };
   const cookie = ownCookies.overlay;
   const flows = [
-    ...commonFlows(device, localMac, tunnel),
+    ...commonFlows(device, localMac, mac, tunnel),
     ...tunnel.peers.map((peer) => peerFlow(peer, mac, tunnel)),
   ];
   return [
@@ -82,7 +93,7 @@ export function bridgeTunnel(
 }
 
 /** All that is not for a pod of the bridge is for the host, by whose own port it came or would have gone. */
-function commonFlows(device: string, localMac: string, { id }: BridgeTunnel): OvsFlow[] {
+function commonFlows(device: string, localMac: string, mac: string, { id }: BridgeTunnel): OvsFlow[] {
   const unicast = "dl_dst=00:00:00:00:00:00/01:00:00:00:00:00";
   const inward = `in_port="${tunnelPort}"`;
   const outward = `in_port="${device}"`;
@@ -94,16 +105,15 @@ function commonFlows(device: string, localMac: string, { id }: BridgeTunnel): Ov
     ...[inward, outward].map((from) => admission(190, from, "drop")),
     delivery(30, inward, `output:"${device}"`),
     size(20, outward, `output:"${tunnelPort}"`),
-    // The host routes what is too large once more, and says "fragmentation needed" or fragments it; small fragments go with large
-    // ones, because it puts them together to track connections.
-    ...["reg0=0x1/0x1", "ip,nw_frag=yes", "ipv6,nw_frag=yes"].map((match) =>
-      size(10, match, toHost(localMac)),
-    ),
+    // The host routes it once more, and says "fragmentation needed" or fragments it.
+    ...asideMatches.map((match) => size(10, match, toHost(localMac))),
     size(1, "", `output:"${tunnelPort}"`),
+    // The same for a pod: by the bridge's local port it could not have come, to the host (rp_filter).
+    ...asideMatches.map((match) =>
+      handover(30, `${match},${inward}`, `set_field:${mac}->eth_dst,output:"${device}"`),
+    ),
   ];
 }
-
-const ethernetHeader = 14;
 
 function peerFlow({ peer, prefix }: PeerPrefix, mac: string, { id, mtu }: BridgeTunnel): OvsFlow {
   const { ip, length } = prefix.prefix;
@@ -118,7 +128,7 @@ function peerFlow({ peer, prefix }: PeerPrefix, mac: string, { id, mtu }: Bridge
     `set_field:${tunnelMac(peer.address)}->eth_dst`,
     `set_field:${hex(id)}->tun_id`,
     `set_field:${peer.addressText}->${remote}`,
-    `check_pkt_larger(${mtu + ethernetHeader})->NXM_NX_REG0[0]`,
+    measure(mtu),
     toSize,
   ];
   return { ...delivery(40, destination, actions.join(",")), remote: peer.addressText };

@@ -7,6 +7,7 @@ const pod = {
   mac: "0a:00:00:00:00:07",
   localMac: "02:00:00:00:00:01",
   ips: ["10.1.0.7"],
+  mtu: 1450,
   vlan: 0,
   trunk: [],
   antiSpoofing: true,
@@ -34,7 +35,11 @@ test("a pod may send from its own MAC and address alone, and gets what is for it
     `0 300 arp,in_port=LOCAL,${untagged},arp_tpa=10.1.0.7,arp_op=1 answer`,
     `0 180 ${untagged},dl_dst=${pod.mac} output:pw1`,
     `241 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
-    `241 60 ip,${untagged},nw_dst=10.1.0.7 set_field:${gatewayMac}->eth_src,set_field:${pod.mac}->eth_dst,output:pw1`,
+    `241 60 ip,${untagged},nw_dst=10.1.0.7 check_pkt_larger(1464)->NXM_NX_REG0[0],set_field:${pod.mac}->eth_dst,resubmit(,244)`,
+    `244 20 reg0=0x1/0x1,dl_dst=${pod.mac} set_field:${pod.localMac}->eth_dst,LOCAL`,
+    `244 20 ip,nw_frag=yes,dl_dst=${pod.mac} set_field:${pod.localMac}->eth_dst,LOCAL`,
+    `244 20 ipv6,nw_frag=yes,dl_dst=${pod.mac} set_field:${pod.localMac}->eth_dst,LOCAL`,
+    `244 10 dl_dst=${pod.mac} set_field:${gatewayMac}->eth_src,output:pw1`,
   ]);
 });
 
@@ -55,13 +60,17 @@ test("neighbour discovery goes to the one that has the address, and a pod speaks
     `0 300 icmp6,in_port=LOCAL,${untagged},icmp_type=135,icmp_code=0,nd_target=fd00::7 output:pw1`,
     `0 180 ${untagged},dl_dst=${pod.mac} output:pw1`,
     `241 50 ${untagged},dl_dst=${pod.mac} output:pw1`,
-    `241 60 ipv6,${untagged},ipv6_dst=fd00::7 set_field:${gatewayMac}->eth_src,set_field:${pod.mac}->eth_dst,output:pw1`,
+    `241 60 ipv6,${untagged},ipv6_dst=fd00::7 check_pkt_larger(1464)->NXM_NX_REG0[0],set_field:${pod.mac}->eth_dst,resubmit(,244)`,
+    `244 20 reg0=0x1/0x1,dl_dst=${pod.mac} ${toHost}`,
+    `244 20 ip,nw_frag=yes,dl_dst=${pod.mac} ${toHost}`,
+    `244 20 ipv6,nw_frag=yes,dl_dst=${pod.mac} ${toHost}`,
+    `244 10 dl_dst=${pod.mac} set_field:${gatewayMac}->eth_src,output:pw1`,
   ]);
 });
 
 test("without anti-spoofing any source is admitted, but not as an answer to ARP", () => {
   const admitted = lines(podFlows({ ...pod, antiSpoofing: false })).filter((line) =>
-    line.includes("resubmit"),
+    line.includes("resubmit(,241)"),
   );
   expect(admitted).toEqual([
     `0 200 ip,in_port=pw1,${untagged} resubmit(,241)`,
@@ -74,9 +83,18 @@ test("in a VLAN what a pod sends is tagged, and only what has the tag is deliver
   expect(flows).toContainEqual(
     expect.stringMatching(/ push_vlan:0x8100,set_field:4196->vlan_vid,resubmit\(,241\)$/),
   );
-  const deliveries = flows.filter((line) => line.endsWith("output:pw1"));
-  expect(deliveries).toHaveLength(3);
-  for (const delivery of deliveries) expect(delivery).toMatch(/dl_vlan=100,.* pop_vlan,/);
+  // Open vSwitch refuses to take a tag off where the match does not say that there is one.
+  const untagging = flows.filter((line) => line.includes("pop_vlan"));
+  expect(untagging).toHaveLength(3);
+  for (const flow of untagging) expect(flow).toMatch(/dl_vlan=100,.* pop_vlan,/);
+  const untaggedFlows = flows.filter((line) => line.startsWith("244"));
+  expect(untaggedFlows).toEqual([
+    ...["reg0=0x1/0x1", "ip,nw_frag=yes", "ipv6,nw_frag=yes"].map(
+      (match) =>
+        `244 20 ${match},dl_dst=${pod.mac} push_vlan:0x8100,set_field:4196->vlan_vid,set_field:${pod.localMac}->eth_dst,LOCAL`,
+    ),
+    `244 10 dl_dst=${pod.mac} set_field:${gatewayMac}->eth_src,output:pw1`,
+  ]);
 });
 
 test("tagged frames of a trunk are switched, from the pod's own MAC and no address of a pod of the bridge", () => {

@@ -96,7 +96,7 @@ describe("the plan of a pod", () => {
             table: 241,
             priority: 60,
             match: "ip,vlan_tci=0x0000/0x1fff,nw_dst=10.244.1.7",
-            actions: `set_field:${gatewayMac}->eth_src,set_field:${mac}->eth_dst,output:${port}`,
+            actions: `check_pkt_larger(1464)->NXM_NX_REG0[0],set_field:${mac}->eth_dst,resubmit(,244)`,
           },
         ]),
       },

@@ -65,6 +65,7 @@ describe("the plan of a pod", () => {
       podKey("net/ipv6/conf/eth0/disable_ipv6", "0"),
       podKey("net/ipv6/conf/eth0/accept_dad", "0"),
       podKey("net/ipv6/conf/eth0/accept_ra", "0"),
+      podKey("net/ipv6/conf/eth0/accept_redirects", "0"),
       {
         kind: "link",
         where: "pod",
@@ -98,6 +99,7 @@ describe("the plan of a pod", () => {
       podKey("net/ipv6/conf/eth0/disable_ipv6", "0"),
       podKey("net/ipv6/conf/eth0/accept_dad", "0"),
       podKey("net/ipv6/conf/eth0/accept_ra", "0"),
+      podKey("net/ipv6/conf/eth0/accept_redirects", "0"),
       { kind: "address", where: "pod", link: "eth0", address: "10.244.1.7/32" },
       { kind: "address", where: "pod", link: "eth0", address: "fd00:10:244:1::7/128" },
       { kind: "route", where: "pod", link: "eth0", dst: "169.254.1.1/32", scope: 253, priority: 0 },

@@ -90,6 +90,10 @@ describe("vxlan", () => {
       `242 10 ip,nw_frag=yes -> set_field:${localMac}->eth_dst,LOCAL`,
       `242 10 ipv6,nw_frag=yes -> set_field:${localMac}->eth_dst,LOCAL`,
       '242 1  -> output:"pw-tunnel"',
+      ...["reg0=0x1/0x1", "ip,nw_frag=yes", "ipv6,nw_frag=yes"].map(
+        (match) =>
+          `244 30 ${match},in_port="pw-tunnel" -> set_field:0a:70:c0:00:02:01->eth_dst,output:"pw-vxlan"`,
+      ),
       "241 40 ip,vlan_tci=0x0000/0x1fff,nw_dst=10.244.2.0/24 -> " +
         `set_field:${mac}->eth_src,set_field:0a:70:c0:00:02:02->eth_dst,set_field:0x1000->tun_id,` +
         "set_field:192.0.2.2->tun_dst,check_pkt_larger(1464)->NXM_NX_REG0[0],resubmit(,242)",

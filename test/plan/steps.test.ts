@@ -45,7 +45,7 @@ describe("a plan's steps", () => {
     expect(shape(plan)).toEqual([
       "ip host 5",
       "sysctl host 2",
-      "sysctl pod 3",
+      "sysctl pod 4",
       "ip pod 8",
       "nft host 1",
       "sysctl host 3",

@@ -152,6 +152,7 @@ function everyFlow(vlan: number, flag: boolean): OvsFlow[] {
     mac,
     localMac: mac,
     ips,
+    mtu: 1450,
     vlan,
     trunk: [100],
     antiSpoofing: flag,
