@@ -48,11 +48,12 @@ function mtuAfterChain(own: Link, made: Interface, reported: Interface): number 
  * ipvlan has its master's, which nobody can set, and no other way to the gateway.
  */
 function adapt(plan: Plan, changes: Changes, isMacChanged: boolean): Plan {
-  const dropsNeighbours = isMacChanged && podLink(plan)?.type.kind !== "ipvlan";
+  const isSlave = podLink(plan)?.type.kind === "ipvlan";
+  const dropsNeighbours = isMacChanged && !isSlave;
   return plan
     .filter((object) => !(dropsNeighbours && object.kind === "neighbour" && object.where === "pod"))
     .map((object) => {
       if (object.kind !== "link" || object.where === "host") return object;
-      return { ...object, mac: changes.mac, mtu: changes.mtu };
+      return { ...object, mac: isSlave ? undefined : changes.mac, mtu: changes.mtu };
     });
 }

@@ -7,6 +7,7 @@ import { hostSlaveName } from "../datapath/names.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
+import { type ShownAddress, sourcesOf } from "../linux/shown-address.ts";
 import { describeOverlay } from "../node/declared.ts";
 import { readStamp } from "../node/stamp.ts";
 import { leavesByUnderlay, requireMaster } from "../overlay/fit.ts";
@@ -25,7 +26,7 @@ interface ShownLink {
   /** The bridge or bond that it is a port of. */
   readonly master?: string;
   readonly linkinfo?: { readonly info_kind?: string; readonly info_data?: IpvlanData };
-  readonly addr_info?: readonly { local: string; scope: string; deprecated?: boolean }[];
+  readonly addr_info?: readonly ShownAddress[];
 }
 
 /** Throws code 106 if this network cannot have an ipvlan master now. */
@@ -52,10 +53,10 @@ export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Pro
     users.filter(({ link: on }) => on === name),
     { mode, flag },
   );
+  refuseFormerMaster(what, name, users, { mode, flag });
   refuseOtherPods({ mode, flag, master: { name } });
-  const addresses = (link.addr_info ?? []).filter(({ scope, deprecated }) => scope === "0" && !deprecated);
   const { address: mac, mtu } = link;
-  const master = { name, mac, mtu, addresses: addresses.map(({ local }) => local) };
+  const master = { name, mac, mtu, addresses: sourcesOf(link.addr_info ?? []) };
   requireMtu(config.mtu ?? 0, master);
   return { mode, flag, master };
 }
@@ -98,6 +99,16 @@ function refuseOtherUsers(what: string, users: readonly ShownLink[], wanted: Kin
     if (mode !== wanted.mode || flag !== wanted.flag)
       throw otherMode(what, `link ${ifname}`, { mode, flag }, wanted);
   }
+}
+
+/** The host's slave is known by its master's name: that link was renamed or taken away, and pods are on it still. */
+function refuseFormerMaster(what: string, name: string, users: readonly ShownLink[], kind: Kind): void {
+  const slave = users.find(({ ifname }) => ifname === hostSlaveName(name, kind.mode, kind.flag));
+  if (slave === undefined || slave.link === name) return;
+  throw unusable(
+    `${what}: the host's slave for it, ${slave.ifname}, is on ${slave.link ?? "a link of another netns"}, which had the ` +
+      "name before. Delete the pods that are on that link first, or give it its name back",
+  );
 }
 
 /** Throws code 106 if a pod of this node is on the same master in another mode, or about to be. */

@@ -1,6 +1,6 @@
 // What every datapath that lets the host route its pods' traffic needs there: forwarding, masquerading, the gateway.
 import { addressBits, formatIp, minMtuIpv6, type Prefix } from "../address/ip.ts";
-import type { PlanObject } from "../plan/plan.ts";
+import type { Hairpin, PlanObject } from "../plan/plan.ts";
 import type { Wiring } from "./datapath.ts";
 import { cannotWire, gateways, has, networkOf } from "./routing.ts";
 
@@ -10,11 +10,12 @@ import { cannotWire, gateways, has, networkOf } from "./routing.ts";
  */
 export const gatewayMac = "ee:70:77:00:00:01";
 
-/** `shortcuts`: links by which pods answer each other past the host. */
+/** `shortcuts`: links by which pods answer each other past the host; `hairpin`: see Masquerade. */
 export function masquerade(
   wiring: Wiring,
   addresses: readonly Prefix[],
   shortcuts: readonly string[] = [],
+  hairpin?: Hairpin,
 ): PlanObject {
   return {
     kind: "masquerade",
@@ -24,6 +25,7 @@ export function masquerade(
     // A subnet of one address says nothing about the network.
     direct: addresses.filter(({ ip, length }) => length < addressBits(ip.family)).map(networkOf),
     ...(shortcuts.length === 0 ? {} : { shortcuts }),
+    ...(hairpin === undefined ? {} : { hairpin }),
   };
 }
 
@@ -48,6 +50,11 @@ export function checkMtu(wiring: Wiring, addresses: readonly Prefix[]): void {
   throw cannotWire(
     `mtu ${wiring.mtu} is too small for IPv6; expected at least ${minMtuIpv6} (RFC 8200 section 5)`,
   );
+}
+
+/** Links of less than IPv6's least MTU have none. */
+export function hasIpv6Settings({ host }: Wiring, mtu: number): boolean {
+  return host.ipv6 && mtu >= minMtuIpv6;
 }
 
 export function hostSysctl(key: string, value: string): PlanObject {

@@ -5,14 +5,22 @@
 // l3, l3s: no ARP, device routes; what pods send is routed by the host's table (l3s: also what they receive passes
 // its netfilter). l2: neighbours are on the pod's segment, and all else goes to the host: a frame that a slave
 // sends to the master's own MAC is the host's (ipvlan_xmit_mode_l2 in drivers/net/ipvlan/ipvlan_core.c).
-import { formatIp, hostPrefix, type Ip, type Prefix, parseIp, prefixContains } from "../address/ip.ts";
+import {
+  type Family,
+  formatIp,
+  hostPrefix,
+  type Ip,
+  type Prefix,
+  parseIp,
+  prefixContains,
+} from "../address/ip.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
-import type { Ipvlan, Link, Plan, PlanObject, Route } from "../plan/plan.ts";
-import type { AttachmentName, Datapath, IpvlanSettings, Wired, Wiring } from "./datapath.ts";
-import { checkMtu, forwarding, hostSysctl, masquerade } from "./host-side.ts";
+import type { Address, Ipvlan, Link, Plan, PlanObject, Route } from "../plan/plan.ts";
+import type { AttachmentName, Datapath, IpvlanSettings, Master, Wired, Wiring } from "./datapath.ts";
+import { checkMtu, forwarding, hasIpv6Settings, hostSysctl, masquerade } from "./host-side.ts";
 import { hostLinkName, hostSlaveName, linkAlias } from "./names.ts";
-import { podIpv6Settings, podRoute } from "./pod-side.ts";
+import { podIpv6Settings, podRoute, podSysctl } from "./pod-side.ts";
 import {
   cannotWire,
   checkedRoute,
@@ -39,7 +47,7 @@ function wire(wiring: Wiring): Wired {
     plan: [
       ...hostObjects(wiring, settings, addresses),
       ...podObjects(wiring, settings, addresses, routes),
-      ...(wiring.ipMasq ? [masquerade(wiring, addresses, [hostSlaveName(master.name, mode, flag)])] : []),
+      ...(wiring.ipMasq ? [masquerading(wiring, settings, addresses)] : []),
       ...forwarding(wiring, addresses, hostLink),
     ],
     interfaces: [{ name: wiring.ifname, mac: master.mac, mtu: wiring.mtu, sandbox: wiring.sandbox }],
@@ -50,6 +58,21 @@ function wire(wiring: Wiring): Wired {
     })),
     routes,
   };
+}
+
+/** Pods of l3 and l3s reach no addresses of the host's but their master's, and the kernel would take any. */
+function masquerading(
+  wiring: Wiring,
+  { master, mode, flag }: IpvlanSettings,
+  addresses: readonly Prefix[],
+): PlanObject {
+  const link = hostSlaveName(master.name, mode, flag);
+  const sources = addresses.flatMap(({ ip }) => addressOf(master, ip.family) ?? []);
+  return masquerade(wiring, addresses, [link], { link, sources: [...new Set(sources)] });
+}
+
+function addressOf({ addresses }: Master, family: Family): string | undefined {
+  return addresses.find((address) => parseIp(address)?.family === family);
 }
 
 function traces(name: AttachmentName): Plan {
@@ -74,7 +97,7 @@ function settingsOf({ ipvlan: settings, mac, mtu }: Wiring): IpvlanSettings {
 }
 
 /** What a pod sends leaves by the master as it is. */
-export function requireMtu(mtu: number, master: IpvlanSettings["master"]): void {
+export function requireMtu(mtu: number, master: Master): void {
   if (mtu <= master.mtu) return;
   throw cannotWire(`mtu ${mtu} is more than the ${master.mtu} of ipvlan's master ${master.name}`);
 }
@@ -96,7 +119,7 @@ function hostObjects(
     ...(has(addresses, 6) && wiring.host.ipv6OffByDefault
       ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")]
       : []),
-    ...addresses.flatMap(({ ip }) => hostRoutes(link, ip, master.addresses)),
+    ...addresses.flatMap(({ ip }) => hostRoutes(link, ip, master, wiring.mtu)),
     ...(isSegment
       ? addresses.map(
           ({ ip }) =>
@@ -105,6 +128,8 @@ function hostObjects(
       : []),
     podLink,
     ...(has(addresses, 4) ? [hostSysctl(`net/ipv4/conf/${link}/forwarding`, "1")] : []),
+    // In l2 it hears the segment's routers, and pods that say that they are some.
+    ...(hasIpv6Settings(wiring, master.mtu) ? [hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "0")] : []),
   ];
 }
 
@@ -122,9 +147,11 @@ function podLinks(name: AttachmentName, type: Ipvlan, mtu: number | undefined): 
  * often the router there. Pods answer only to the master's. With an address that goes (a lease that is renewed) the kernel
  * removes the IPv4 routes that prefer it, and then the second one serves.
  */
-function hostRoutes(link: string, ip: Ip, candidates: readonly string[]): Route[] {
-  const source = candidates.find((address) => parseIp(address)?.family === ip.family);
-  const route = { kind: "route", where: "host", link, dst: hostPrefix(ip) } as const;
+function hostRoutes(link: string, ip: Ip, master: Master, mtu: number): Route[] {
+  const source = addressOf(master, ip.family);
+  // The slave's MTU is its master's: what is too big for the pod must be told here.
+  const own = mtu < master.mtu ? { mtu } : {};
+  const route = { kind: "route", where: "host", link, dst: hostPrefix(ip), ...own } as const;
   if (ip.family === 6) return [source === undefined ? route : { ...route, source }];
   const plain = { ...route, scope: scopeLink };
   return source === undefined
@@ -143,22 +170,51 @@ function podObjects(
 ): PlanObject[] {
   const link = wiring.ifname;
   const type: Ipvlan = { kind: "ipvlan", master: master.name, mode, flag };
+  const isSegment = mode === "l2";
   const families = ([4, 6] as const).filter((family) => has(addresses, family));
   // Without an MTU of its own it follows the master's.
   const [, own] = podLinks(wiring, type, wiring.mtu === master.mtu ? undefined : wiring.mtu);
+  const given = addresses.map(
+    (address): Address => ({
+      kind: "address",
+      where: "pod",
+      link,
+      address: podAddress(address, mode),
+      ...(isSegment && address.ip.family === 6 ? { announced: true } : {}),
+    }),
+  );
+  // The kernel announces those of IPv4 that a link has when it comes up, and those of IPv6 that one gets then.
+  const isAnnouncedByLink = ({ address }: Address) => isSegment && !address.includes(":");
   return [
-    ...(has(addresses, 6) ? podIpv6Settings(link) : []),
+    ...podSettings(wiring, addresses, isSegment),
+    ...given.filter(isAnnouncedByLink),
     own,
-    ...addresses.map(
-      (address) => ({ kind: "address", where: "pod", link, address: podAddress(address, mode) }) as const,
-    ),
-    ...(mode === "l2"
+    ...given.filter((address) => !isAnnouncedByLink(address)),
+    ...(isSegment
       ? families.map(
           (family) =>
             ({ kind: "neighbour", where: "pod", link, address: gateways[family], mac: master.mac }) as const,
         )
       : []),
     ...routes.map((route) => podRoute(link, route)),
+  ];
+}
+
+/**
+ * A segment's routers are not the pod's. Neighbours are told of its addresses, which may have been another node's pod's a moment
+ * ago (arp_notify, ndisc_notify in Documentation/networking/ip-sysctl.rst).
+ */
+function podSettings(wiring: Wiring, addresses: readonly Prefix[], isSegment: boolean): PlanObject[] {
+  const link = wiring.ifname;
+  const [hasIpv4, hasIpv6] = [has(addresses, 4), has(addresses, 6)];
+  const isDeafened = isSegment && !hasIpv6 && hasIpv6Settings(wiring, wiring.mtu);
+  return [
+    ...(hasIpv6 ? podIpv6Settings(link) : []),
+    ...(isDeafened ? [podSysctl(`net/ipv6/conf/${link}/accept_ra`, "0")] : []),
+    ...(isSegment && hasIpv4 ? [podSysctl(`net/ipv4/conf/${link}/arp_notify`, "1")] : []),
+    ...(isSegment && hasIpv6
+      ? [podSysctl("net/ipv6/conf/all/accept_dad", "0"), podSysctl(`net/ipv6/conf/${link}/ndisc_notify`, "1")]
+      : []),
   ];
 }
 

@@ -2,11 +2,19 @@
 // through a link-local gateway, the host's end of the pair, whose MAC is the same for every pod and known
 // from the start by a permanent neighbour entry. The host has one route per address. So nothing is
 // flooded, learnt or proxied.
-import { hostPrefix, minMtuIpv6, type Prefix } from "../address/ip.ts";
+import { hostPrefix, type Prefix } from "../address/ip.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
 import type { Link, Plan, PlanObject, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, Wired, Wiring } from "./datapath.ts";
-import { checkMtu, forwarding, gatewayAddresses, gatewayMac, hostSysctl, masquerade } from "./host-side.ts";
+import {
+  checkMtu,
+  forwarding,
+  gatewayAddresses,
+  gatewayMac,
+  hasIpv6Settings,
+  hostSysctl,
+  masquerade,
+} from "./host-side.ts";
 import { derivedMac } from "./names.ts";
 import { routedPodObjects } from "./pod-side.ts";
 import { gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
@@ -82,8 +90,8 @@ function hostLinkSettings(
     ipv4("proxy_arp", "1");
     settings.push(hostSysctl(`net/ipv4/neigh/${hostLink}/proxy_delay`, "0"));
   }
-  // A pod must not advertise itself as the host's router. A link of less than IPv6's least MTU has no such setting.
-  if (wiring.host.ipv6 && wiring.mtu >= minMtuIpv6)
+  // A pod must not advertise itself as the host's router.
+  if (hasIpv6Settings(wiring, wiring.mtu))
     settings.push(hostSysctl(`net/ipv6/conf/${hostLink}/accept_ra`, "0"));
   return settings;
 }

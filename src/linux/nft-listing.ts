@@ -3,6 +3,7 @@ export interface NftObject {
   readonly chain?: NftChain;
   readonly rule?: NftRule;
   readonly set?: NftSet;
+  readonly map?: NftMap;
 }
 
 export interface NftChain {
@@ -30,6 +31,13 @@ export interface NftSet {
   readonly elem?: readonly NftElement[];
 }
 
+export interface NftMap {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  readonly elem?: readonly (readonly [string, string])[];
+}
+
 export type NftElement =
   | string
   | { readonly prefix: { readonly addr: string; readonly len: number } }
@@ -37,6 +45,11 @@ export type NftElement =
 
 export function elementsOf(objects: readonly NftObject[], set: string): readonly NftElement[] {
   return objects.find((object) => object.set?.name === set)?.set?.elem ?? [];
+}
+
+export function mappedTo(objects: readonly NftObject[], map: string, key: string): string | undefined {
+  const entries = objects.find((object) => object.map?.name === map)?.map?.elem ?? [];
+  return entries.find(([each]) => each === key)?.[1];
 }
 
 export function elementText(element: NftElement): string {

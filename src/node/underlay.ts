@@ -5,20 +5,12 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import type { ShownAddress } from "../linux/shown-address.ts";
 import { badOverlay } from "../overlay/fault.ts";
 import type { Underlay } from "../overlay/overlay.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import { reservedAs } from "../overlay/reserved.ts";
 import { ownLinks } from "../plan/peer-sets.ts";
-
-interface ShownAddress {
-  readonly local: string;
-  readonly prefixlen: number;
-  readonly scope: string;
-  readonly deprecated?: boolean;
-  readonly temporary?: boolean;
-  readonly secondary?: boolean;
-}
 
 export interface HostLink {
   readonly ifname: string;

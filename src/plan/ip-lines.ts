@@ -26,7 +26,7 @@ export function makingLines(object: IpObject): string[] {
       return linkLines(object);
     case "address": {
       const scope = object.scope === undefined ? "" : ` scope ${object.scope}`;
-      const flags = object.address.includes(":") ? " nodad" : "";
+      const flags = object.address.includes(":") && !object.announced ? " nodad" : "";
       // The host's may be on a link that others use too.
       const verb = object.where === "host" ? "replace" : "add";
       return [`address ${verb} ${object.address} dev ${object.link}${scope}${flags}`];

@@ -6,9 +6,9 @@
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { isNftGone, nftApply, nftFamilies, nftRefused, nftTable } from "../linux/nft.ts";
-import { elementsOf, elementText, type NftObject } from "../linux/nft-listing.ts";
+import { elementsOf, elementText, mappedTo, type NftObject } from "../linux/nft-listing.ts";
 import { prefixSet, prefixSetLines } from "./peer-sets.ts";
-import type { Masquerade } from "./plan.ts";
+import type { Hairpin, Masquerade } from "./plan.ts";
 
 const table = "podwire";
 /** Multicast and link-local traffic is never masqueraded. */
@@ -21,8 +21,24 @@ export async function applyMasquerade(wanted: Masquerade, kernel: Kernel): Promi
 
 /** The chains with all of their rules, too, whatever is in them. */
 export async function remakeMasquerade(wanted: Masquerade, kernel: Kernel): Promise<void> {
-  const refusal = await nftApply(makingScript(wanted), kernel);
-  if (refusal !== undefined) throw nftRefused(`masquerading for network ${wanted.network}`, refusal);
+  for (let attempt = 1; ; attempt++) {
+    const refusal = await nftApply(makingScript(wanted, await formerSources(wanted, kernel)), kernel);
+    if (refusal === undefined) return;
+    // Another call may have been faster to replace a source.
+    if (wanted.hairpin === undefined || attempt === attempts) {
+      throw nftRefused(`masquerading for network ${wanted.network}`, refusal);
+    }
+  }
+}
+
+const attempts = 3;
+
+/** What the link's entries have to make room for: nft replaces none. */
+async function formerSources({ network, hairpin }: Masquerade, kernel: Kernel): Promise<Hairpin | undefined> {
+  if (hairpin === undefined) return undefined;
+  const { link, sources: wanted } = hairpin;
+  const sources = (await readMasquerades(kernel))(network).hairpinSources(link);
+  return { link, sources: sources.filter((source) => !wanted.includes(source)) };
 }
 
 /** Takes pods' addresses out; the network's chain and sets stay for the others. */
@@ -72,6 +88,10 @@ export async function removeNetworkMasquerade(network: string, kernel: Kernel): 
     `delete chain inet ${table} ${hairpinChain(network)}`,
     `add set inet ${table} ${shortcutSet(network)} { type ifname; }`,
     `delete set inet ${table} ${shortcutSet(network)}`,
+    ...nftFamilies.flatMap(({ number, type }) => [
+      `add map inet ${table} ${hairpinMap(network, number)} { type ifname : ${type}; }`,
+      `delete map inet ${table} ${hairpinMap(network, number)}`,
+    ]),
     ...nftFamilies.flatMap(({ number }) => [
       `delete set inet ${table} ${setName(network, "pods", number)}`,
       `delete set inet ${table} ${setName(network, "direct", number)}`,
@@ -92,6 +112,10 @@ export interface MasqueradeState {
   readonly direct: ReadonlySet<string>;
   /** Links by which answers come past the host; none if the chain for them is not as it was made. */
   readonly shortcuts: ReadonlySet<string>;
+  /** Whether the chain has its rules for `hairpinSources`. */
+  readonly hasHairpinSources: boolean;
+  /** As whom the host speaks to pods by a shortcut. */
+  hairpinSources(link: string): readonly string[];
 }
 
 export type MasqueradeReader = (network: string) => MasqueradeState;
@@ -106,9 +130,9 @@ export async function readMasquerades(kernel: Kernel): Promise<MasqueradeReader>
           elementsOf(objects, setName(network, role, number)).map(elementText),
         ),
       );
-    const isWhole = (chain: string, rules: number) =>
-      objects.filter((object) => isMasquerading(object, chain)).length === rules &&
-      objects.some((object) => isHookedIn(object, chain));
+    const isWhole = (chain: string, rules: number, statement = "masquerade") =>
+      objects.filter(({ rule }) => rule?.chain === chain && rule.expr.some((part) => statement in part))
+        .length === rules && objects.some((object) => isHookedIn(object, chain));
     // Of each family to pods of this node and to those of others.
     const hasHairpins = isWhole(hairpinChain(network), 2 * nftFamilies.length);
     return {
@@ -116,6 +140,9 @@ export async function readMasquerades(kernel: Kernel): Promise<MasqueradeReader>
       sources: elements("pods"),
       direct: elements("direct"),
       shortcuts: new Set(hasHairpins ? elementsOf(objects, shortcutSet(network)).map(elementText) : []),
+      hasHairpinSources: isWhole(hairpinChain(network), 2 * nftFamilies.length, "snat"),
+      hairpinSources: (link) =>
+        nftFamilies.flatMap(({ number }) => mappedTo(objects, hairpinMap(network, number), link) ?? []),
     };
   };
 }
@@ -131,6 +158,11 @@ function shortcutSet(network: string): string {
   return `shortcuts-${network}`;
 }
 
+/** Addresses by links. */
+function hairpinMap(network: string, family: number): string {
+  return `hairpin${family}-${network}`;
+}
+
 /** Of its own: CHECK of pods that an earlier podwire added must still find what it knows. */
 function hairpinChain(network: string): string {
   return `hairpin-${network}`;
@@ -144,7 +176,7 @@ function setName(network: string, role: SetRole, family: number): string {
  * Fails unless the network's chain and prefixes are there. Those of `alwaysDirect` came with them, and nft 1.0.6 does not find
  * prefixes that end where the address space does.
  */
-function addingScript({ network, sources, direct, shortcuts }: Masquerade): string {
+function addingScript({ network, sources, direct, shortcuts, hairpin }: Masquerade): string {
   const chains = [chainName(network), hairpinChain(network)]
     .map((chain) => `list chain inet ${table} ${chain}\n`)
     .join("");
@@ -152,11 +184,15 @@ function addingScript({ network, sources, direct, shortcuts }: Masquerade): stri
     chains +
     elementLines("get", network, "direct", direct) +
     shortcutLines(network, shortcuts) +
+    hairpinLines("add", network, hairpin) +
     elementLines("add", network, "pods", sources)
   );
 }
 
-function makingScript({ network, sources, direct, shortcuts }: Masquerade): string {
+function makingScript(
+  { network, sources, direct, shortcuts, hairpin: wanted }: Masquerade,
+  former: Hairpin | undefined,
+): string {
   const chain = `inet ${table} ${chainName(network)}`;
   const lines = [`add table inet ${table}`, ...prefixSetLines()];
   for (const { number, type } of nftFamilies) {
@@ -166,6 +202,9 @@ function makingScript({ network, sources, direct, shortcuts }: Masquerade): stri
     );
   }
   lines.push(`add set inet ${table} ${shortcutSet(network)} { type ifname; }`);
+  for (const { number, type } of nftFamilies) {
+    lines.push(`add map inet ${table} ${hairpinMap(network, number)} { type ifname : ${type}; }`);
+  }
   const hairpin = `inet ${table} ${hairpinChain(network)}`;
   for (const each of [chain, hairpin]) {
     lines.push(`add chain ${each} { type nat hook postrouting priority srcnat; }`, `flush chain ${each}`);
@@ -177,19 +216,34 @@ function makingScript({ network, sources, direct, shortcuts }: Masquerade): stri
     lines.push(
       `add rule ${chain} ${keyword} saddr ${pods} ${keyword} daddr != ${pods} ` +
         `${keyword} daddr != ${direct} ${keyword} daddr != ${peers} masquerade fully-random`,
-      ...[pods, peers].map(
-        (answering) =>
+      ...[pods, peers].flatMap((answering) => {
+        const rule =
           `add rule ${hairpin} oifname @${shortcutSet(network)} ${keyword} saddr ${pods} ${keyword} daddr ${answering} ` +
-          "ct status dnat masquerade fully-random",
-      ),
+          "ct status dnat";
+        // A link that is not in the map goes on to the next rule.
+        const source = `snat ${keyword} to oifname map @${hairpinMap(network, number)}`;
+        return [`${rule} ${source} fully-random`, `${rule} masquerade fully-random`];
+      }),
     );
   }
   return (
     `${lines.join("\n")}\n` +
     elementLines("add", network, "direct", [...direct, ...alwaysDirect]) +
     shortcutLines(network, shortcuts) +
+    hairpinLines("delete", network, former) +
+    hairpinLines("add", network, wanted) +
     elementLines("add", network, "pods", sources)
   );
+}
+
+function hairpinLines(verb: "add" | "delete", network: string, hairpin?: Hairpin): string {
+  const { link, sources } = hairpin ?? { link: "", sources: [] };
+  return sources
+    .map((source) => {
+      const map = hairpinMap(network, source.includes(":") ? 6 : 4);
+      return `${verb} element inet ${table} ${map} { "${link}" : ${source} }\n`;
+    })
+    .join("");
 }
 
 function shortcutLines(network: string, shortcuts: readonly string[] = []): string {
@@ -209,8 +263,4 @@ function elementLines(verb: string, network: string, role: SetRole, elements: re
 
 function isHookedIn({ chain }: NftObject, name: string): boolean {
   return chain?.name === name && chain.type === "nat" && chain.hook === "postrouting";
-}
-
-function isMasquerading({ rule }: NftObject, chain: string): boolean {
-  return rule?.chain === chain && rule.expr.some((expression) => "masquerade" in expression);
 }

@@ -4,7 +4,7 @@ import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { ovsTransact } from "../linux/ovs.ts";
 import { applySysctls, isSharedByNow, linesFor, refused } from "./apply.ts";
-import { withGivenMacs } from "./given-macs.ts";
+import { withGiven } from "./given.ts";
 import { type IpObject, isIpObject, linkOf, mendingLines } from "./ip-lines.ts";
 import { remakeMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
@@ -23,7 +23,7 @@ export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<stri
   const first = await observe(made, kernel);
   const ports = await makePorts(made, first, kernel);
   const observed = ports.length > 0 ? await observe(made, kernel) : first;
-  const [plan, tolerated] = [withGivenMacs(made, observed), withGivenMacs(left, observed)];
+  const [plan, tolerated] = [withGiven(made, observed), withGiven(left, observed)];
   const lost = lostLinks(plan, observed);
   const isLost = (object: PlanObject) => lost.has(keyOf(object.where, placeOf(object) ?? ""));
   const faulty = tolerated.filter((object) => !isAsPlanned(object, observed) && !isLost(object));

@@ -3,6 +3,7 @@
 import type { BypassState } from "../bypass/control.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import type { ShownAddress } from "../linux/shown-address.ts";
 import { readHostSysctl, readPodSysctls } from "../linux/sysctl.ts";
 import { readModule } from "./bypass.ts";
 import { isIpObject, linkOf } from "./ip-lines.ts";
@@ -27,11 +28,7 @@ export interface ObservedLink {
     readonly info_kind?: string;
     readonly info_data?: IpvlanData & TunnelData;
   };
-  readonly addr_info: readonly {
-    readonly local: string;
-    readonly prefixlen: number;
-    readonly tentative?: boolean;
-  }[];
+  readonly addr_info: readonly ShownAddress[];
 }
 
 /** Of vxlan and geneve. */
@@ -53,6 +50,11 @@ export type IpvlanData = { readonly mode?: string } & Readonly<Record<string, un
 
 export function describeIpvlan({ mode, ...flags }: IpvlanData = {}): { mode: string; flag: string } {
   return { mode: mode ?? "unknown", flag: Object.keys(flags).find((key) => flags[key] === true) ?? "bridge" };
+}
+
+/** Whether a slave stands on the link that has the name of its master now; of one in a pod the index alone tells. */
+export function isOnMaster(slave: ObservedLink, name: string, master: ObservedLink | undefined): boolean {
+  return slave.link === name || (master !== undefined && slave.link_index === master.ifindex);
 }
 
 export interface NextHop {
@@ -146,6 +148,8 @@ export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
 export const noMasquerade: MasqueradeReader = () => ({
   active: false,
   shortcuts: new Set(),
+  hasHairpinSources: false,
+  hairpinSources: () => [],
   sources: new Set(),
   direct: new Set(),
 });

@@ -119,6 +119,11 @@ export interface Address {
   readonly link: string;
   /** With prefix length. IPv6 addresses are usable at once: no duplicate address detection. */
   readonly address: string;
+  /**
+   * Of IPv6: the kernel may tell neighbours of it (ndisc_notify), which it does not of one that is given as not to be detected
+   * (addrconf_dad_begin in net/ipv6/addrconf.c); accept_dad has to be 0 then, the link's and that of all.
+   */
+  readonly announced?: boolean;
   /** "host": never chosen as a source address, not even on its own link. */
   readonly scope?: "host";
 }
@@ -184,6 +189,14 @@ export interface Masquerade {
   readonly direct: readonly string[];
   /** Links by which pods answer each other past the host, which therefore masquerades what it sent there by DNAT. */
   readonly shortcuts?: readonly string[];
+  /** As whom it does that by one that has no address: else the kernel takes that of any link. */
+  readonly hairpin?: Hairpin;
+}
+
+export interface Hairpin {
+  readonly link: string;
+  /** At most one address of each family. */
+  readonly sources: readonly string[];
 }
 
 /** Made if there is none of this name; nobody else's is changed. Its local port is a link of the host of the same name. */

@@ -1,10 +1,11 @@
 // Compares a plan with what the kernel has: this is CHECK, `podwire status` and reconciling. Pure.
-import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
 import { bypassFault } from "./bypass.ts";
 import { type Fault, unequal } from "./fault.ts";
-import { withGivenMacs } from "./given-macs.ts";
+import { withGiven } from "./given.ts";
+import { masqueradeFault } from "./masquerade-verify.ts";
 import {
   describeIpvlan,
+  isOnMaster,
   isSwitchKind,
   type Observed,
   type ObservedLink,
@@ -17,7 +18,6 @@ import {
   describeObject,
   type Ipvlan,
   type Link,
-  type Masquerade,
   movesToPod,
   type Neighbour,
   type Plan,
@@ -38,7 +38,7 @@ export function isAsPlanned(object: PlanObject, observed: Observed): boolean {
 }
 
 export function verify(plan: Plan, observed: Observed): Difference[] {
-  return withGivenMacs(plan, observed).flatMap((object) => {
+  return withGiven(plan, observed).flatMap((object) => {
     const fault = faultOf(object, observed);
     return fault === undefined ? [] : [{ object: describeObject(object), ...fault }];
   });
@@ -62,7 +62,7 @@ function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
     case "sysctl":
       return unequal(object.value, observed.sysctl(object.where, object.key));
     case "masquerade":
-      return masqueradeFault(object, observed);
+      return masqueradeFault(object, observed.masquerade(object.network));
     case "ovs-bridge":
     case "ovs-port":
     case "ovs-flows":
@@ -92,7 +92,10 @@ function linkFault(wanted: Link, observed: Observed): Fault | undefined {
     (wanted.mac === undefined ? undefined : unequal(`mac ${wanted.mac}`, `mac ${link.address}`)) ??
     (wanted.mtu === undefined ? undefined : unequal(`mtu ${wanted.mtu}`, `mtu ${link.mtu}`)) ??
     (link.flags.includes("UP") ? undefined : { expected: "up", found: "down" }) ??
-    (link.flags.includes("NO-CARRIER") ? { expected: "a peer that is up", found: "no carrier" } : undefined)
+    // Slaves have their master's, which host and pods do not need to reach each other.
+    (kind !== "ipvlan" && link.flags.includes("NO-CARRIER")
+      ? { expected: "a peer that is up", found: "no carrier" }
+      : undefined)
   );
 }
 
@@ -123,11 +126,11 @@ export function tunnelFault(wanted: Tunnel, { linkinfo }: ObservedLink): Fault |
 
 function ipvlanFault(wanted: Ipvlan, link: ObservedLink, observed: Observed): Fault | undefined {
   const { mode, flag } = describeIpvlan(link.linkinfo?.info_data);
-  const master = observed.link("host", wanted.master);
-  const isOnMaster = link.link === wanted.master || link.link_index === master?.ifindex;
   return (
     unequal(`mode ${wanted.mode} ${wanted.flag}`, `mode ${mode} ${flag}`) ??
-    (isOnMaster ? undefined : { expected: `master ${wanted.master}`, found: "another one" })
+    (isOnMaster(link, wanted.master, observed.link("host", wanted.master))
+      ? undefined
+      : { expected: `master ${wanted.master}`, found: "another one" })
   );
 }
 
@@ -151,28 +154,4 @@ export function neighboursByAddress(
   const known = indexed.get(neighbours) ?? new Map(neighbours.map((entry) => [entry.dst, entry]));
   indexed.set(neighbours, known);
   return known;
-}
-
-function masqueradeFault(wanted: Masquerade, observed: Observed): Fault | undefined {
-  const state = observed.masquerade(wanted.network);
-  if (!state.active) return { expected: "a chain with its rules in table podwire", found: "none" };
-  const missing = wanted.sources.filter((source) => !state.sources.has(source));
-  if (missing.length > 0) return { expected: `${missing.join(", ")} in the set of pods`, found: "not in it" };
-  const unknown = (wanted.shortcuts ?? []).filter((link) => !state.shortcuts.has(link));
-  if (unknown.length > 0)
-    return {
-      expected: `${unknown.join(", ")} in the set of shortcuts, and the chain with its rules`,
-      found: "not so",
-    };
-  const uncovered = wanted.direct.filter((prefix) => !isCovered(prefix, state.direct));
-  if (uncovered.length === 0) return undefined;
-  return { expected: `${uncovered.join(", ")} in the set of direct prefixes`, found: "not in it" };
-}
-
-function isCovered(text: string, listed: ReadonlySet<string>): boolean {
-  const wanted = parseInterval(text);
-  return (
-    wanted !== undefined &&
-    covers(mergeIntervals([...listed].flatMap((entry) => parseInterval(entry) ?? [])), wanted)
-  );
 }

@@ -9,6 +9,9 @@ export const ethernet = {
   addr_info: [
     { local: "192.0.2.1", scope: "0" },
     { local: "169.254.3.4", scope: "253" },
+    { local: "2001:db8::6", scope: "0", dadfailed: true },
+    { local: "2001:db8::7", scope: "0", tentative: true },
+    { local: "2001:db8::8", scope: "0", temporary: true },
     { local: "2001:db8::9", scope: "0", deprecated: true },
     { local: "2001:db8::1", scope: "0" },
     { local: "fe80::1", scope: "253" },

@@ -2,6 +2,7 @@
 // because every host has one. Real links of every kind are tried in test/lab/cases/ipvlan.test.ts.
 import { describe, expect, test } from "vitest";
 import { ipvlanSettings } from "../../src/attachment/ipvlan-master.ts";
+import { hostSlaveName } from "../../src/datapath/names.ts";
 import { rejected } from "../cni/thrown.ts";
 import { call } from "./call.ts";
 import { ethernet, type Host, pathOn, slave } from "./ipvlan-host.ts";
@@ -73,6 +74,11 @@ describe("a link is refused with code 106 and what is in the way", () => {
         },
       },
       /l2 bridge \(link slave0\).*expected l3s bridge/,
+    ],
+    [
+      "one whose name another link had, which pods are on",
+      { ipvlan: { ...slave("l3s", "bridge", "eth7"), ifname: hostSlaveName("lo", "l3s", "bridge") } },
+      /the host's slave for it, pwis\w+, is on eth7, which had the name before/,
     ],
     [
       "one with another flag",

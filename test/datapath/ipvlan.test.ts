@@ -25,6 +25,7 @@ describe("the plan of a pod", () => {
       { kind: "route", where: "host", link, dst: "fd00:10:244:1::7/128", source: "2001:db8::1" },
       { kind: "link", where: "host", name: podLink, alias, type: { ...type, movesToPodAs: "eth0" } },
       hostKey(`net/ipv4/conf/${link}/forwarding`, "1"),
+      hostKey(`net/ipv6/conf/${link}/accept_ra`, "0"),
       podKey("net/ipv6/conf/eth0/disable_ipv6", "0"),
       podKey("net/ipv6/conf/eth0/accept_dad", "0"),
       podKey("net/ipv6/conf/eth0/accept_ra", "0"),
@@ -41,6 +42,7 @@ describe("the plan of a pod", () => {
         sources: ["10.244.1.7", "fd00:10:244:1::7"],
         direct: ["10.244.1.0/24", "fd00:10:244:1::/64"],
         shortcuts: [link],
+        hairpin: { link, sources: ["192.0.2.1", "2001:db8::1"] },
       },
       hostKey("net/ipv4/ip_forward", "1"),
       hostKey("net/ipv6/conf/all/forwarding", "1"),
@@ -70,13 +72,17 @@ describe("the plan of a pod", () => {
       { kind: "neighbour", where: "host", link, address: "fd00:10:244:1::7", mac },
       { kind: "link", where: "host", name: podLink, alias, type: { ...type, movesToPodAs: "eth0" } },
       hostKey(`net/ipv4/conf/${link}/forwarding`, "1"),
+      hostKey(`net/ipv6/conf/${link}/accept_ra`, "0"),
       podKey("net/ipv6/conf/eth0/disable_ipv6", "0"),
       podKey("net/ipv6/conf/eth0/accept_dad", "0"),
       podKey("net/ipv6/conf/eth0/accept_ra", "0"),
       podKey("net/ipv6/conf/eth0/accept_redirects", "0"),
-      { kind: "link", where: "pod", name: "eth0", alias, type },
+      podKey("net/ipv4/conf/eth0/arp_notify", "1"),
+      podKey("net/ipv6/conf/all/accept_dad", "0"),
+      podKey("net/ipv6/conf/eth0/ndisc_notify", "1"),
       { kind: "address", where: "pod", link: "eth0", address: "10.244.1.7/24" },
-      { kind: "address", where: "pod", link: "eth0", address: "fd00:10:244:1::7/64" },
+      { kind: "link", where: "pod", name: "eth0", alias, type },
+      { kind: "address", where: "pod", link: "eth0", address: "fd00:10:244:1::7/64", announced: true },
       { kind: "neighbour", where: "pod", link: "eth0", address: "169.254.1.1", mac },
       { kind: "neighbour", where: "pod", link: "eth0", address: "fe80::1", mac },
       { kind: "route", where: "pod", link: "eth0", dst: "0.0.0.0/0", gateway: "169.254.1.1", priority: 0 },
@@ -88,10 +94,35 @@ describe("the plan of a pod", () => {
   });
 
   test.each(["l2", "l3", "l3s"] as const)("in mode %s with one family has nothing of the other", (mode) => {
-    expect(JSON.stringify(ipvlan.wire(inMode(mode)))).not.toMatch(/ipv6|fe80|2001:|fd00/);
+    const onlyIpv4 = JSON.stringify(ipvlan.wire(inMode(mode)));
+    // What neither may believe of others.
+    expect(onlyIpv4.replaceAll(/net\/ipv6\/[a-z0-9/]+accept_ra/g, "")).not.toMatch(/ipv6|fe80|2001:|fd00/);
     const onlyIpv6 = ipvlan.wire(inMode(mode, { ips: [ipv6], routes: [{ dst: "::/0" }] }));
     expect(JSON.stringify(onlyIpv6)).not.toMatch(/ipv4|169\.254|192\.0\.2|10\.244/);
   });
+
+  test("in mode l2 with IPv4 alone hears no routers, where the kernel has IPv6 and the link is large enough", () => {
+    const heardBy = (changes: Parameters<typeof inMode>[1]) =>
+      ipvlan
+        .wire(inMode("l2", changes))
+        .plan.flatMap((object) => (object.kind === "sysctl" && /accept_ra$/.test(object.key) ? object : []));
+    expect(heardBy({})).toEqual([
+      hostKey(`net/ipv6/conf/${hostSlave.l2}/accept_ra`, "0"),
+      podKey("net/ipv6/conf/eth0/accept_ra", "0"),
+    ]);
+    expect(heardBy({ mtu: 1200 })).toEqual([hostKey(`net/ipv6/conf/${hostSlave.l2}/accept_ra`, "0")]);
+  });
+
+  test.each(["l2", "l3", "l3s"] as const)(
+    "in mode %s with an MTU of its own tells the host of it",
+    (mode) => {
+      const { plan } = ipvlan.wire(inMode(mode, { ...both, mtu: 1400 }));
+      const routes = plan.flatMap((object) =>
+        object.kind === "route" && object.where === "host" ? object : [],
+      );
+      expect(routes.map(({ mtu }) => mtu)).toEqual([1400, 1400, 1400]);
+    },
+  );
 
   test.each(["private", "vepa"] as const)("with flag %s: nothing of the host's but the way out", (flag) => {
     const { plan } = ipvlan.wire(inMode("l3s", { ...both, ipvlan: settings("l3s", { flag }) }));

@@ -21,14 +21,19 @@ function kernelWithSlaves(of: Plan) {
   const master = get(state.pod.links["eth0"]);
   state.host.links["ens3"] = {
     ...structuredClone(master),
-    link: { ...structuredClone(master.link), ifname: "ens3", ifindex: masterIndex, linkinfo: {} },
+    link: {
+      ...structuredClone(master.link),
+      ifname: "ens3",
+      ifindex: masterIndex,
+      address: settings("l2").master.mac,
+      linkinfo: {},
+      addr_info: settings("l2").master.addresses.map((local) => ({ local, prefixlen: 24, scope: "0" })),
+    },
   };
   // The pod's slave is not there under its name of before it was moved.
   delete state.host.links["pw73862bcce73ee"];
-  for (const [where, name] of [
-    ["host", hostSlave],
-    ["pod", "eth0"],
-  ] as const) {
+  const shared = of.flatMap((object) => (object.kind === "link" && object.shared ? object.name : []));
+  for (const [where, name] of [...shared.map((each) => ["host", each] as const), ["pod", "eth0"] as const]) {
     const link = state[where].links[name]?.link;
     const type = of.flatMap((object) =>
       object.kind === "link" && object.name === name ? object.type : [],
@@ -57,6 +62,7 @@ function differencesAfter(change: (state: Kernel) => unknown, of = plan): string
 
 const host = (state: Kernel) => get(state.host.links[hostSlave]);
 const pod = (state: Kernel) => get(state.pod.links["eth0"]);
+const master = (state: Kernel) => get(state.host.links["ens3"]);
 
 test("nothing differs in a kernel that is as planned", () => {
   expect(differencesAfter(() => {})).toEqual([]);
@@ -146,7 +152,7 @@ describe("one change is one difference, with object, expected and found", () => 
 test("after the master got another MAC neighbours are wanted at that one", () => {
   const mac = "52:54:00:00:01:77";
   const changed = (state: Kernel) => {
-    for (const { link } of [host(state), pod(state)]) link.address = mac;
+    for (const { link } of [master(state), host(state), pod(state)]) link.address = mac;
     for (const { neighbours } of [host(state), pod(state)]) for (const each of neighbours) each.lladdr = mac;
   };
   expect(differencesAfter(changed)).toEqual([]);
@@ -158,6 +164,108 @@ test("after the master got another MAC neighbours are wanted at that one", () =>
     `neighbour 169.254.1.1 of eth0 in the pod: expected ${mac}, found nothing`,
     `neighbour fe80::1 of eth0 in the pod: expected ${mac}, found nothing`,
   ]);
+});
+
+describe("after the master's addresses changed", () => {
+  const as = (local: string) => ({ local, prefixlen: 24, scope: "0" });
+
+  test("the host's routes are wanted from one that it has now", () => {
+    const renumbered = (state: Kernel) =>
+      (master(state).link.addr_info = [
+        { ...as("2001:db8::7"), temporary: true },
+        { ...as("2001:db8::8"), tentative: true },
+        as("192.0.2.9"),
+        as("192.0.2.10"),
+        as("2001:db8::9"),
+      ]);
+    expect(differencesAfter(renumbered)).toEqual([
+      `route 10.244.1.7/32 dev ${hostSlave} on the host: expected 192.0.2.9, found 192.0.2.1`,
+      `route fd00:10:244:1::7/128 dev ${hostSlave} on the host: expected 2001:db8::9, found 2001:db8::1`,
+    ]);
+  });
+
+  test("nothing differs where it has the old one still", () => {
+    const joined = (state: Kernel) => master(state).link.addr_info.unshift(as("192.0.2.9"));
+    expect(differencesAfter(joined)).toEqual([]);
+  });
+
+  test("nothing is wanted of a family of which it has none", () => {
+    const bare = (state: Kernel) => (master(state).link.addr_info = []);
+    expect(differencesAfter(bare)).toEqual([]);
+  });
+
+  describe("the source of answers to pods themselves", () => {
+    const masked = ipvlan.wire(inMode("l3s", { ...both, ipMasq: true })).plan;
+    const link = "pwisb914a7c60";
+    const differences = (addresses: string[], mapped: string[]) => {
+      const changed = (state: Kernel) => {
+        master(state).link.addr_info = addresses.map(as);
+        state.masquerade.hairpins.set(link, mapped);
+      };
+      return differencesAfter(changed, masked).filter((text) => text.startsWith("masquerading"));
+    };
+
+    test("is wanted from it, too", () => {
+      expect(differences(["192.0.2.9", "2001:db8::1"], ["192.0.2.1", "2001:db8::1"])).toEqual([
+        expect.stringContaining(
+          `expected 192.0.2.9, 2001:db8::1 as the source by ${link}, found 192.0.2.1, 2001:db8::1`,
+        ),
+      ]);
+    });
+
+    test("may be any that it has: pods have it in common, and were added at different times", () => {
+      expect(differences(["192.0.2.9", "192.0.2.1", "2001:db8::1"], ["192.0.2.9", "2001:db8::1"])).toEqual(
+        [],
+      );
+    });
+
+    test("is none of a family of which it has none any more", () => {
+      expect(differences(["192.0.2.1"], ["192.0.2.1", "2001:db8::1"])).toEqual([
+        expect.stringContaining(`expected 192.0.2.1 as the source by ${link}, found 192.0.2.1, 2001:db8::1`),
+      ]);
+    });
+  });
+
+  test("those that it had not when a pod came are wanted for it as well", () => {
+    const early = inMode("l3s", { ...both, ipMasq: true });
+    const bare = {
+      ...early,
+      ipvlan: { ...get(early.ipvlan), master: { ...get(early.ipvlan).master, addresses: [] } },
+    };
+    const sources = differencesAfter((state) => state.masquerade.hairpins.clear(), ipvlan.wire(bare).plan);
+    expect(sources).toEqual([
+      expect.stringMatching(/^route 10.244.1.7\/32 .* expected 192.0.2.1, found nothing$/),
+      expect.stringMatching(/^route fd00:.* expected 2001:db8::1, found nothing$/),
+      expect.stringMatching(/^masquerading .* expected 192.0.2.1, 2001:db8::1 as the source/),
+    ]);
+  });
+
+  test("those in the pod's subnet are wanted to be reached by way of the host, in l2", () => {
+    const joined = (state: Kernel) => master(state).link.addr_info.push(as("10.244.1.99"));
+    expect(differencesAfter(joined)).toEqual([
+      "route 10.244.1.99/32 via 169.254.1.1 dev eth0 in the pod: expected the route, found no such route",
+    ]);
+  });
+});
+
+test("a slave whose master gave its name to another link is not judged by that one", () => {
+  const renamed = (state: Kernel) => {
+    master(state).link.ifindex = 99;
+    master(state).link.address = "52:54:00:00:01:99";
+    master(state).link.addr_info = [{ local: "203.0.113.9", prefixlen: 24, scope: "0" }];
+    host(state).link.link = "former";
+  };
+  expect(differencesAfter(renamed)).toEqual([
+    `link ${hostSlave} on the host: expected master ens3, found another one`,
+    "link eth0 in the pod: expected master ens3, found another one",
+  ]);
+});
+
+test("a master without a carrier keeps no pod and its host apart", () => {
+  const unplugged = (state: Kernel) => {
+    for (const { link } of [master(state), host(state), pod(state)]) link.flags.push("NO-CARRIER");
+  };
+  expect(differencesAfter(unplugged)).toEqual([]);
 });
 
 test("a host's slave that is gone is named with all that was on it, and nothing else is", () => {

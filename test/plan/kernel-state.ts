@@ -25,6 +25,7 @@ export interface KernelState {
     readonly sources: Set<string>;
     readonly direct: Set<string>;
     readonly shortcuts: Set<string>;
+    readonly hairpins: Map<string, readonly string[]>;
   };
 }
 
@@ -33,9 +34,17 @@ export function kernelAsPlanned(plan: Plan): KernelState {
   const state: KernelState = {
     host: { links: {}, settings: {} },
     pod: { links: {}, settings: {} },
-    masquerade: { active: false, sources: new Set(), direct: new Set(), shortcuts: new Set() },
+    masquerade: {
+      active: false,
+      sources: new Set(),
+      direct: new Set(),
+      shortcuts: new Set(),
+      hairpins: new Map(),
+    },
   };
-  for (const object of plan) {
+  // A link may be there, and have addresses, before it is brought up.
+  const links = plan.filter(({ kind }) => kind === "link");
+  for (const object of [...links, ...plan.filter(({ kind }) => kind !== "link")]) {
     const { links, settings } = state[object.where];
     switch (object.kind) {
       case "link": {
@@ -48,7 +57,7 @@ export function kernelAsPlanned(plan: Plan): KernelState {
       }
       case "address": {
         const [local = "", length] = object.address.split("/");
-        links[object.link]?.link.addr_info.push({ local, prefixlen: Number(length) });
+        links[object.link]?.link.addr_info.push({ local, prefixlen: Number(length), scope: "0" });
         break;
       }
       case "route":
@@ -69,6 +78,7 @@ export function kernelAsPlanned(plan: Plan): KernelState {
         for (const source of object.sources) state.masquerade.sources.add(source);
         for (const prefix of object.direct) state.masquerade.direct.add(prefix);
         for (const link of object.shortcuts ?? []) state.masquerade.shortcuts.add(link);
+        if (object.hairpin) state.masquerade.hairpins.set(object.hairpin.link, object.hairpin.sources);
     }
   }
   return state;
@@ -81,7 +91,11 @@ export function observed({ host, pod, masquerade }: KernelState): Observed {
     routes: (where, link) => side(where).links[link]?.routes ?? [],
     neighbours: (where, link) => side(where).links[link]?.neighbours ?? [],
     sysctl: (where, key) => side(where).settings[key],
-    masquerade: () => masquerade,
+    masquerade: () => ({
+      ...masquerade,
+      hasHairpinSources: masquerade.active,
+      hairpinSources: (link) => masquerade.hairpins.get(link) ?? [],
+    }),
     ovs: noOvs,
   };
 }

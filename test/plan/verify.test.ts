@@ -10,7 +10,7 @@ test("nothing differs in a kernel that is as planned", () => {
 
 test("what the kernel has besides the plan does not matter", () => {
   const differences = differencesAfter((state) => {
-    pod(state).link.addr_info.push({ local: "fe80::858:aff:fef4:107", prefixlen: 64 });
+    pod(state).link.addr_info.push({ local: "fe80::858:aff:fef4:107", prefixlen: 64, scope: "253" });
     pod(state).routes.push({ dst: "203.0.113.0/24", gateway: "10.244.1.9", scope: "0" });
     pod(state).routes.push({ dst: "10.244.1.7", table: "255", scope: "254" });
     pod(state).neighbours.push({ dst: "10.244.1.9", lladdr: "0a:00:00:00:00:01", state: ["PERMANENT"] });

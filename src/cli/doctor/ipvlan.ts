@@ -40,8 +40,10 @@ function mode(check: string, { master, mode, flag }: IpvlanSettings): Finding {
 /** The kernel routes what l3 pods send by the master alone. */
 function hostAddresses(network: NetworkConfig, { master, mode }: IpvlanSettings): Finding[] {
   if (mode === "l2") return [];
-  const families = new Set(rangesOf(network).map(({ ip }) => ip.family));
-  return [...families]
+  const ranges = rangesOf(network).map(({ ip }) => ip.family);
+  // Another IPAM may have any; a master that has none serves no pod.
+  const families = ranges.length > 0 ? ranges : master.addresses.length > 0 ? [] : ([4, 6] as const);
+  return [...new Set(families)]
     .filter((family) => !master.addresses.some((address) => parseIp(address)?.family === family))
     .map((family) => {
       const kind = `IPv${family} address`;

@@ -83,6 +83,10 @@ describe.skipIf(cannotRunLab("ipvlan")).each(testedKernels)("ipvlan on kernel %s
           expect(await answers(one), "pod to one beside it").toEqual(expected);
           if (mode !== "l3s") return;
           expect(await answers(beside), "pod to itself").toEqual(yes);
+          // Of all the host's addresses the kernel would prefer this one, which pods of l3s cannot answer to.
+          await node1.sh("ip address add 198.51.100.9/32 dev lo; ip address add 2001:db8:9::9/128 dev lo");
+          expect(await answers(one), "by the master's address, whatever other links have").toEqual(yes);
+          await node1.sh("ip address del 198.51.100.9/32 dev lo; ip address del 2001:db8:9::9/128 dev lo");
           // As without ipMasq: the answer goes straight to the pod, which did not ask the backend.
           await node1.sh(`nft delete element inet podwire pods4-podnet "{ ${one.address} }"`);
           expect(await answers(one), "pod to one beside it, not masqueraded").toEqual(["", "hi"]);

@@ -1,5 +1,7 @@
 // Breakages of what only the ipvlan datapath has: a master whose mode all slaves share, and the host's second route.
+import { hostAddress } from "../../fixture/node.ts";
 import { type Breakage, ipv4, restoreHost, restorePod } from "./breakage.ts";
+import { brokenSetting } from "./settings-and-rules.ts";
 
 const inPod = (script: string) => `nsenter --net=/run/netns/pod1 sh -ec '${script}'`;
 
@@ -34,5 +36,13 @@ export const brokenIpvlan: Breakage[] = [
     break: `ip route del ${ipv4}/32 dev LINK metric 1`,
     restore: restoreHost,
     words: [`route ${ipv4}/32`],
+  },
+  brokenSetting("host", "net/ipv6/conf/LINK/accept_ra", "0", "1"),
+  {
+    what: "the host's source for answers that go past it",
+    where: "host",
+    break: `nft delete element inet podwire hairpin4-podnet '{ LINK : ${hostAddress} }'`,
+    restore: `nft add element inet podwire hairpin4-podnet '{ LINK : ${hostAddress} }'`,
+    words: ["masquerading", `${hostAddress} as the source by LINK`],
   },
 ];
