@@ -66,6 +66,8 @@ function masquerading(
   { master, mode, flag }: IpvlanSettings,
   addresses: readonly Prefix[],
 ): PlanObject {
+  // With the other flags pods have no way past the host.
+  if (flag !== "bridge") return masquerade(wiring, addresses);
   const link = hostSlaveName(master.name, mode, flag);
   const sources = addresses.flatMap(({ ip }) => addressOf(master, ip.family) ?? []);
   return masquerade(wiring, addresses, [link], { link, sources: [...new Set(sources)] });

@@ -104,7 +104,7 @@ describe("the world outside sees", () => {
 
   test("the same with an nft before 1.0.2, which does not read from a socket", async () => {
     const words = 'internal:0:0-0: Error: Could not open file "/dev/stdin": No such device or address';
-    const refusal = `if [ "$2" = - ] && [ -S /dev/stdin ]; then echo '${words}' >&2; exit 1; fi`;
+    const refusal = `if [ "$2" = - ] && [ -S /proc/self/fd/0 ]; then echo '${words}' >&2; exit 1; fi`;
     const plugin = podwireWith(node, { nft: `${refusal}; exec ${locate("nft")} "$@"` });
     await addPod("pod1", { ipMasq: true }, { plugin });
     await serve("outside");
