@@ -22,12 +22,15 @@ export function hostFacts(wantsIpv6: boolean): HostFacts {
 /** The configured MTU, else the overlay's, else the underlay's, else Ethernet's. */
 export function podMtu(config: NetworkConfig, overlayMtu?: number): number {
   if (config.mtu !== undefined && config.mtu !== 0) return config.mtu;
-  const link = podUnderlay(config);
-  const linkOwn = link === undefined ? undefined : linkMtu(link);
-  if (overlayMtu === undefined) return Math.min(linkOwn ?? fallbackMtu, maxMtu);
+  if (overlayMtu === undefined) return Math.min(underlayMtu(config) ?? fallbackMtu, maxMtu);
   // What pods send leaves by ipvlan's master as it is, also what the host sends on by an underlay of its own.
-  const most = config.datapath === "ipvlan" ? (linkOwn ?? maxMtu) : maxMtu;
-  return Math.min(overlayMtu, most);
+  const most = config.datapath === "ipvlan" ? underlayMtu(config) : undefined;
+  return Math.min(overlayMtu, most ?? maxMtu);
+}
+
+function underlayMtu(config: NetworkConfig): number | undefined {
+  const link = podUnderlay(config);
+  return link === undefined ? undefined : linkMtu(link);
 }
 
 /** The link by which pods' packets leave the node. `found`: the overlay's, where it is known. */

@@ -73,7 +73,8 @@ function masquerading(
   return masquerade(wiring, addresses, [link], { link, sources: [...new Set(sources)] });
 }
 
-function addressOf({ addresses }: Master, family: Family): string | undefined {
+/** The one by which host and pods know each other; undefined if the master has none of the family. */
+export function addressOf({ addresses }: Master, family: Family): string | undefined {
   return addresses.find((address) => parseIp(address)?.family === family);
 }
 

@@ -1,10 +1,10 @@
 // Networks whose pods are slaves of a link of the node: whether that link can be their master, and what their
 // mode leaves out.
-import { parseIp } from "../../address/ip.ts";
 import { ipvlanSettings } from "../../attachment/ipvlan-master.ts";
 import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
 import type { IpvlanSettings } from "../../datapath/datapath.ts";
+import { addressOf } from "../../datapath/ipvlan.ts";
 import { readHostSysctl } from "../../linux/sysctl.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, warning } from "./finding.ts";
@@ -44,7 +44,7 @@ function hostAddresses(network: NetworkConfig, { master, mode }: IpvlanSettings)
   // Another IPAM may have any; a master that has none serves no pod.
   const families = ranges.length > 0 ? ranges : master.addresses.length > 0 ? [] : ([4, 6] as const);
   return [...new Set(families)]
-    .filter((family) => !master.addresses.some((address) => parseIp(address)?.family === family))
+    .filter((family) => addressOf(master, family) === undefined)
     .map((family) => {
       const kind = `IPv${family} address`;
       const breaks = `pods and this host do not reach each other by IPv${family}: probes fail`;

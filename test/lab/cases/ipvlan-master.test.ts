@@ -1,6 +1,7 @@
 // What becomes of ipvlan pods when their master changes: its addresses, its MTU, the link itself; and what the segment
 // learns of them. The masters are VLANs of the lab's segment, so that the nodes' own address stays.
 import { describe, expect, test } from "vitest";
+import { idleNodes } from "../fixture/idle-node.ts";
 import { callOnce, ipvlanNetwork, leftOvers } from "../fixture/ipvlan.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { withdraw } from "../fixture/overlay.ts";
@@ -40,22 +41,20 @@ describe.skipIf(cannotRunLab("ipvlan's master")).each(testedKernels)(
   "ipvlan's master on kernel %s",
   (kernel) => {
     const lab = sharedLab({ kernel });
-    let idle: LabNode[] | undefined;
+    const onIdle = idleNodes(lab);
     const onNode = (name: string, body: (node: LabNode, other: LabNode) => Promise<void>) =>
-      test.concurrent(name, async () => {
-        // vitest's maxConcurrency is the number of guests.
-        idle ??= [...lab.nodes];
-        const node = idle.pop() as LabNode;
-        const [other] = lab.nodes.filter(({ number }) => number !== node.number) as [LabNode];
-        try {
-          await makeMaster(node);
-          await body(node, other);
-          expect(await leftOvers(node)).toBe("");
-        } finally {
-          await node.sh("ip link del vlan9");
-          idle.push(node);
-        }
-      });
+      test.concurrent(name, () =>
+        onIdle(async (node) => {
+          const [other] = lab.nodes.filter(({ number }) => number !== node.number) as [LabNode];
+          try {
+            await makeMaster(node);
+            await body(node, other);
+            expect(await leftOvers(node)).toBe("");
+          } finally {
+            await node.sh("ip link del vlan9");
+          }
+        }),
+      );
     /** The host by the master's addresses. */
     const hostOf = (node: LabNode, last: number = node.number): Endpoint => {
       const [address = "", address6 = ""] = addresses(last).map((text) => text.replace(/\/.*/, ""));

@@ -2,6 +2,7 @@
 // masters, flags, and a change of datapath. Each test takes whichever of two nodes is idle.
 import { describe, expect, test } from "vitest";
 import { ipvlanFlags } from "../../../src/plan/plan.ts";
+import { idleNodes } from "../fixture/idle-node.ts";
 import { callOnce, gc, ipvlanNetwork, leftOvers } from "../fixture/ipvlan.ts";
 import { testedKernels } from "../fixture/kernels.ts";
 import { addAndDeleteAtOnce, killAdd, replaceTheLast } from "../fixture/many-calls.ts";
@@ -21,19 +22,14 @@ describe.skipIf(cannotRunFullLab("a node with ipvlan")).each(testedKernels)(
   "a node of kernel %s",
   (kernel) => {
     const lab = sharedLab({ kernel });
-    let idle: LabNode[] | undefined;
+    const onIdle = idleNodes(lab);
     const onNode = (name: string, body: (node: LabNode) => Promise<void>) =>
-      test.concurrent(name, async () => {
-        // vitest's maxConcurrency is the number of guests.
-        idle ??= [...lab.nodes];
-        const node = idle.pop() as LabNode;
-        try {
+      test.concurrent(name, () =>
+        onIdle(async (node) => {
           await body(node);
           expect(await leftOvers(node)).toBe("");
-        } finally {
-          idle.push(node);
-        }
-      });
+        }),
+      );
 
     onNode("wires 20 first pods at once, and takes them away at once", async (node) => {
       expect(await addAndDeleteAtOnce(node, ipvlanNetwork(node, "l3s"), 20)).toEqual([]);
