@@ -1,6 +1,6 @@
 // What becomes of ipvlan pods when their master changes: its addresses, its MTU, the link itself; and what the segment
 // learns of them. The masters are VLANs of the lab's segment, so that the nodes' own address stays.
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { idleNodes } from "../fixture/idle-node.ts";
 import { callOnce, ipvlanNetwork, leftOvers } from "../fixture/ipvlan.ts";
 import { testedKernels } from "../fixture/kernels.ts";
@@ -175,9 +175,12 @@ describe.skipIf(cannotRunLab("ipvlan's master")).each(testedKernels)(
         expect([come.address, come.address6]).toEqual([next(base.address), next(base.address6)]);
         const mac = (await node.sh("cat /sys/class/net/vlan9/address")).trim();
         for (const address of [come.address, come.address6]) {
-          await expect
-            .poll(() => other.sh(`ip neigh show ${address} dev watch19`), { timeout: 10_000 })
-            .toContain(`lladdr ${mac}`);
+          // expect.poll() knows no test when several run at once.
+          await vi.waitFor(
+            async () =>
+              expect(await other.sh(`ip neigh show ${address} dev watch19`)).toContain(`lladdr ${mac}`),
+            { timeout: 30_000, interval: 500 },
+          );
         }
         await other.sh("ip link del watch19");
         for (const each of [base, come]) await each.remove();

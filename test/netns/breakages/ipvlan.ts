@@ -43,6 +43,6 @@ export const brokenIpvlan: Breakage[] = [
     where: "host",
     break: `nft delete element inet podwire hairpin4-podnet '{ LINK : ${hostAddress} }'`,
     restore: `nft add element inet podwire hairpin4-podnet '{ LINK : ${hostAddress} }'`,
-    words: ["masquerading", `${hostAddress} as the source by LINK`],
+    words: ["masquerading", `expected ${hostAddress}, `, "as the source by LINK"],
   },
 ];
