@@ -27,16 +27,18 @@ export async function nftApply(script: string, kernel: Kernel): Promise<string |
 /** Before 1.0.2 nft opens its input by that name, which the kernel refuses of a socket, as Node's pipes are. */
 const cannotReadInput = /Could not open file "\/dev\/stdin"/;
 
-let files = 0;
-
 async function applyFile(script: string, kernel: Kernel): Promise<RunOutcome> {
   makeDirectory(runDirectory, 0o700);
-  const file = path.join(runDirectory, `nft-${process.pid}-${++files}`);
-  fs.writeFileSync(file, script, { mode: 0o600 });
+  const file = path.join(runDirectory, `nft-${process.pid}`);
+  const descriptor = fs.openSync(file, "w+", 0o600);
+  // It needs no name, and so leaves none behind when this process is killed.
+  fs.rmSync(file);
   try {
-    return await runIn({ where: "host", name: "nft", args: ["-f", file] }, "", kernel);
+    fs.writeFileSync(descriptor, script);
+    const args = ["-f", `/proc/${process.pid}/fd/${descriptor}`];
+    return await runIn({ where: "host", name: "nft", args }, "", kernel);
   } finally {
-    fs.rmSync(file, { force: true });
+    fs.closeSync(descriptor);
   }
 }
 

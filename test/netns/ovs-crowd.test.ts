@@ -43,7 +43,9 @@ describe.skipIf(!hasOpenVswitch)("many calls at once", () => {
 describe.skipIf(!hasOpenVswitch || !isFull)("200 pods", () => {
   const own = sharedOvsNode();
 
-  test("keep few flows in the datapath, whoever talks to whom", { timeout: 600_000 }, async () => {
+  const timeout = 600_000 * Number(process.env["PODWIRE_TEST_SLOWNESS"] ?? 1);
+
+  test("keep few flows in the datapath, whoever talks to whom", { timeout }, async () => {
     const ipam = {
       ...dualStackIpam,
       ranges: [[{ subnet: "10.244.0.0/22" }], [{ subnet: "fd00:10:244:1::/64" }]],
@@ -69,7 +71,7 @@ describe.skipIf(!hasOpenVswitch || !isFull)("200 pods", () => {
       }
     };
     // Flows would go when nothing used them for ten seconds.
-    await own.ovs.run("ovs-vsctl", "set", "Open_vSwitch", ".", "other_config:max-idle=600000");
+    await own.ovs.run("ovs-vsctl", "set", "Open_vSwitch", ".", `other_config:max-idle=${timeout}`);
     await allTalk(() => [outsideAddress, outsideAddress6]);
     const outward = await count();
     await allTalk((index) => pods[(index + 1) % 200]?.addresses ?? []);
