@@ -4,6 +4,7 @@ import type { Result } from "../cni/result.ts";
 import { decodeResult } from "../cni/result-versions.ts";
 import { datapathOf } from "../datapath/choice.ts";
 import type { AttachmentName, Wired } from "../datapath/datapath.ts";
+import { unfiltered } from "../datapath/ipvlan.ts";
 import type { IpamResult } from "../ipam/ipam.ts";
 import { ipamOf } from "../ipam/registry.ts";
 import { dismiss, startAhead } from "../linux/enter.ts";
@@ -52,11 +53,7 @@ export async function add(call: Call): Promise<Result> {
   let overlayMtu = await ensureOverlay(call);
   await ensureBypass(call);
   const settings = await datapathSettings(call, kernelOf(call));
-  if (settings.ipvlan !== undefined && settings.ipvlan.mode !== "l3s") {
-    call.log.warn(
-      `ipvlan mode ${settings.ipvlan.mode} bypasses the node's netfilter: Services do not work, l3s has them`,
-    );
-  }
+  warnOfMode(settings, call);
   if (settings.ovs !== undefined && noticeLoss(known, settings.ovs)) overlayMtu = await renewOverlay(call);
   const netns = openNetns(call.environment.netns);
   const kernel = kernelOf(call, netns);
@@ -69,6 +66,12 @@ export async function add(call: Call): Promise<Result> {
     await dismiss(standby);
     closeNetns(netns);
   }
+}
+
+function warnOfMode({ ipvlan }: DatapathSettings, { log }: Call): void {
+  const unseen = ipvlan === undefined ? undefined : unfiltered(ipvlan.mode);
+  if (unseen === undefined) return;
+  log.warn(`ipvlan mode ${ipvlan?.mode}: ${unseen}, so Services do not work; l3s has them`);
 }
 
 /** Makes the attachment ours, after clearing away what a dead one of the same name left. */

@@ -16,7 +16,7 @@ import {
 } from "../address/ip.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
-import type { Address, Ipvlan, Link, Plan, PlanObject, Route } from "../plan/plan.ts";
+import type { Address, Ipvlan, IpvlanMode, Link, Plan, PlanObject, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, IpvlanSettings, Master, Wired, Wiring } from "./datapath.ts";
 import { checkMtu, forwarding, hasIpv6Settings, hostSysctl, masquerade } from "./host-side.ts";
 import { hostLinkName, hostSlaveName, linkAlias } from "./names.ts";
@@ -76,6 +76,12 @@ function masquerading(
 /** The one by which host and pods know each other; undefined if the master has none of the family. */
 export function addressOf({ addresses }: Master, family: Family): string | undefined {
   return addresses.find((address) => parseIp(address)?.family === family);
+}
+
+/** What no rule of the host sees in this mode, in words; undefined in l3s, where the host routes both ways. */
+export function unfiltered(mode: IpvlanMode): string | undefined {
+  const sent = { l2: ", nor what they send within their subnet", l3: "", l3s: undefined }[mode];
+  return sent === undefined ? undefined : `what pods receive passes no netfilter of this node${sent}`;
 }
 
 function traces(name: AttachmentName): Plan {

@@ -6,8 +6,19 @@ import { call } from "./call.ts";
 import { pathOn } from "./ipvlan-host.ts";
 
 test.each([
-  ["l2", ["ipvlan mode l2 bypasses the node's netfilter: Services do not work, l3s has them"]],
-  ["l3", ["ipvlan mode l3 bypasses the node's netfilter: Services do not work, l3s has them"]],
+  [
+    "l2",
+    [
+      "ipvlan mode l2: what pods receive passes no netfilter of this node, nor what they send within their subnet, " +
+        "so Services do not work; l3s has them",
+    ],
+  ],
+  [
+    "l3",
+    [
+      "ipvlan mode l3: what pods receive passes no netfilter of this node, so Services do not work; l3s has them",
+    ],
+  ],
   ["l3s", []],
 ])("%s", async (mode, expected) => {
   const warnings: string[] = [];

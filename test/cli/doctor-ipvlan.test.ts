@@ -5,11 +5,11 @@ import type { Node } from "../../src/cli/doctor/node.ts";
 import { call } from "../attachment/call.ts";
 import { ethernet, type Host, pathOn, slave } from "../attachment/ipvlan-host.ts";
 
-function findings(host: Host, mode: string) {
+function findings(host: Host, mode: string, flag = "bridge") {
   vi.stubEnv("PATH", pathOn(host));
   const ranges = [[{ subnet: "10.244.1.0/24" }], [{ subnet: "fd00:10:244:1::/64" }]];
   const ipam = { type: "host-local", ranges };
-  const { config } = call({ config: { datapath: "ipvlan", ipvlan: { master: "lo", mode }, ipam } });
+  const { config } = call({ config: { datapath: "ipvlan", ipvlan: { master: "lo", mode, flag }, ipam } });
   return checkIpvlan({ networks: [config] } as Partial<Node> as Node);
 }
 
@@ -26,6 +26,12 @@ describe("podwire doctor, of ipvlan,", () => {
     const [about] = await findings({}, mode);
     expect(about).toMatchObject({ level: "warning", found: `mode ${mode} bridge on lo, MTU 1500` });
     expect(about).toMatchObject({ breaks: expect.stringContaining("no Services") });
+  });
+
+  test.each(["private", "vepa"])("warns that probes fail with the flag %s", async (flag) => {
+    const [about] = await findings({}, "l3s", flag);
+    expect(about).toMatchObject({ level: "warning", found: `mode l3s ${flag} on lo, MTU 1500` });
+    expect(about).toMatchObject({ breaks: "this host does not reach its pods: probes fail" });
   });
 
   test("warns of a master without an address of a family that pods have, which l2 does not need", async () => {

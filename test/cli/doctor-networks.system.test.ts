@@ -37,6 +37,29 @@ describe.skipIf(cannotMakeNodes("podwire doctor"))("podwire doctor, of networks,
     expect(exitCode).toBe(1);
   });
 
+  test("warns of a firewall by where the pods of each datapath meet it", async () => {
+    for (const hook of ["forward", "input"]) {
+      const chain = `chain inet own ${hook} { type filter hook ${hook} priority 0; policy drop; }`;
+      await node.run("nft", `add table inet own; add ${chain}`);
+    }
+    configure(node, { datapath: "ovs" });
+    const [forwarded] = (await examine(node)).about("firewall");
+    expect(forwarded?.found).toContain("chain inet own forward drops by default");
+    const byBridge = ["iifname", "oifname"].map(
+      (way) => `nft insert rule inet own forward ${way} "podwire0" accept`,
+    );
+    expect(forwarded?.fix).toBe(byBridge.join("; "));
+    await node.run("sh", "-c", byBridge[0] ?? "");
+    expect((await examine(node)).level("firewall of forwarded packets")).toEqual(["ok"]);
+
+    configure(node, { datapath: "ipvlan", ipam: { type: "host-local", subnet: "10.244.1.0/24" } });
+    const [received] = (await examine(node)).about("firewall of what ipvlan l3s pods receive");
+    expect(received?.level).toBe("warning");
+    expect(received?.fix).toBe("nft insert rule inet own input ip daddr 10.244.1.0/24 accept");
+    await node.run("sh", "-c", received?.fix ?? "");
+    expect((await examine(node)).level("firewall of what ipvlan l3s pods receive")).toEqual(["ok"]);
+  });
+
   test("goes on without the directory of configurations", async () => {
     fs.rmSync(node.file(confDir), { recursive: true });
     fs.writeFileSync(node.file(confDir), "");

@@ -1,10 +1,13 @@
 // What doctor makes of other programs' words, without running them.
 import { describe, expect, test } from "vitest";
-import { parsePrefix } from "../../src/address/ip.ts";
+import { formatPrefix, parsePrefix } from "../../src/address/ip.ts";
 import { droppingChains } from "../../src/cli/doctor/dropping-chains.ts";
 import { dropsByLegacy } from "../../src/cli/doctor/firewall.ts";
+import type { Node } from "../../src/cli/doctor/node.ts";
+import { meansLink, passagesOf } from "../../src/cli/doctor/passages.ts";
 import { isAtLeastVersion, isIproute2Enough } from "../../src/cli/doctor/programs.ts";
 import type { NftObject } from "../../src/linux/nft-listing.ts";
+import { call } from "../attachment/call.ts";
 
 describe("versions", () => {
   test.each([
@@ -37,6 +40,7 @@ describe("versions", () => {
 });
 
 const pods = ["10.244.1.0/24"].map((text) => parsePrefix(text)).filter((prefix) => prefix !== undefined);
+const forwarded = { hook: "forward", links: ["pw*"], pods, linkless: [] } as const;
 const chain = (name: string, more: object = {}): NftObject => ({
   chain: { family: "ip", table: "filter", name, ...more },
 });
@@ -59,25 +63,27 @@ describe("a chain of forwarded packets", () => {
   const blocked = ["ip filter FORWARD"];
 
   test("that drops by policy blocks pods", () => {
-    expect(droppingChains([forward], pods)).toEqual(blocked);
+    expect(droppingChains([forward], forwarded)).toEqual(blocked);
   });
 
   test("that accepts by policy does not", () => {
-    expect(droppingChains([chain("FORWARD", { hook: "forward", policy: "accept" })], pods)).toEqual([]);
+    expect(droppingChains([chain("FORWARD", { hook: "forward", policy: "accept" })], forwarded)).toEqual([]);
   });
 
   test("that rejects all that is left blocks pods, as firewalld's", () => {
     const open = chain("FORWARD", { hook: "forward", policy: "accept" });
-    expect(droppingChains([open, rule("FORWARD", { reject: { type: "icmpx" } })], pods)).toEqual(blocked);
+    expect(droppingChains([open, rule("FORWARD", { reject: { type: "icmpx" } })], forwarded)).toEqual(
+      blocked,
+    );
     const conditional = rule("FORWARD", meta("iifname", "eth9"), { drop: null });
-    expect(droppingChains([open, conditional], pods)).toEqual([]);
+    expect(droppingChains([open, conditional], forwarded)).toEqual([]);
   });
 
   test("of another hook or of the other family does not matter", () => {
-    expect(droppingChains([chain("INPUT", { hook: "input", policy: "drop" })], pods)).toEqual([]);
+    expect(droppingChains([chain("INPUT", { hook: "input", policy: "drop" })], forwarded)).toEqual([]);
     const ipv6 = { chain: { family: "ip6", table: "t", name: "c", hook: "forward", policy: "drop" } };
-    expect(droppingChains([ipv6], pods)).toEqual([]);
-    expect(droppingChains([ipv6], [])).toEqual(["ip6 t c"]);
+    expect(droppingChains([ipv6], forwarded)).toEqual([]);
+    expect(droppingChains([ipv6], { ...forwarded, pods: [] })).toEqual(["ip6 t c"]);
   });
 
   test.each([
@@ -89,7 +95,7 @@ describe("a chain of forwarded packets", () => {
       [source({ set: [{ prefix: { addr: "10.244.0.0", len: 16 } }, "192.0.2.1"] }), accept],
     ],
   ])("that %s lets pods through", (_what, expr) => {
-    expect(droppingChains([forward, rule("FORWARD", ...expr)], pods)).toEqual([]);
+    expect(droppingChains([forward, rule("FORWARD", ...expr)], forwarded)).toEqual([]);
   });
 
   test.each([
@@ -99,7 +105,7 @@ describe("a chain of forwarded packets", () => {
     ["another network", [source({ prefix: { addr: "10.245.0.0", len: 16 } }), accept]],
     ["all but pods", [{ match: { ...source("10.244.1.0/24").match, op: "!=" } }, accept]],
   ])("that accepts only %s blocks pods", (_what, expr) => {
-    expect(droppingChains([forward, rule("FORWARD", ...expr)], pods)).toEqual(blocked);
+    expect(droppingChains([forward, rule("FORWARD", ...expr)], forwarded)).toEqual(blocked);
   });
 
   test("is followed through its jumps, in circles too", () => {
@@ -108,15 +114,66 @@ describe("a chain of forwarded packets", () => {
       rule("A", { goto: { target: "B" } }),
       rule("B", { jump: { target: "A" } }),
     ];
-    expect(droppingChains([forward, ...jumps], pods)).toEqual(blocked);
-    expect(droppingChains([forward, ...jumps, rule("B", meta("iifname", "pw*"), accept)], pods)).toEqual([]);
+    expect(droppingChains([forward, ...jumps], forwarded)).toEqual(blocked);
+    expect(droppingChains([forward, ...jumps, rule("B", meta("iifname", "pw*"), accept)], forwarded)).toEqual(
+      [],
+    );
   });
 });
 
 describe("iptables-legacy", () => {
   test("drops by policy unless a rule accepts pods", () => {
-    expect(dropsByLegacy("-P FORWARD DROP\n-A FORWARD -o docker0 -j ACCEPT\n")).toBe(true);
-    expect(dropsByLegacy("-P FORWARD DROP\n-A FORWARD -i pw+ -j ACCEPT\n")).toBe(false);
-    expect(dropsByLegacy("-P FORWARD ACCEPT\n")).toBe(false);
+    expect(dropsByLegacy("-P FORWARD DROP\n-A FORWARD -o docker0 -j ACCEPT\n", forwarded)).toBe(true);
+    expect(dropsByLegacy("-P FORWARD DROP\n-A FORWARD -i pw+ -j ACCEPT\n", forwarded)).toBe(false);
+    expect(dropsByLegacy("-P FORWARD DROP\n-A FORWARD -s 10.244.0.0/16 -j ACCEPT\n", forwarded)).toBe(false);
+    expect(dropsByLegacy("-P FORWARD DROP\n-A FORWARD -s 10.245.0.0/16 -j ACCEPT\n", forwarded)).toBe(true);
+    expect(dropsByLegacy("-P FORWARD ACCEPT\n", forwarded)).toBe(false);
+  });
+});
+
+describe("a firewall meets", () => {
+  const passages = (...configs: Record<string, unknown>[]) => {
+    const networks = configs.map((config) => call({ config }).config);
+    return passagesOf({ networks, attachments: [] } as Partial<Node> as Node).map(
+      ({ hook, links, linkless }) => ({
+        hook,
+        by: [...links, ...linkless.map(formatPrefix)],
+      }),
+    );
+  };
+  const ipam = { type: "host-local", subnet: "10.244.1.0/24" };
+
+  test.each([
+    ["veth pods by their pairs", { datapath: "veth" }, "forward", ["pw*"]],
+    ["Open vSwitch's by the bridge", { datapath: "ovs", ovs: { bridge: "br7" } }, "forward", ["br7"]],
+    ["those of a VLAN by its links", { datapath: "ovs", ovs: { vlan: 7 } }, "forward", ["pwv*"]],
+    [
+      "ipvlan l2's by their addresses",
+      { datapath: "ipvlan", ipvlan: { mode: "l2" } },
+      "forward",
+      ["10.244.1.0/24"],
+    ],
+    ["what l3s pods receive", { datapath: "ipvlan" }, "input", ["10.244.1.0/24"]],
+  ])("%s", (_what, config, hook, by) => {
+    expect(passages({ ...config, ipam })).toEqual([{ hook, by }]);
+  });
+
+  test("l3 pods nowhere", () => {
+    expect(passages({ datapath: "ipvlan", ipvlan: { mode: "l3" }, ipam })).toEqual([]);
+  });
+
+  test("each kind of a node's pods", () => {
+    const found = passages({ datapath: "ipvlan", ipam }, { ipam }, { datapath: "ovs", ipam });
+    expect(found).toEqual([
+      { hook: "forward", by: ["pw*", "podwire0"] },
+      { hook: "input", by: ["10.244.1.0/24"] },
+    ]);
+  });
+
+  test("by rules that name one of several links, or several at once", () => {
+    expect(meansLink("pw73862bcce73ee", ["pw*"])).toBe(true);
+    expect(meansLink("podwire*", ["podwire0"])).toBe(true);
+    expect(meansLink("pw*", ["podwire0"])).toBe(false);
+    expect(meansLink("podwire01", ["podwire0"])).toBe(false);
   });
 });

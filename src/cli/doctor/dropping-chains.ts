@@ -1,17 +1,20 @@
-// Finds in nft's JSON listing the chains that drop forwarded packets by default and have no rule that lets
-// pods through. Pure. A rule counts if it accepts without a condition, or for podwire's links or pods'
+// Finds in nft's JSON listing the chains that drop by default what they are asked about and have no rule that lets
+// pods through. Pure. A rule counts if it accepts without a condition, or for pods' links or
 // addresses; what its other conditions demand is not looked into.
 import { type Prefix, parseIp, parsePrefix, prefixContains, prefixCovers } from "../../address/ip.ts";
 import { type NftChain, type NftObject, type NftRule, rulesOf } from "../../linux/nft-listing.ts";
+import { meansLink, type Passage } from "./passages.ts";
+
+type Pods = Pick<Passage, "hook" | "links" | "pods">;
 
 /** As "family table chain", which nft takes in a command. */
-export function droppingChains(objects: readonly NftObject[], pods: readonly Prefix[]): string[] {
+export function droppingChains(objects: readonly NftObject[], passage: Pods): string[] {
   const rules = objects.flatMap(({ rule }) => rule ?? []);
   return objects
     .flatMap(({ chain }) => chain ?? [])
-    .filter((chain) => chain.hook === "forward" && dropsByDefault(chain, rules))
-    .filter(({ family }) => concerns(family, pods))
-    .filter((chain) => !letsThrough(chain, chain.name, rules, pods, new Set()))
+    .filter((chain) => chain.hook === passage.hook && dropsByDefault(chain, rules))
+    .filter(({ family }) => concerns(family, passage))
+    .filter((chain) => !letsThrough(chain, chain.name, rules, passage, new Set()))
     .map(({ family, table, name }) => `${family} ${table} ${name}`);
 }
 
@@ -24,7 +27,7 @@ function dropsByDefault(chain: NftChain, rules: readonly NftRule[]): boolean {
 }
 
 /** Without known pods every family may be theirs. */
-function concerns(family: string, pods: readonly Prefix[]): boolean {
+function concerns(family: string, { pods }: Pods): boolean {
   const number = { ip: 4, ip6: 6 }[family];
   if (number === undefined) return family === "inet";
   return pods.length === 0 || pods.some(({ ip }) => ip.family === number);
@@ -34,7 +37,7 @@ function letsThrough(
   base: NftChain,
   chain: string,
   rules: readonly NftRule[],
-  pods: readonly Prefix[],
+  pods: Pods,
   visited: Set<string>,
 ): boolean {
   if (visited.has(chain)) return false;
@@ -49,7 +52,7 @@ function letsThrough(
     });
 }
 
-function isForPods(rule: NftRule, pods: readonly Prefix[]): boolean {
+function isForPods(rule: NftRule, pods: Pods): boolean {
   return !isConditional(rule) || conditionsOf(rule).some((condition) => namesPods(condition["match"], pods));
 }
 
@@ -66,14 +69,14 @@ function isTarget(xt: unknown): boolean {
   return (xt as { type?: string } | null)?.type === "target";
 }
 
-function namesPods(match: unknown, pods: readonly Prefix[]): boolean {
+function namesPods(match: unknown, { links, pods }: Pods): boolean {
   const { op, left, right } = (match ?? {}) as { op?: string; left?: Left; right?: unknown };
   if (op !== "==" && op !== "in") return false;
   const key = left?.meta?.key ?? "";
-  if (key === "iifname" || key === "oifname") return namesOf(right).some((name) => name.startsWith("pw"));
+  if (key === "iifname" || key === "oifname") return namesOf(right).some((name) => meansLink(name, links));
   const field = left?.payload?.field ?? "";
   if (field !== "saddr" && field !== "daddr") return false;
-  return namesOf(right).some((name) => pods.some((pod) => covers(name, pod)));
+  return namesOf(right).some((name) => namesAddress(name, pods));
 }
 
 interface Left {
@@ -89,9 +92,10 @@ function namesOf(right: unknown): string[] {
   return set?.flatMap(namesOf) ?? [];
 }
 
-function covers(text: string, pod: Prefix): boolean {
+/** Whether a rule's prefix has all of one of pods' in it, or its address is one of theirs. */
+export function namesAddress(text: string, pods: readonly Prefix[]): boolean {
   const prefix = parsePrefix(text);
-  if (prefix !== undefined) return prefixCovers(prefix, pod);
+  if (prefix !== undefined) return pods.some((pod) => prefixCovers(prefix, pod));
   const ip = parseIp(text);
-  return ip !== undefined && prefixContains(pod, ip);
+  return ip !== undefined && pods.some((pod) => prefixContains(pod, ip));
 }

@@ -1,65 +1,117 @@
-// Firewalls of others that drop what is forwarded unless a rule accepts it: Docker's, firewalld's. A packet
-// must pass every chain, so podwire cannot overrule them; it can only tell.
+// Firewalls of others that drop what is forwarded, or for ipvlan in l3s what comes in, unless a rule accepts it:
+// Docker's, firewalld's. A packet must pass every chain, so podwire cannot overrule them; it can only tell.
 import fs from "node:fs";
-import type { Prefix } from "../../address/ip.ts";
+import { type Family, formatPrefix } from "../../address/ip.ts";
+import { nftFamilies } from "../../linux/nft.ts";
 import type { NftObject } from "../../linux/nft-listing.ts";
-import { droppingChains } from "./dropping-chains.ts";
+import { droppingChains, namesAddress } from "./dropping-chains.ts";
 import { type Finding, fine, unchecked, warning } from "./finding.ts";
-import { type Node, podPrefixes } from "./node.ts";
+import type { Node } from "./node.ts";
+import { meansLink, type Passage, passagesOf } from "./passages.ts";
 
-const check = "firewall of forwarded packets";
+const checks = {
+  forward: "firewall of forwarded packets",
+  input: "firewall of what ipvlan l3s pods receive",
+};
 
 export async function checkFirewall(node: Node): Promise<Finding[]> {
-  const pods = podPrefixes(node);
-  const findings = [...(await checkNft(node, pods)), ...(await checkLegacy(node))];
-  return findings.length > 0 ? findings : [fine(check, "no chain drops by default what pods send")];
+  return (await Promise.all(passagesOf(node).map((passage) => checkPassage(node, passage)))).flat();
 }
 
-async function checkNft(node: Node, pods: readonly Prefix[]): Promise<Finding[]> {
+async function checkPassage(node: Node, passage: Passage): Promise<Finding[]> {
+  const findings = [...(await checkNft(node, passage)), ...(await checkLegacy(node, passage))];
+  if (findings.length > 0) return findings;
+  return [fine(checks[passage.hook], "no chain drops by default what is for pods or from them")];
+}
+
+async function checkNft(node: Node, passage: Passage): Promise<Finding[]> {
+  const check = checks[passage.hook];
   const listing = await node.ask("nft", ["-t", "-j", "list", "ruleset"]);
   if (listing === undefined) return [unchecked(check, "nft is not in PATH")];
   if (listing.exitCode !== 0) return [unchecked(check, listing.stderr.trim().split("\n")[0] ?? "")];
   const { nftables } = JSON.parse(listing.stdout.trim() || '{"nftables":[]}') as { nftables: NftObject[] };
-  return droppingChains(nftables, pods).map((name) => dropping(`chain ${name}`, acceptingHint(name)));
+  return droppingChains(nftables, passage).map((name) =>
+    dropping(`chain ${name}`, passage, acceptingHint(name, passage)),
+  );
 }
 
 /** Rules made by iptables-legacy are in no nft listing. */
-async function checkLegacy(node: Node): Promise<Finding[]> {
+async function checkLegacy(node: Node, passage: Passage): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const [tables, program] of [
-    ["ip_tables_names", "iptables"],
-    ["ip6_tables_names", "ip6tables"],
+  const chain = passage.hook.toUpperCase();
+  for (const [tables, program, family] of [
+    ["ip_tables_names", "iptables", 4],
+    ["ip6_tables_names", "ip6tables", 6],
   ] as const) {
     if (!readLines(`/proc/net/${tables}`).includes("filter")) continue;
     const name = node.find(`${program}-legacy`) === undefined ? program : `${program}-legacy`;
-    const listing = await node.ask(name, ["-S", "FORWARD"]);
-    if (listing?.exitCode !== 0) findings.push(unchecked(check, `${name} -S FORWARD fails`));
-    else if (dropsByLegacy(listing.stdout)) {
-      findings.push(dropping(`${name} FORWARD`, `${name} -I FORWARD -i pw+ -j ACCEPT; the same with -o pw+`));
+    const listing = await node.ask(name, ["-S", chain]);
+    if (listing?.exitCode !== 0) findings.push(unchecked(checks[passage.hook], `${name} -S ${chain} fails`));
+    else if (dropsByLegacy(listing.stdout, passage)) {
+      findings.push(dropping(`${name} ${chain}`, passage, iptablesHint(name, family, passage)));
     }
   }
   return findings;
 }
 
-/** A rule without conditions, or one for podwire's links, lets pods through. */
-export function dropsByLegacy(rules: string): boolean {
-  const lines = rules.split("\n");
-  const accepts = lines.some((line) => /^-A FORWARD( -[io] pw\S*)? -j ACCEPT$/.test(line.trim()));
-  return lines.includes("-P FORWARD DROP") && !accepts;
+/** A rule without conditions, or one for pods' links or addresses alone, lets pods through. */
+export function dropsByLegacy(rules: string, passage: Pick<Passage, "hook" | "links" | "pods">): boolean {
+  const chain = passage.hook.toUpperCase();
+  const rule = new RegExp(`^-A ${chain}( -[iosd] (\\S+))? -j ACCEPT$`);
+  const accepts = rules.split("\n").some((line) => {
+    const found = rule.exec(line.trim());
+    if (found === null) return false;
+    const [, condition, value = ""] = found;
+    const isForLink = meansLink(value.replace(/\+$/, "*"), passage.links);
+    return condition === undefined || isForLink || namesAddress(value, passage.pods);
+  });
+  return rules.split("\n").includes(`-P ${chain} DROP`) && !accepts;
 }
 
-function dropping(chain: string, fix: string): Finding {
+function dropping(chain: string, { hook }: Passage, fix: string): Finding {
   const breaks =
-    "pods reach this host but neither each other nor anything beyond, unless a rule for them was missed";
-  return warning(check, `${chain} drops by default, and no rule for pods was found`, breaks, fix);
+    hook === "forward"
+      ? "pods reach this host but neither each other nor anything beyond"
+      : "pods get answers, but nobody outside of this node reaches them";
+  const found = `${chain} drops by default, and no rule for pods was found`;
+  return warning(checks[hook], found, `${breaks}, unless a rule for them was missed`, fix);
 }
 
-function acceptingHint(chain: string): string {
-  const [family, , name] = chain.split(" ");
-  const isIptables = name === "FORWARD" && family !== "inet";
-  const program = family === "ip6" ? "ip6tables" : "iptables";
-  if (isIptables) return `${program} -I FORWARD -i pw+ -j ACCEPT; ${program} -I FORWARD -o pw+ -j ACCEPT`;
-  return `nft insert rule ${chain} iifname "pw*" accept; nft insert rule ${chain} oifname "pw*" accept`;
+function acceptingHint(chain: string, passage: Passage): string {
+  const [family = "", , name] = chain.split(" ");
+  if (name === passage.hook.toUpperCase() && family === "ip") return iptablesHint("iptables", 4, passage);
+  if (name === passage.hook.toUpperCase() && family === "ip6") return iptablesHint("ip6tables", 6, passage);
+  const families = nftFamilies.filter(({ keyword }) => family === keyword || family === "inet");
+  const matches = [
+    ...waysOf(
+      passage,
+      ["iifname", "oifname"],
+      passage.links.map((link) => `"${link}"`),
+    ),
+    ...families.flatMap(({ number, keyword }) =>
+      waysOf(passage, [`${keyword} saddr`, `${keyword} daddr`], linkless(passage, number)),
+    ),
+  ];
+  return matches.map((match) => `nft insert rule ${chain} ${match} accept`).join("; ");
+}
+
+function iptablesHint(program: string, family: Family, passage: Passage): string {
+  const links = passage.links.map((link) => link.replace(/\*$/, "+"));
+  const matches = [
+    ...waysOf(passage, ["-i", "-o"], links),
+    ...waysOf(passage, ["-s", "-d"], linkless(passage, family)),
+  ];
+  return matches.map((match) => `${program} -I ${passage.hook.toUpperCase()} ${match} -j ACCEPT`).join("; ");
+}
+
+/** From pods and to them, or what they receive alone. */
+function waysOf({ hook }: Passage, [from, to]: [string, string], values: readonly string[]): string[] {
+  const ways = hook === "input" ? [to] : [from, to];
+  return values.flatMap((value) => ways.map((way) => `${way} ${value}`));
+}
+
+function linkless({ linkless }: Passage, family: Family): string[] {
+  return linkless.filter(({ ip }) => ip.family === family).map(formatPrefix);
 }
 
 function readLines(file: string): string[] {

@@ -4,7 +4,7 @@ import { ipvlanSettings } from "../../attachment/ipvlan-master.ts";
 import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
 import type { IpvlanSettings } from "../../datapath/datapath.ts";
-import { addressOf } from "../../datapath/ipvlan.ts";
+import { addressOf, unfiltered } from "../../datapath/ipvlan.ts";
 import { readHostSysctl } from "../../linux/sysctl.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, warning } from "./finding.ts";
@@ -27,14 +27,17 @@ async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
 
 function mode(check: string, { master, mode, flag }: IpvlanSettings): Finding {
   const found = `mode ${mode} ${flag} on ${master.name}, MTU ${master.mtu}`;
-  if (mode === "l3s") return fine(check, found);
-  const fix = 'set ipvlan.mode to "l3s", or use datapath veth';
-  return warning(
-    check,
-    found,
-    "what other nodes answer does not pass this node's netfilter: no Services",
-    fix,
-  );
+  const unseen = unfiltered(mode);
+  const breaks = [
+    ...(unseen === undefined ? [] : [`no Services, no NetworkPolicy: ${unseen}`]),
+    ...(flag === "bridge" ? [] : ["this host does not reach its pods: probes fail"]),
+  ];
+  if (breaks.length === 0) return fine(check, found);
+  const fixes = [
+    ...(unseen === undefined ? [] : ['set ipvlan.mode to "l3s", or use datapath veth']),
+    ...(flag === "bridge" ? [] : ["leave out ipvlan.flag, unless pods need no host"]),
+  ];
+  return warning(check, found, breaks.join("; "), fixes.join("; "));
 }
 
 /** The kernel routes what l3 pods send by the master alone. */
