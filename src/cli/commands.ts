@@ -39,7 +39,7 @@ export const commands: readonly Command[] = [
       "Makes the overlay what the networks in the configuration directory and /etc/podwire/node.json declare; nothing of\n" +
       "it is changed if something declared is not valid. Then makes again what restarts of daemons or other programs\n" +
       "took from pods that live. Exits with 1 if something cannot be made. With --watch it stays, follows the files, and\n" +
-      "repairs what the overlay loses.",
+      "repairs what the overlay loses, and what pods lose by a restart of Open vSwitch.",
     options: {
       "conf-dir": confDir,
       watch: { type: "boolean", summary: "stay, and keep the overlay so" },
@@ -57,7 +57,7 @@ export const commands: readonly Command[] = [
       probe: {
         type: "string",
         placeholder: "PEER",
-        summary: "send packets of full size to this peer of the overlay, given by its address",
+        summary: "send packets of full size to this peer of the overlay, given by its name or address",
       },
       json,
     },

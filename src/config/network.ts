@@ -42,7 +42,7 @@ const nodeKeys = {
     .check(z.describe("how pods are wired on this node; default veth")),
   mtu: mtu.check(
     z.describe(
-      "MTU of the pod's interface in bytes; 0 or absent: that of the underlay, less the overlay's overhead",
+      "MTU of the pod's interface in bytes; 0 or absent: that of the link to other nodes (with ipvlan the master), less the overlay's overhead",
     ),
   ),
   ipMasq: z
@@ -111,13 +111,13 @@ const nodeKeys = {
       ingress: z
         .optional(
           z.strictObject({
-            rate: wholeNumber(1, 4294967295),
-            burst: z.optional(wholeNumber(1, 4294967295)),
+            rate: wholeNumber(1, 4294967295).check(z.describe("in kbit/s")),
+            burst: z
+              .optional(wholeNumber(1, 4294967295))
+              .check(z.describe("in kbit; default a tenth of rate")),
           }),
         )
-        .check(
-          z.describe("limit of what a pod sends: rate in kbit/s, burst in kbit (default a tenth of rate)"),
-        ),
+        .check(z.describe("limit of what a pod sends; not with internal ports")),
     })
     .check(z.describe("settings of the ovs datapath")),
   overlay: overlaySchema.check(z.describe("how other nodes are reached; default none")),
@@ -160,7 +160,7 @@ const nodeKeys = {
       level: z
         .optional(z.enum(["error", "warn", "info", "debug"]))
         .check(z.describe("least severe level that is logged; default warn")),
-      file: z.optional(absolutePath),
+      file: z.optional(absolutePath).check(z.describe("to log to besides stderr")),
     })
     .check(
       z.describe("log level (default warn; PODWIRE_LOG overrides it) and a file to log to besides stderr"),
