@@ -11,7 +11,6 @@ import { dismiss, startAhead } from "../linux/enter.ts";
 import { ipBatch } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { closeNetns, isNetwork, type Netns, notNetwork, openNetns } from "../linux/netns.ts";
-import { switchStart } from "../linux/ovs.ts";
 import { bootId, ownIdentity } from "../linux/process.ts";
 import { apply, RollbackError } from "../plan/apply.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -32,7 +31,14 @@ import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from
 import { releaseShared } from "./shared-flows.ts";
 import { outlastLinkRemovals } from "./shared-links.ts";
 import { stampOf } from "./stamped-switches.ts";
-import { noticeLoss, outlastRestart, rememberSwitch, repairSwitches } from "./switch-stamp.ts";
+import {
+  noticeLoss,
+  outlastChange,
+  rememberSwitch,
+  repairSwitches,
+  type SwitchState,
+  switchState,
+} from "./switch-stamp.ts";
 import { refuseTakenMac } from "./taken-mac.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
@@ -41,6 +47,8 @@ import { chained, dnsOf, requestedMac } from "./wishes.ts";
 interface Surroundings {
   readonly settings: DatapathSettings;
   readonly overlayMtu: number | undefined;
+  /** Of the ovs datapath. */
+  readonly before: SwitchState;
 }
 
 export async function add(call: Call): Promise<Result> {
@@ -50,6 +58,7 @@ export async function add(call: Call): Promise<Result> {
   datapathOf(call.config);
   if (call.config.datapath === "ovs") await requireHearing(call.config, kernelOf(call));
   const known = call.config.datapath === "ovs" ? stampOf(bridgeOf(call.config)) : undefined;
+  const before = switchState(bridgeOf(call.config));
   let overlayMtu = await ensureOverlay(call);
   await ensureBypass(call);
   const settings = await datapathSettings(call, kernelOf(call));
@@ -61,7 +70,7 @@ export async function add(call: Call): Promise<Result> {
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu });
+    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu, before });
   } finally {
     await dismiss(standby);
     closeNetns(netns);
@@ -130,7 +139,7 @@ async function wire(
     () => releaseShared(planned, undoKernel),
     async () => removeRecord(claimed),
   ];
-  const { settings } = surroundings;
+  const { settings, before } = surroundings;
   try {
     const addresses = await ipam.add(call);
     undo.push(() => ipam.del({ ...call, deadline: call.undoDeadline }));
@@ -145,7 +154,6 @@ async function wire(
     rememberUnseen(plan);
     for (const why of apartFrom(plan)) call.log.warn(`pods do not reach each other: ${why}`);
     await outlastLinkRemovals(plan, call.deadline);
-    const startOfSwitch = settings.ovs && switchStart(settings.ovs.at.database);
     await apply(plan, kernel, undoKernel);
     undo.push(() => remove(plan, undoKernel));
     // Before the record says that all is done: a repeated ADD would be refused.
@@ -153,7 +161,7 @@ async function wire(
     await repairSwitches(call);
     const ready = { ...record, state: "ready" } as const;
     replaceRecord(ready);
-    if (settings.ovs !== undefined) await outlastRestart(ready, settings.ovs.at, startOfSwitch, call);
+    if (settings.ovs !== undefined) await outlastChange(ready, settings.ovs.at, before, call);
     return chained(previous, wired, dnsOf(call, addresses.dns));
   } catch (error) {
     // What apply could not take back must stay recorded, with its address.

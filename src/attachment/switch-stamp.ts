@@ -3,7 +3,7 @@
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { OvsSettings } from "../datapath/datapath.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { type BridgeName, isSameBridge, switchIdentity, switchStart } from "../linux/ovs.ts";
+import { type BridgeName, isSameBridge, macOf, switchIdentity, switchStart } from "../linux/ovs.ts";
 import { sinceBoot } from "../linux/process.ts";
 import type { Log } from "../log.ts";
 import { type Call, kernelOf } from "./call.ts";
@@ -39,22 +39,33 @@ export async function repairSwitches(call: Call): Promise<void> {
   }
 }
 
+/** Which ovs-vswitchd there is, and which MAC the bridge has, if there is one. */
+export interface SwitchState {
+  readonly start: string | undefined;
+  readonly mac: string | undefined;
+}
+
+export function switchState({ database, bridge }: BridgeName): SwitchState {
+  return { start: switchStart(database), mac: macOf(bridge) };
+}
+
 /**
- * For an ADD that is done. `start`: of ovs-vswitchd before it began. If that was started again since, whoever repaired the bridge's pods
- * left this one out. Throws code 11 if it cannot be repaired.
+ * For an ADD that is done. `before`: from before it looked. If ovs-vswitchd was started again since, or the bridge got another MAC,
+ * whoever repaired the bridge's pods left this one out. Throws code 11 if it cannot be repaired.
  */
-export async function outlastRestart(
+export async function outlastChange(
   record: AttachmentRecord,
-  { database }: BridgeName,
-  start: string | undefined,
+  at: BridgeName,
+  before: SwitchState,
   call: Call,
 ): Promise<void> {
-  if (switchStart(database) === start) return;
+  const { start, mac } = switchState(at);
+  if (start === before.start && mac === (before.mac ?? mac)) return;
   const kernel = kernelOf(call);
   const [repair] = await asOnlyRepairer(kernel, () => repairAttachments([record], kernel));
   if (repair?.fault === undefined) return;
   const details = `not all of the pod can be made again: ${repair.fault}; try again`;
-  throw new CniError(ErrorCode.tryAgainLater, "Open vSwitch was restarted meanwhile", details);
+  throw new CniError(ErrorCode.tryAgainLater, "Open vSwitch was restarted or changed meanwhile", details);
 }
 
 /**

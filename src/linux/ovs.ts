@@ -168,14 +168,15 @@ function managementSocket({ database, bridge }: BridgeName): string {
  */
 export function switchIdentity(at: BridgeName): string | undefined {
   const socket = fileIdentity(managementSocket(at));
-  return socket === undefined ? undefined : `${socket} ${macOf(at.bridge)}`;
+  return socket === undefined ? undefined : `${socket} ${macOf(at.bridge) ?? ""}`;
 }
 
-function macOf(link: string): string {
+/** Of a link of the host. */
+export function macOf(link: string): string | undefined {
   try {
     return fs.readFileSync(`/sys/class/net/${link}/address`, "utf8").trim();
   } catch {
-    return "";
+    return undefined;
   }
 }
 

@@ -6,6 +6,7 @@ import { expectFailure } from "../fixture/failure.ts";
 import { executable, hostAddress, hostAddress6 } from "../fixture/node.ts";
 import { datapathTypeHere, hasOpenVswitch } from "../fixture/open-vswitch.ts";
 import { type OvsPod, ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
+import { locate, podwireWith } from "../fixture/programs.ts";
 import { eventually, watch } from "../overlay/watching.ts";
 
 const dump = ["dump-flows", "br-other"];
@@ -236,6 +237,21 @@ describe.skipIf(!hasOpenVswitch)("somebody else's bridge", () => {
     await own.node.runIn("pod1", ...pings);
     expect((await own.check(pod1, config)).stdout).toBe("");
     expect(await own.node.run("ip", "-o", "link", "show", "br-other")).toContain(mac);
+  });
+
+  test("that gets another MAC while a pod is added has that one whole too", async () => {
+    await makeOther();
+    // As on a node, where links' MACs are read from there.
+    await own.node.run("mount", "-t", "sysfs", "none", "/sys");
+    const pod1 = await own.pod("pod1", config);
+    const change = `${locate("ovs-vsctl")} set Bridge br-other other_config:hwaddr='"02:00:00:00:00:78"'`;
+    const flows = `case "$*" in *add-flows*) mkdir /run/changed 2> /dev/null && ${change};; esac`;
+    const plugin = podwireWith(own.node, { "ovs-ofctl": `${flows}; exec ${locate("ovs-ofctl")} "$@"` });
+    const pod2 = await own.pod("pod2", config, { plugin });
+    for (const pod of [pod1, pod2]) {
+      await own.node.runIn(pod.name, "ping", "-c", "1", "-W", "3", hostAddress);
+      expect((await own.check(pod, config)).stdout).toBe("");
+    }
   });
 
   test("that its owner made anew in one go gets its pods back by the next ADD", async () => {
