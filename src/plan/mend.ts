@@ -16,8 +16,8 @@ import { type Step, stepsOf } from "./steps.ts";
 import { isAsPlanned } from "./verify.ts";
 
 /**
- * `left`: the plan with what others may rightly have changed left open. Returns what was mended, in words; throws if
- * something cannot be.
+ * `left`: the plan with what others may rightly have changed left open. Returns what was mended, in words. What cannot be does not
+ * keep the rest from it: then it throws the first fault at the end.
  */
 export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<string[]> {
   const first = await observe(made, kernel);
@@ -30,7 +30,11 @@ export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<stri
   const parts = [...plan.filter(isLost), ...faulty];
   const moved = plan.filter((object) => object.kind === "link" && isLost(object));
   await removePodLinks(moved, kernel);
-  for (const step of stepsOf(inOrder(parts, plan))) await mendStep(step, isLost, kernel);
+  const faults: unknown[] = [];
+  for (const step of stepsOf(inOrder(parts, plan))) {
+    await mendStep(step, isLost, kernel).catch((fault) => faults.push(fault));
+  }
+  if (faults.length > 0) throw faults[0];
   return [...new Set([...ports, ...parts].map(describeObject))];
 }
 
@@ -130,9 +134,18 @@ async function mendIp(
   const linesOf = (object: IpObject) => (isLost(object) ? linesFor(object) : mendingLines(object));
   const lines = objects.flatMap((object) => linesOf(object).map((text) => ({ object, text })));
   const texts = lines.map(({ text }) => text);
-  const [fault] = await ipApply(objects[0]?.where ?? "host", texts, kernel);
-  if (fault === undefined) return;
-  const failed = lines[fault.line]?.object;
-  if (failed !== undefined && isSharedByNow(failed, fault.message)) return mendIp(objects, isLost, kernel);
-  throw refused(failed, fault.message, texts[fault.line]);
+  const faults = await ipApply(objects[0]?.where ?? "host", texts, kernel, true);
+  const refusals = faults.map(({ line, message }) => ({
+    object: lines[line]?.object,
+    text: texts[line],
+    message,
+  }));
+  const isByNow = ({ object, message }: (typeof refusals)[number]) =>
+    object && isSharedByNow(object, message);
+  if (refusals.some(isByNow)) {
+    const again = objects.filter((object) => refusals.some((refusal) => refusal.object === object));
+    return mendIp(again, isLost, kernel);
+  }
+  const [refusal] = refusals;
+  if (refusal !== undefined) throw refused(refusal.object, refusal.message, refusal.text);
 }
