@@ -92,6 +92,12 @@ export function bridgeTunnel(
   ] satisfies PlanObject[];
 }
 
+/**
+ * Over pods' MACs, one of which may be the tunnel's of a node, if its pod asked for it; under their addresses, because a
+ * prefix of this node may be in a larger one of a peer.
+ */
+const priority = { toPeer: 56, inward: 55 };
+
 /** All that is not for a pod of the bridge is for the host, by whose own port it came or would have gone. */
 function commonFlows(device: string, localMac: string, mac: string, { id }: BridgeTunnel): OvsFlow[] {
   const unicast = "dl_dst=00:00:00:00:00:00/01:00:00:00:00:00";
@@ -103,7 +109,7 @@ function commonFlows(device: string, localMac: string, mac: string, { id }: Brid
     ),
     ...["ip", "ipv6"].map((family) => admission(200, `${family},${outward},${unicast}`, toDelivery)),
     ...[inward, outward].map((from) => admission(190, from, "drop")),
-    delivery(30, inward, `output:"${device}"`),
+    delivery(priority.inward, inward, `output:"${device}"`),
     size(20, outward, `output:"${tunnelPort}"`),
     // The host routes it once more, and says "fragmentation needed" or fragments it.
     ...asideMatches.map((match) => size(10, match, toHost(localMac))),
@@ -131,7 +137,7 @@ function peerFlow({ peer, prefix }: PeerPrefix, mac: string, { id, mtu }: Bridge
     measure(mtu),
     toSize,
   ];
-  return { ...delivery(40, destination, actions.join(",")), remote: peer.addressText };
+  return { ...delivery(priority.toPeer, destination, actions.join(",")), remote: peer.addressText };
 }
 
 function hex(id: number): string {

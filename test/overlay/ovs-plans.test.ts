@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parseNetwork } from "../../src/config/load.ts";
 import type { OverlayConfig, PeerConfig } from "../../src/config/overlay.ts";
 import { datapathOf } from "../../src/datapath/choice.ts";
+import { podFlows } from "../../src/datapath/ovs-flows.ts";
 import { overlays } from "../../src/overlay/registry.ts";
 import type { BridgeInUse } from "../../src/plan/ovs-bridge.ts";
 import type { OvsFlow, Plan } from "../../src/plan/plan.ts";
@@ -23,14 +24,17 @@ function planOf(
   return overlays[config.type]?.plan({ ...request(config, peers, own), bridge }).plan ?? [];
 }
 
-function flowsIn(plan: Plan): string[] {
-  const flows = plan.flatMap((object): readonly OvsFlow[] =>
-    object.kind === "ovs-flows" ? object.flows : [],
-  );
-  return flows.map(({ table, priority, match, actions }) => `${table} ${priority} ${match} -> ${actions}`);
+function flowObjectsIn(plan: Plan): OvsFlow[] {
+  return plan.flatMap((object) => (object.kind === "ovs-flows" ? object.flows : []));
 }
 
-const toPeers = (plan: Plan) => flowsIn(plan).filter((flow) => flow.startsWith("241 40"));
+function flowsIn(plan: Plan): string[] {
+  return flowObjectsIn(plan).map(
+    ({ table, priority, match, actions }) => `${table} ${priority} ${match} -> ${actions}`,
+  );
+}
+
+const toPeers = (plan: Plan) => flowsIn(plan).filter((flow) => flow.startsWith("241 56"));
 
 describe("vxlan", () => {
   test("is a tunnel port, a port for the host with the device's name, and a flow per prefix with its destination", () => {
@@ -84,7 +88,7 @@ describe("vxlan", () => {
       `0 200 ipv6,in_port="pw-vxlan",${unicast} -> resubmit(,241)`,
       '0 190 in_port="pw-tunnel" -> drop',
       '0 190 in_port="pw-vxlan" -> drop',
-      '241 30 in_port="pw-tunnel" -> output:"pw-vxlan"',
+      '241 55 in_port="pw-tunnel" -> output:"pw-vxlan"',
       '242 20 in_port="pw-vxlan" -> output:"pw-tunnel"',
       `242 10 reg0=0x1/0x1 -> set_field:${localMac}->eth_dst,LOCAL`,
       `242 10 ip,nw_frag=yes -> set_field:${localMac}->eth_dst,LOCAL`,
@@ -94,10 +98,22 @@ describe("vxlan", () => {
         (match) =>
           `244 30 ${match},in_port="pw-tunnel" -> set_field:0a:70:c0:00:02:01->eth_dst,output:"pw-vxlan"`,
       ),
-      "241 40 ip,vlan_tci=0x0000/0x1fff,nw_dst=10.244.2.0/24 -> " +
+      "241 56 ip,vlan_tci=0x0000/0x1fff,nw_dst=10.244.2.0/24 -> " +
         `set_field:${mac}->eth_src,set_field:0a:70:c0:00:02:02->eth_dst,set_field:0x1000->tun_id,` +
         "set_field:192.0.2.2->tun_dst,check_pkt_larger(1464)->NXM_NX_REG0[0],resubmit(,242)",
     ]);
+  });
+
+  test("is not given away to a pod that asks for a node's tunnel MAC, and gives no pod's address away", () => {
+    const mac = "0a:70:c0:00:02:02";
+    const pod = { port: "pw1", mac, localMac, ips: ["10.244.2.7"], mtu: 1450, vlan: 0, trunk: [] };
+    const toPod = podFlows({ ...pod, antiSpoofing: true, answersAll: false });
+    const priorities = (flows: readonly OvsFlow[], match: RegExp) =>
+      flows.filter((flow) => flow.table === 241 && match.test(flow.match)).map(({ priority }) => priority);
+    const overlay = priorities(flowObjectsIn(planOf({ type: "vxlan" })), /pw-tunnel|nw_dst/);
+    expect(overlay).toHaveLength(2);
+    expect(Math.min(...overlay)).toBeGreaterThan(Math.max(...priorities(toPod, /dl_dst/)));
+    expect(Math.max(...overlay)).toBeLessThan(Math.min(...priorities(toPod, /nw_dst/)));
   });
 
   test("carries IPv6 pods, over IPv6 too", () => {
