@@ -107,16 +107,16 @@ function trunkAdmission({ port, mac, ips, trunk: vlans, antiSpoofing }: PodPort)
  */
 function discoveryFlows(pod: PodPort, admit: string, toGateway: string): OvsFlow[] {
   const ips = pod.ips.filter((ip) => ip.includes(":"));
-  if (ips.length === 0) return [];
   const from = `icmp6,in_port=${pod.port},${untagged}`;
   const gateway = `icmp_type=135,icmp_code=0,nd_target=${gateways[6]}`;
   if (!pod.antiSpoofing) {
     return [
-      admission(300, `${from},${gateway}`, toGateway),
+      ...(ips.length === 0 ? [] : [admission(300, `${from},${gateway}`, toGateway)]),
       // A pod must not advertise itself as the host's router: the host may listen on a bridge of others.
       admission(290, `${from},icmp_type=134`, "drop"),
     ];
   }
+  if (ips.length === 0) return [];
   const own = `${from},dl_src=${pod.mac}`;
   return [
     // Of other addresses a pod could have any number, each an entry in the host's table of neighbours.

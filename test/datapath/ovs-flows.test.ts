@@ -78,6 +78,15 @@ test("without anti-spoofing any source is admitted, but not as an answer to ARP"
   ]);
 });
 
+test.each([["10.1.0.7"], ["fd00::7"]])(
+  "without anti-spoofing a pod with %s is no router all the same",
+  (ip) => {
+    expect(lines(podFlows({ ...pod, ips: [ip], antiSpoofing: false }))).toContain(
+      `0 290 icmp6,in_port=pw1,${untagged},icmp_type=134 drop`,
+    );
+  },
+);
+
 test("in a VLAN what a pod sends is tagged, and only what has the tag is delivered to it", () => {
   const flows = lines(podFlows({ ...pod, vlan: 100 }));
   expect(flows).toContainEqual(
