@@ -40,6 +40,11 @@ export interface PodPort {
 /** What all pods of a bridge need: the host is the way to everything else. */
 export function baseFlows(localMac: string): OvsFlow[] {
   return [
+    // Claims of an address that Linux reads and Open vSwitch does not: ARP of another hardware type (6), and an advertisement
+    // with two link-layer addresses.
+    ...["arp,arp_op=0", "icmp6,icmp_type=136,icmp_code=0,nd_target=::"].map((unread) =>
+      trunk(10, unread, "drop"),
+    ),
     delivery(100, "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00", "drop"),
     delivery(1, "", toHost(localMac)),
   ];

@@ -132,8 +132,10 @@ test("a pod with routes straight onto its link is told that the host has every a
   expect(asked).toBe(`0 300 arp,in_port=pw1,${untagged},arp_op=1 answer`);
 });
 
-test("what is for no pod goes to the host, and nothing is flooded", () => {
+test("what is for no pod goes to the host, nothing is flooded, and no claim passes that only Linux can read", () => {
   expect(lines(baseFlows("02:00:00:00:00:01"))).toEqual([
+    "243 10 arp,arp_op=0 drop",
+    "243 10 icmp6,icmp_type=136,icmp_code=0,nd_target=:: drop",
     "241 100 dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 drop",
     "241 1  set_field:02:00:00:00:00:01->eth_dst,LOCAL",
   ]);

@@ -1,6 +1,7 @@
 // VLANs that pods tag themselves: what goes both ways between them and a segment, and what they may not claim to be there. A
 // kernel without VLANs will do: in a pod they are ports of an Open vSwitch of its own, as in a pod that is a router.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { advertisement, arpClaim, type Claim } from "../fixture/frames.ts";
 import { startNode, type TestNode } from "../fixture/node.ts";
 import {
   datapathTypeHere,
@@ -125,6 +126,20 @@ describe.skipIf(!hasOpenVswitch)("pods with a trunk on a bridge of podwire's", (
         await own.node.runIn("segment", "ping", ...ping(to));
       expect((await one.inside.attempt("ping", ping("172.16.11.9"))).exitCode).not.toBe(0);
       expect((await one.inside.attempt("ping", ping("172.16.11.2"))).exitCode).not.toBe(0);
+    });
+
+    test("claim no address of a pod in a form that Linux reads and Open vSwitch does not", async () => {
+      const port = await own.portOf("pod1");
+      const { mac } = (routers[0] as Router).pod;
+      const [ipv4, ipv6] = neighbour.addresses.map((address) => ({ mac, vlan: 10, address })) as [
+        Claim,
+        Claim,
+      ];
+      const frames = [arpClaim(ipv4, 1), arpClaim(ipv4, 6), advertisement(ipv6, 1), advertisement(ipv6, 2)];
+      for (const frame of frames) {
+        const trace = ["ofproto/trace", "podwire0", `in_port=${port}`, frame];
+        expect(await own.ovs.run("ovs-appctl", ...trace)).toMatch(/Datapath actions: drop$/);
+      }
     });
 
     test("get from the host what it tags, and the host gets what they tag", async () => {
