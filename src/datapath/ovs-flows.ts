@@ -128,11 +128,14 @@ function discoveryFlows(pod: PodPort, admit: string, toGateway: string): OvsFlow
     ...[...ips, linkLocalOf(pod.mac)].map((source) =>
       admission(300, `${own},ipv6_src=${source},${gateway},nd_sll=${pod.mac}`, toGateway),
     ),
-    ...ips.map((ip) =>
-      admission(
-        300,
-        `${own},ipv6_src=${ip},icmp_type=136,icmp_code=0,nd_target=${ip},nd_tll=${pod.mac}`,
-        admit,
+    // One that was asked by its MAC need not say it (RFC 4861 section 7.2.4).
+    ...ips.flatMap((ip) =>
+      [pod.mac, "00:00:00:00:00:00"].map((said) =>
+        admission(
+          300,
+          `${own},ipv6_src=${ip},icmp_type=136,icmp_code=0,nd_target=${ip},nd_tll=${said}`,
+          admit,
+        ),
       ),
     ),
     ...[135, 136].map((type) => admission(290, `${from},icmp_type=${type}`, "drop")),

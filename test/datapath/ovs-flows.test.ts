@@ -51,6 +51,7 @@ test("neighbour discovery goes to the one that has the address, and a pod speaks
     `0 300 ${own},ipv6_src=fd00::7,${solicitation} ${toHost}`,
     `0 300 ${own},ipv6_src=fe80::800:ff:fe00:7,${solicitation} ${toHost}`,
     `0 300 ${own},ipv6_src=fd00::7,icmp_type=136,icmp_code=0,nd_target=fd00::7,nd_tll=${pod.mac} resubmit(,241)`,
+    `0 300 ${own},ipv6_src=fd00::7,icmp_type=136,icmp_code=0,nd_target=fd00::7,nd_tll=00:00:00:00:00:00 resubmit(,241)`,
     `0 290 icmp6,in_port=pw1,${untagged},icmp_type=135 drop`,
     `0 290 icmp6,in_port=pw1,${untagged},icmp_type=136 drop`,
     `0 200 ipv6,in_port=pw1,${untagged},dl_src=${pod.mac},ipv6_src=fd00::7 resubmit(,241)`,

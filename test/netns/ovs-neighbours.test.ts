@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { hostAddress, hostAddress6 } from "../fixture/node.ts";
 import { hasOpenVswitch } from "../fixture/open-vswitch.ts";
 import { type OvsPod, sharedOvsNode } from "../fixture/ovs-pods.ts";
+import { eventually } from "../overlay/watching.ts";
 
 const gatewayMac = "ee:70:77:00:00:01";
 
@@ -62,6 +63,15 @@ describe.skipIf(!hasOpenVswitch)("neighbours on an Open vSwitch bridge", () => {
       await own.node.runIn("pod1", "ping", "-c", "8", "-i", "0.4", "-W", "2", to);
     const entries = await own.node.runIn("pod1", "ip", "neighbour", "show", "dev", "eth0");
     expect(entries).not.toMatch(/FAILED|INCOMPLETE/);
+  });
+
+  test("the host that doubts where a pod is gets an answer to its probe, which asks the pod alone", async () => {
+    const [, address] = pod1.addresses;
+    const entry = [address, "dev", "podwire0"];
+    await own.node.run("ip", "neighbour", "replace", ...entry, "lladdr", pod1.mac, "nud", "probe");
+    await eventually(async () =>
+      expect(await own.node.run("ip", "neighbour", "show", ...entry)).toContain("REACHABLE"),
+    );
   });
 
   test("a pod is told nothing of addresses that are not its gateway's", async () => {
