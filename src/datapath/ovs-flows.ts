@@ -10,6 +10,7 @@ import {
   delivery,
   handover,
   measure,
+  reservedVlan,
   toDelivery,
   toHandover,
   toHost,
@@ -40,6 +41,8 @@ export interface PodPort {
 /** What all pods of a bridge need: the host is the way to everything else. */
 export function baseFlows(localMac: string): OvsFlow[] {
   return [
+    // Pods' ports are in it. Agents of others may have the same flow at the highest priority there is (Neutron's), and theirs it stays.
+    admission(65534, `dl_vlan=${reservedVlan}`, "drop"),
     // Claims of an address that Linux reads and Open vSwitch does not: ARP of another hardware type (6), and an advertisement
     // with two link-layer addresses.
     ...["arp,arp_op=0", "icmp6,icmp_type=136,icmp_code=0,nd_target=::"].map((unread) =>

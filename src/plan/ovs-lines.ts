@@ -1,5 +1,6 @@
 // Objects of Open vSwitch as words for ovs-vsctl and lines for ovs-ofctl. Values that others chose are quoted as
 // OVSDB's strings are.
+import { reservedVlan } from "./ovs-tables.ts";
 import type { OvsBridge, OvsFlow, OvsFlows, OvsPort, OvsTunnel, PlanObject } from "./plan.ts";
 
 export type OvsObject = OvsBridge | OvsPort | OvsFlows;
@@ -51,13 +52,18 @@ export function bridgeWords({ bridge, datapathType, mac }: OvsBridge): string[][
 }
 
 /**
- * Pods get their packets by flow. Where a bridge of others switches as bridges do (NORMAL), their ports are in a VLAN
- * that no frame can be in, so that nothing is flooded to them.
+ * Pods get their packets by flow. Where a bridge switches as bridges do (NORMAL of others' flows, or none of podwire's), their
+ * ports take nothing in and get nothing but a trunk's VLANs, or else that in which no frame can be; without any, a trunk
+ * has all.
  */
-export const noVlan = 4095;
+export const portVlanMode = "trunk";
+
+export function trunksOf({ trunk }: Pick<OvsPort, "trunk">): readonly number[] {
+  return trunk.length === 0 ? [reservedVlan] : trunk;
+}
 
 export function portWords(port: OvsPort, ports: "new" | "any"): string[][] {
-  const { bridge, name, type, trunk, ingress, externalIds } = port;
+  const { bridge, name, type, ingress, externalIds } = port;
   const ids = Object.entries(externalIds).map(([key, value]) => `external_ids:${key}=${quoted(value)}`);
   // What a new row has by itself somebody may have changed in one that exists.
   const byDefault = (...words: string[]) => (ports === "any" ? words : []);
@@ -65,21 +71,13 @@ export function portWords(port: OvsPort, ports: "new" | "any"): string[][] {
     ingress === undefined
       ? byDefault("ingress_policing_rate=0", "ingress_policing_burst=0")
       : [`ingress_policing_rate=${ingress.rate}`, `ingress_policing_burst=${ingress.burst}`];
-  const trunks =
-    trunk.length === 0
-      ? byDefault("vlan_mode=[]", "trunks=[]")
-      : [`vlan_mode=${vlanModeOf(trunk)}`, `trunks=${trunk.join(",")}`];
+  const vlans = [`vlan_mode=${portVlanMode}`, `trunks=${trunksOf(port).join(",")}`, ...byDefault("tag=[]")];
   const device = type.kind === "system" ? byDefault("type=system") : deviceWords(type);
   return [
     [...(ports === "any" ? ["--may-exist"] : []), "add-port", bridge, name],
-    ["set", "Port", name, `tag=${noVlan}`, ...trunks],
+    ["set", "Port", name, ...vlans],
     ["set", "Interface", name, ...device, ...policing, ...ids],
   ];
-}
-
-/** undefined: it goes by the port's tag. */
-export function vlanModeOf(trunk: OvsPort["trunk"]): string | undefined {
-  return trunk.length === 0 ? undefined : "native-untagged";
 }
 
 function deviceWords(type: Exclude<OvsPort["type"], { kind: "system" }>): string[] {

@@ -12,6 +12,8 @@ export const toDelivery = `resubmit(,${tables.delivery})`;
 export const toSize = `resubmit(,${tables.size})`;
 export const toHandover = `resubmit(,${tables.handover})`;
 export const toTrunk = `resubmit(,${tables.trunk})`;
+/** No frame can be in it (IEEE 802.1Q), but Open vSwitch takes it for one as any other. */
+export const reservedVlan = 4095;
 export const untagged = "vlan_tci=0x0000/0x1fff";
 
 export function admission(priority: number, match: string, actions: string): OvsFlow {

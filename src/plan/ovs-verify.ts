@@ -1,7 +1,7 @@
 // Compares what a plan has in Open vSwitch with what is there. Pure.
 import { type Fault, unequal } from "./fault.ts";
 import type { ObservedOvs, ObservedPort } from "./observe-ovs.ts";
-import { flowKey, noVlan, type OvsObject, tunnelOptions, vlanModeOf } from "./ovs-lines.ts";
+import { flowKey, type OvsObject, portVlanMode, trunksOf, tunnelOptions } from "./ovs-lines.ts";
 import type { OvsFlows, OvsPort } from "./plan.ts";
 
 export function ovsFault(object: OvsObject, observed: ObservedOvs): Fault | undefined {
@@ -30,9 +30,9 @@ function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
       : undefined) ??
     unequal(`type ${wanted.type.kind}`, `type ${port.type}`) ??
     deviceFault(wanted, port) ??
-    unequal(`tag ${noVlan}`, `tag ${port.vlan ?? "none"}`) ??
-    unequal(`trunks ${sorted(wanted.trunk)}`, `trunks ${sorted(port.trunk)}`) ??
-    unequal(`vlan_mode ${vlanModeOf(wanted.trunk) ?? "none"}`, `vlan_mode ${port.vlanMode ?? "none"}`) ??
+    unequal("tag none", `tag ${port.vlan ?? "none"}`) ??
+    unequal(`trunks ${sorted(trunksOf(wanted))}`, `trunks ${sorted(port.trunk)}`) ??
+    unequal(`vlan_mode ${portVlanMode}`, `vlan_mode ${port.vlanMode ?? "none"}`) ??
     unequal(`ingress rate ${wanted.ingress?.rate ?? 0}`, `ingress rate ${port.rate}`) ??
     labelFault(wanted, port)
   );

@@ -135,6 +135,7 @@ test("a pod with routes straight onto its link is told that the host has every a
 
 test("what is for no pod goes to the host, nothing is flooded, and no claim passes that only Linux can read", () => {
   expect(lines(baseFlows("02:00:00:00:00:01"))).toEqual([
+    "0 65534 dl_vlan=4095 drop",
     "243 10 arp,arp_op=0 drop",
     "243 10 icmp6,icmp_type=136,icmp_code=0,nd_target=:: drop",
     "241 100 dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 drop",

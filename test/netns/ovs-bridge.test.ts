@@ -306,15 +306,53 @@ describe.skipIf(!hasOpenVswitch)("somebody else's bridge", () => {
     expect((await own.check(pod1, config)).stdout).toBe("");
   });
 
+  const count = (device: string) =>
+    [
+      "sh",
+      "-ec",
+      `nft add table netdev seen; nft 'add chain netdev seen in { type filter hook ingress device ${device} priority 0; }'; nft add rule netdev seen in counter`,
+    ] as const;
+
+  test("that podwire's flows are gone from is no segment of its pods", async () => {
+    await makeOther();
+    await own.pod("pod1", config);
+    await own.pod("pod2", config);
+    await own.ovs.run(
+      "ovs-ofctl",
+      "-O",
+      "OpenFlow13",
+      "del-flows",
+      "br-other",
+      "cookie=0x7077000000000000/0xffff000000000000",
+    );
+    for (const [place, device] of [
+      ["pod2", "eth0"],
+      ["segment", "theirs"],
+    ] as const)
+      await own.node.runIn(place, ...count(device));
+    await own.node.runIn(
+      "pod1",
+      "sh",
+      "-c",
+      "ip neighbour flush all nud permanent; busybox arping -q -c 1 -w 1 -I eth0 198.51.100.9; true",
+    );
+    for (const place of ["pod2", "segment"])
+      expect(await own.node.runIn(place, "nft", "list", "table", "netdev", "seen")).toContain("packets 0 ");
+  });
+
+  test("hands pods nothing of the VLAN that no frame can be in", async () => {
+    await makeOther();
+    await own.pod("pod1", config);
+    const frame =
+      "in_port=theirs,dl_vlan=4095,dl_src=02:00:00:00:00:01,dl_dst=ff:ff:ff:ff:ff:ff,dl_type=0x0800";
+    expect(await own.ovs.run("ovs-appctl", "ofproto/trace", "br-other", frame)).toMatch(
+      /Datapath actions: drop$/,
+    );
+  });
+
   test("floods nothing of its segment to pods, and pods nothing to its segment", async () => {
     await makeOther();
     await own.pod("pod1", config);
-    const count = (device: string) =>
-      [
-        "sh",
-        "-ec",
-        `nft add table netdev seen; nft 'add chain netdev seen in { type filter hook ingress device ${device} priority 0; }'; nft add rule netdev seen in counter`,
-      ] as const;
     await own.node.runIn("pod1", ...count("eth0"));
     await own.node.runIn("segment", ...count("theirs"));
     // Asks the whole segment for somebody who is not there.

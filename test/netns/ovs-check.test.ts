@@ -28,19 +28,19 @@ const breakages: Breakage[] = [
     words: ["port PORT", "external_ids:"],
   },
   {
-    what: "a port without its VLAN's tag",
-    script: "ovs-vsctl clear Port PORT tag",
-    words: ["port PORT", "expected tag 4095, found tag none"],
+    what: "a port of a VLAN that it was not given",
+    script: "ovs-vsctl set Port PORT tag=7",
+    words: ["port PORT", "expected tag none, found tag 7"],
   },
   {
     what: "a port with a trunk that it was not given",
     script: "ovs-vsctl set Port PORT trunks=7",
-    words: ["port PORT", "expected trunks none, found trunks 7"],
+    words: ["port PORT", "expected trunks 4095, found trunks 7"],
   },
   {
     what: "a port of another VLAN mode",
-    script: "ovs-vsctl set Port PORT vlan_mode=trunk",
-    words: ["port PORT", "expected vlan_mode none, found vlan_mode trunk"],
+    script: "ovs-vsctl clear Port PORT vlan_mode",
+    words: ["port PORT", "expected vlan_mode trunk, found vlan_mode none"],
   },
   {
     what: "a port with a limit that it was not given",

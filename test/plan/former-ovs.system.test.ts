@@ -6,10 +6,10 @@ import { hasOpenVswitch, startOpenVswitch } from "../fixture/open-vswitch.ts";
 
 const made = `
   ovs-vsctl add-br podwire0 -- set Bridge podwire0 datapath_type=netdev fail_mode=secure
-  ovs-vsctl add-port podwire0 pw-tunnel -- set Port pw-tunnel tag=4095 -- set Interface pw-tunnel type=vxlan \\
+  ovs-vsctl add-port podwire0 pw-tunnel -- set Port pw-tunnel vlan_mode=trunk trunks=4095 -- set Interface pw-tunnel type=vxlan \\
     options='{csum="true",df_default="false",dst_port="4789",key="flow",local_ip="192.0.2.1",remote_ip="flow",tos="8"}' \\
     external_ids:podwire=overlay
-  ovs-vsctl add-port podwire0 pw-vxlan -- set Port pw-vxlan tag=4095 -- set Interface pw-vxlan type=internal \\
+  ovs-vsctl add-port podwire0 pw-vxlan -- set Port pw-vxlan vlan_mode=trunk trunks=4095 -- set Interface pw-vxlan type=internal \\
     mac='"0a:70:c0:00:02:01"' mtu_request=1450 external_ids:podwire=overlay
   ovs-ofctl -O OpenFlow13 add-flow podwire0 'cookie=0x7077000000000001,table=0,priority=190,in_port=pw-tunnel,actions=drop'
   ovs-ofctl -O OpenFlow13 add-flow podwire0 'cookie=0x7077000000000001,table=242,priority=1,actions=output:pw-tunnel'
@@ -17,7 +17,7 @@ const made = `
 
 const shown = `
   ovs-vsctl --columns=name,type,options,mac,mtu_request,external_ids list Interface pw-tunnel pw-vxlan
-  ovs-vsctl --columns=name,tag,trunks list Port pw-tunnel pw-vxlan
+  ovs-vsctl --columns=name,tag,trunks,vlan_mode list Port pw-tunnel pw-vxlan
   ovs-vsctl list-ports podwire0
   ovs-ofctl -O OpenFlow13 --no-stats --names dump-flows podwire0 | sort`;
 

@@ -41,7 +41,7 @@ describe("a port", () => {
   test("of a veth pair is added as it is", () => {
     expect(portWords(port, "new")).toEqual([
       ["add-port", "podwire0", "pw1"],
-      ["set", "Port", "pw1", "tag=4095"],
+      ["set", "Port", "pw1", "vlan_mode=trunk", "trunks=4095"],
       ["set", "Interface", "pw1"],
     ]);
   });
@@ -49,7 +49,7 @@ describe("a port", () => {
   test("of a veth pair gets back what somebody may have changed", () => {
     expect(portWords(port, "any")).toEqual([
       ["--may-exist", "add-port", "podwire0", "pw1"],
-      ["set", "Port", "pw1", "tag=4095", "vlan_mode=[]", "trunks=[]"],
+      ["set", "Port", "pw1", "vlan_mode=trunk", "trunks=4095", "tag=[]"],
       ["set", "Interface", "pw1", "type=system", "ingress_policing_rate=0", "ingress_policing_burst=0"],
     ]);
   });
@@ -81,14 +81,7 @@ describe("a port", () => {
 
   test("can have a trunk and a limit", () => {
     const words = portWords({ ...port, trunk: [200, 300], ingress: { rate: 10000, burst: 1000 } }, "new");
-    expect(words[1]).toEqual([
-      "set",
-      "Port",
-      "pw1",
-      "tag=4095",
-      "vlan_mode=native-untagged",
-      "trunks=200,300",
-    ]);
+    expect(words[1]).toEqual(["set", "Port", "pw1", "vlan_mode=trunk", "trunks=200,300"]);
     expect(words[2]?.slice(3)).toEqual(["ingress_policing_rate=10000", "ingress_policing_burst=1000"]);
   });
 

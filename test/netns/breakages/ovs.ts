@@ -50,8 +50,8 @@ export const brokenOvs: Breakage[] = [
   {
     what: "the VLAN of the pod's port",
     where: "host",
-    break: `ovs-vsctl get Port ${port} tag > /run/tag; ovs-vsctl set Port ${port} tag=7`,
-    restore: `ovs-vsctl set Port ${port} tag=$(cat /run/tag)`,
+    break: `ovs-vsctl set Port ${port} tag=7`,
+    restore: `ovs-vsctl clear Port ${port} tag`,
     words: ["port pw", "tag 7"],
   },
   {
