@@ -15,6 +15,8 @@ export interface ObservedPort {
   readonly vlan: number | undefined;
   readonly trunk: readonly number[];
   readonly vlanMode: string | undefined;
+  /** The port's other_config. */
+  readonly settings: ReadonlyMap<string, string>;
   /** kbit/s; 0: no limit. */
   readonly rate: number;
   readonly bridge: string | undefined;
@@ -89,7 +91,7 @@ async function readTables(database: string, objects: readonly OvsObject[], kerne
     .map(({ name }) => name);
   const questions = [
     ["--columns=name,datapath_type,ports", "list", "Bridge"],
-    ["--columns=_uuid,name,tag,trunks,vlan_mode", "--if-exists", "list", "Port", ...names],
+    ["--columns=_uuid,name,tag,trunks,vlan_mode,other_config", "--if-exists", "list", "Port", ...names],
     [`--columns=${portColumns}`, "--if-exists", "list", "Interface", ...names],
   ];
   // Without a name all rows would be listed, and are harmless.
@@ -119,6 +121,7 @@ function observedPort(row: Row, port: Row | undefined, bridge: Row | undefined):
     vlan: numberOf(port?.["tag"]),
     trunk: port === undefined ? [] : membersOf(port["trunks"]).map(Number),
     vlanMode: textOf(port?.["vlan_mode"]),
+    settings: port === undefined ? new Map() : mapOf(port["other_config"]),
     rate: Number(row["ingress_policing_rate"]),
     bridge: bridge === undefined ? undefined : String(bridge["name"]),
     mtu: numberOf(row["mtu_request"]),

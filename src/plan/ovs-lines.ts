@@ -62,6 +62,9 @@ export function trunksOf({ trunk }: Pick<OvsPort, "trunk">): readonly number[] {
   return trunk.length === 0 ? [reservedVlan] : trunk;
 }
 
+/** On a bridge of others a pod could else become the root of their tree, and had to wait half a minute to be heard. */
+export const spanningTree = { "rstp-enable": "false", "stp-enable": "false" };
+
 export function portWords(port: OvsPort, ports: "new" | "any"): string[][] {
   const { bridge, name, type, ingress, externalIds } = port;
   const ids = Object.entries(externalIds).map(([key, value]) => `external_ids:${key}=${quoted(value)}`);
@@ -72,10 +75,11 @@ export function portWords(port: OvsPort, ports: "new" | "any"): string[][] {
       ? byDefault("ingress_policing_rate=0", "ingress_policing_burst=0")
       : [`ingress_policing_rate=${ingress.rate}`, `ingress_policing_burst=${ingress.burst}`];
   const vlans = [`vlan_mode=${portVlanMode}`, `trunks=${trunksOf(port).join(",")}`, ...byDefault("tag=[]")];
+  const tree = Object.entries(spanningTree).map(([key, value]) => `other_config:${key}=${value}`);
   const device = type.kind === "system" ? byDefault("type=system") : deviceWords(type);
   return [
     [...(ports === "any" ? ["--may-exist"] : []), "add-port", bridge, name],
-    ["set", "Port", name, ...vlans],
+    ["set", "Port", name, ...vlans, ...tree],
     ["set", "Interface", name, ...device, ...policing, ...ids],
   ];
 }

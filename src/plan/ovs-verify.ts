@@ -1,7 +1,7 @@
 // Compares what a plan has in Open vSwitch with what is there. Pure.
 import { type Fault, unequal } from "./fault.ts";
 import type { ObservedOvs, ObservedPort } from "./observe-ovs.ts";
-import { flowKey, type OvsObject, portVlanMode, trunksOf, tunnelOptions } from "./ovs-lines.ts";
+import { flowKey, type OvsObject, portVlanMode, spanningTree, trunksOf, tunnelOptions } from "./ovs-lines.ts";
 import type { OvsFlows, OvsPort } from "./plan.ts";
 
 export function ovsFault(object: OvsObject, observed: ObservedOvs): Fault | undefined {
@@ -34,15 +34,20 @@ function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
     unequal(`trunks ${sorted(trunksOf(wanted))}`, `trunks ${sorted(port.trunk)}`) ??
     unequal(`vlan_mode ${portVlanMode}`, `vlan_mode ${port.vlanMode ?? "none"}`) ??
     unequal(`ingress rate ${wanted.ingress?.rate ?? 0}`, `ingress rate ${port.rate}`) ??
-    labelFault(wanted, port)
+    entryFault("other_config", spanningTree, port.settings) ??
+    entryFault("external_ids", wanted.externalIds, port.labels)
   );
 }
 
 /** Others may have their own beside them. */
-function labelFault({ externalIds }: OvsPort, { labels }: ObservedPort): Fault | undefined {
-  const [key, value] = Object.entries(externalIds).find(([name, text]) => labels.get(name) !== text) ?? [];
+function entryFault(
+  column: string,
+  wanted: Readonly<Record<string, string>>,
+  found: ReadonlyMap<string, string>,
+): Fault | undefined {
+  const [key, value] = Object.entries(wanted).find(([name, text]) => found.get(name) !== text) ?? [];
   if (key === undefined) return undefined;
-  return { expected: `external_ids:${key}=${value}`, found: labels.get(key) ?? "none" };
+  return { expected: `${column}:${key}=${value}`, found: found.get(key) ?? "none" };
 }
 
 function deviceFault({ type }: OvsPort, { mtu, options }: ObservedPort): Fault | undefined {

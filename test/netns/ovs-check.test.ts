@@ -43,6 +43,11 @@ const breakages: Breakage[] = [
     words: ["port PORT", "expected vlan_mode trunk, found vlan_mode none"],
   },
   {
+    what: "a port that takes part in the spanning tree",
+    script: "ovs-vsctl remove Port PORT other_config stp-enable",
+    words: ["port PORT", "expected other_config:stp-enable=false, found none"],
+  },
+  {
     what: "a port with a limit that it was not given",
     script: "ovs-vsctl set Interface PORT ingress_policing_rate=1000 ingress_policing_burst=100",
     words: ["port PORT", "expected ingress rate 0, found ingress rate 1000"],

@@ -20,6 +20,9 @@ const port: OvsPort = {
   externalIds: {},
 };
 
+/** It is on in a bridge of others that has it, but for ports that say no. */
+const noTree = ["other_config:rstp-enable=false", "other_config:stp-enable=false"];
+
 test("a bridge is made to drop what no flow takes, with the gateway's MAC, and is marked as podwire's", () => {
   const mac = "ee:70:77:00:00:01";
   expect(bridgeWords({ kind: "ovs-bridge", ...at, datapathType: "netdev", mac })).toEqual([
@@ -41,7 +44,7 @@ describe("a port", () => {
   test("of a veth pair is added as it is", () => {
     expect(portWords(port, "new")).toEqual([
       ["add-port", "podwire0", "pw1"],
-      ["set", "Port", "pw1", "vlan_mode=trunk", "trunks=4095"],
+      ["set", "Port", "pw1", "vlan_mode=trunk", "trunks=4095", ...noTree],
       ["set", "Interface", "pw1"],
     ]);
   });
@@ -49,7 +52,7 @@ describe("a port", () => {
   test("of a veth pair gets back what somebody may have changed", () => {
     expect(portWords(port, "any")).toEqual([
       ["--may-exist", "add-port", "podwire0", "pw1"],
-      ["set", "Port", "pw1", "vlan_mode=trunk", "trunks=4095", "tag=[]"],
+      ["set", "Port", "pw1", "vlan_mode=trunk", "trunks=4095", "tag=[]", ...noTree],
       ["set", "Interface", "pw1", "type=system", "ingress_policing_rate=0", "ingress_policing_burst=0"],
     ]);
   });
@@ -81,7 +84,7 @@ describe("a port", () => {
 
   test("can have a trunk and a limit", () => {
     const words = portWords({ ...port, trunk: [200, 300], ingress: { rate: 10000, burst: 1000 } }, "new");
-    expect(words[1]).toEqual(["set", "Port", "pw1", "vlan_mode=trunk", "trunks=200,300"]);
+    expect(words[1]).toEqual(["set", "Port", "pw1", "vlan_mode=trunk", "trunks=200,300", ...noTree]);
     expect(words[2]?.slice(3)).toEqual(["ingress_policing_rate=10000", "ingress_policing_burst=1000"]);
   });
 
