@@ -11,7 +11,7 @@ import { cookieOf, derivedMac, hostLinkName, hostVlanName, linkAlias } from "./n
 import { baseFlows, podFlows, trunkFlows } from "./ovs-flows.ts";
 import { routedPodObjects } from "./pod-side.ts";
 import { cannotWire, gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
-import { vethPair } from "./veth-pair.ts";
+import { ownedBySwitch, vethPair } from "./veth-pair.ts";
 
 export const ovs: Datapath = { wire, traces };
 
@@ -46,6 +46,7 @@ function wire(wiring: Wiring): Wired {
           ]
         : []),
       ...forwarding(wiring, addresses, hostLink),
+      ...(isPair ? ownedBySwitch(wiring, links.host) : []),
     ],
     interfaces: [
       isPair

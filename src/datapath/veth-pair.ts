@@ -1,7 +1,7 @@
 // The two ends of a pod's veth pair: the host's, which makes it, and the pod's.
-import type { Link } from "../plan/plan.ts";
-import type { AttachmentName } from "./datapath.ts";
-import { gatewayMac } from "./host-side.ts";
+import type { Link, PlanObject } from "../plan/plan.ts";
+import type { AttachmentName, Wiring } from "./datapath.ts";
+import { gatewayMac, hasIpv6Settings, hostSysctl } from "./host-side.ts";
 import { hostLinkName, linkAlias } from "./names.ts";
 
 export function vethPair(name: AttachmentName, podMac: string, mtu: number): { host: Link; pod: Link } {
@@ -22,4 +22,16 @@ export function vethPair(name: AttachmentName, podMac: string, mtu: number): { h
       type: { kind: "veth", makesPair: false, peer: { where: "host", ...host } },
     },
   };
+}
+
+/**
+ * Of the host's end that is a port of a switch. While the port is lost, what the pod sends is the host's, which would route it
+ * whatever its source. After ip_forward, which sets all links'. rp_filter would not do: udev sets it on new links as systemd
+ * has it (sysctl.d), which is the loose one.
+ */
+export function ownedBySwitch(wiring: Wiring, { name }: Link): PlanObject[] {
+  return [
+    hostSysctl(`net/ipv4/conf/${name}/forwarding`, "0"),
+    ...(hasIpv6Settings(wiring, wiring.mtu) ? [hostSysctl(`net/ipv6/conf/${name}/disable_ipv6`, "1")] : []),
+  ];
 }

@@ -119,6 +119,8 @@ describe("the plan of a pod", () => {
         shortcuts: ["podwire0"],
       },
       hostKey("net/ipv4/ip_forward", "1"),
+      hostKey(`net/ipv4/conf/${port}/forwarding`, "0"),
+      hostKey(`net/ipv6/conf/${port}/disable_ipv6`, "1"),
     ]);
     expect(interfaces).toEqual([host, { ...pod, sandbox: "/run/netns/pod1" }]);
     expect(ips).toEqual([{ address: "10.244.1.7/32", gateway: "169.254.1.1", interface: 1 }]);
@@ -150,6 +152,20 @@ describe("the plan of a pod", () => {
     });
     expect(plan).toContainEqual({ kind: "link", where: "pod", name: "eth0", mac, mtu: 1450, type });
     expect(interfaces[0]).toEqual({ name: "podwire0", mac: gatewayMac });
+  });
+
+  test("by veth: the host routes nothing from its end, also without IPv6 in the kernel and for an MTU that has none", () => {
+    const ofEnd = (changes: Partial<Wiring>, settings: Partial<OvsSettings> = {}) =>
+      ovs
+        .wire(onSwitch(settings, changes))
+        .plan.flatMap((object) => (object.kind === "sysctl" ? object.key : []))
+        .filter((key) => key.includes(`/${port}/`));
+    const forwarding = `net/ipv4/conf/${port}/forwarding`;
+    const host = { ipv6: false, ipv6OffByDefault: false, advertisedLinks: [] };
+    expect(ofEnd({ host })).toEqual([forwarding]);
+    expect(ofEnd({ mtu: 1279 })).toEqual([forwarding]);
+    expect(ofEnd({ ips: [ipv6], routes: [] })).toEqual([forwarding, `net/ipv6/conf/${port}/disable_ipv6`]);
+    expect(ofEnd({}, { portType: "internal" })).toEqual([]);
   });
 
   test("flows come when nothing on the host was refused, and what is shared before what cannot be made twice", () => {
