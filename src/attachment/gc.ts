@@ -9,38 +9,46 @@ import { type Call, kernelOf } from "./call.ts";
 import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftovers.ts";
 import { sweepMasquerade } from "./masquerade-sweep.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
+import { type Claim, claimsOn } from "./ownership.ts";
 import { listRecords, readRecord } from "./record.ts";
 import { sweepSharedLinks } from "./shared-links.ts";
 import { repairSwitches } from "./switch-stamp.ts";
-import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
+import { unwireClaim, unwireUnrecorded } from "./unwire.ts";
 
 export async function gc(call: Call): Promise<void> {
   const valid = validAttachments(call);
   const network = call.config.name;
   const listed = valid.map(({ containerID, ifname }) => ({ network, containerID, ifname }));
   const faults: string[] = [];
-  const attempt = async (what: string, work: () => Promise<void>) => {
+  const attempt = async (what: string, work: () => Promise<unknown>) => {
     try {
       await work();
     } catch (error) {
       faults.push(`${what}: ${toCniError(error).details}`);
     }
   };
-  const unwireAll = async (
+  const forAll = async (
     names: readonly AttachmentName[],
-    unwire: (name: AttachmentName) => Promise<unknown>,
+    work: (name: AttachmentName) => Promise<unknown>,
   ) => {
     for (const name of names.filter((candidate) => !includes(valid, candidate))) {
-      const what = `container ${name.containerID}, interface ${name.ifname}`;
-      await attempt(what, async () => void (await unwire(name)));
+      await attempt(`container ${name.containerID}, interface ${name.ifname}`, () => work(name));
     }
   };
-  // What a live process is adding or removing is not on the runtime's list, and not ours.
-  const leave = { busy: async () => "leave" as const };
-  await unwireAll(listRecords(network), (name) => unwireRecorded(name, call, leave));
-  const unwireUnlisted = async (names: readonly AttachmentName[]) => {
+  // An ADD that is under way now, or comes later, is not on the runtime's list, and may be through at its turn.
+  const recorded = listRecords(network);
+  const idle = new Set<string>();
+  await forAll(recorded, async (name) => {
+    for (const { text } of idleClaimsOn(name)) idle.add(text);
+  });
+  await forAll(recorded, async (name) => {
+    for (const claim of idleClaimsOn(name)) if (idle.has(claim.text)) await unwireClaim(name, claim, call);
+  });
+  const unwireUnlisted = (names: readonly AttachmentName[]) => {
     const own = names.filter((name) => name.network === network);
-    await unwireAll(withoutRecord(own), (name) => unwireUnrecorded(name, call));
+    return forAll(own, async (name) => {
+      if (claimsOn(name).length === 0) await unwireUnrecorded(name, call);
+    });
   };
   await attempt("links on the host", async () => unwireUnlisted(await linkedAttachments(kernelOf(call))));
   // One that has the ovs datapath now says so if Open vSwitch does not answer.
@@ -64,6 +72,11 @@ export async function gc(call: Call): Promise<void> {
   await sweepBypass(call);
   await attempt("addresses", () => ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept));
   if (faults.length > 0) throw incomplete(faults);
+}
+
+/** Those that no live process is adding or removing. */
+function idleClaimsOn(name: AttachmentName): Claim[] {
+  return claimsOn(name).filter(({ busyProcess }) => busyProcess === undefined);
 }
 
 /** Without a list nothing is provably stale, so nothing is removed. */

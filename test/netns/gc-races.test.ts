@@ -1,0 +1,62 @@
+// GC while ADDs come that are not on the runtime's list: what they make stays.
+import fs from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { cni, network, succeed } from "../fixture/calls.ts";
+import { startNode, type TestNode } from "../fixture/node.ts";
+import { locate, podwireWith } from "../fixture/programs.ts";
+
+const config = network({ ipMasq: true });
+const real = (program: string) => `exec ${locate(program)} "$@"`;
+
+let node: TestNode;
+beforeEach(async () => {
+  node = await startNode();
+  for (const name of ["pod1", "pod2"]) await node.addPod(name);
+});
+afterEach(async () => node.stop());
+
+const until = (file: string) => node.run("sh", "-c", waitFor(file));
+const waitFor = (file: string) => `until [ -e ${file} ]; do sleep 0.01; done`;
+/** Shell commands that stop a program until the test lets it go on. */
+const held = `touch /run/held; ${waitFor("/run/go")}`;
+const letGo = () => fs.writeFileSync(node.file("/run/go"), "");
+
+const add = async (container: string) => (await succeed(node, { verb: "ADD", container, config })).json;
+const check = (container: string, prevResult: object) =>
+  succeed(node, { verb: "CHECK", container, config: { ...config, prevResult } });
+const gc = (plugin: string, ...kept: string[]) => {
+  const valid = kept.map((containerID) => ({ containerID, ifname: "eth0" }));
+  return succeed(node, { verb: "GC", plugin, config: { ...config, "cni.dev/valid-attachments": valid } });
+};
+const records = () => fs.readdirSync(node.file("/var/lib/podwire/podnet"));
+
+describe("GC that is slow to remove a dead pod", () => {
+  /** Removing one begins with nft; names go in their order. */
+  const slow = () => podwireWith(node, { nft: `${held}; ${real("nft")}` });
+
+  test("leaves an ADD alone that was under way when GC began and is through by its turn", async () => {
+    await add("pod1");
+    const plugin = podwireWith(node, { nft: `touch /run/adding; ${waitFor("/run/held")}; ${real("nft")}` });
+    const adding = succeed(node, { verb: "ADD", container: "pod2", config, plugin });
+    await until("/run/adding");
+    const collecting = gc(slow());
+    const { json: prevResult } = await adding;
+    letGo();
+    await collecting;
+    await check("pod2", prevResult);
+    expect(records()).toEqual(["pod2:eth0.json"]);
+  });
+
+  test("leaves an ADD alone that has taken the place of a killed one since", async () => {
+    await add("pod1");
+    const killed = podwireWith(node, { nft: "kill -9 $PPID" });
+    await cni(node, { verb: "ADD", container: "pod2", config, plugin: killed });
+    const collecting = gc(slow());
+    await until("/run/held");
+    const prevResult = await add("pod2");
+    letGo();
+    await collecting;
+    await check("pod2", prevResult);
+    expect(records()).toEqual(["pod2:eth0.json"]);
+  });
+});
