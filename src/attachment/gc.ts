@@ -15,6 +15,9 @@ import { sweepSharedLinks } from "./shared-links.ts";
 import { repairSwitches } from "./switch-stamp.ts";
 import { unwireClaim, unwireUnrecorded } from "./unwire.ts";
 
+/** Milliseconds: times of files go by a clock that ticks a hundred times a second, or more often. */
+const clockLag = 10;
+
 export async function gc(call: Call): Promise<void> {
   const valid = validAttachments(call);
   const network = call.config.name;
@@ -62,15 +65,19 @@ export async function gc(call: Call): Promise<void> {
       faults.push(...unread.map((fault) => `flows of Open vSwitch: ${fault}`));
     });
   }
-  const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
   // Of a valid attachment without a record nobody knows what it needs.
   if (withoutRecord(listed).length === 0) {
     await attempt("shared links", () => sweepSharedLinks(kernelOf(call), database));
   }
   await repairSwitches(call);
-  await attempt("masquerading", () => sweepMasquerade(network, kept, call));
+  await attempt("masquerading", () => sweepMasquerade(network, valid, call));
   await sweepBypass(call);
-  await attempt("addresses", () => ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept));
+  await attempt("addresses", () => {
+    // Only now: an ADD writes its record before it takes an address.
+    const began = Date.now() - clockLag;
+    const kept = [...valid, ...listRecords(network).filter((name) => !includes(valid, name))];
+    return ipamOf(call.config.ipam.type).gc(keeping(kept, call), kept, began);
+  });
   if (faults.length > 0) throw incomplete(faults);
 }
 

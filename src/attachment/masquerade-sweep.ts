@@ -18,7 +18,7 @@ import { heldAddresses } from "./unwire.ts";
 /** And all of a network without attachments. */
 export async function sweepMasquerade(
   network: string,
-  kept: readonly AttachmentKey[],
+  valid: readonly AttachmentKey[],
   call: Call,
 ): Promise<void> {
   const kernel = kernelOf(call);
@@ -26,8 +26,8 @@ export async function sweepMasquerade(
   const state = (await readMasquerades(kernel))(network);
   // Read after the kernel was: an ADD writes its record before it adds its addresses.
   const names = listRecords(network);
-  if (names.length === 0 && kept.length === 0) return removeNetworkMasquerade(network, kernel);
-  const all = [...names, ...kept.map((key) => ({ network, ...key }))];
+  if (names.length === 0 && valid.length === 0) return removeNetworkMasquerade(network, kernel);
+  const all = [...names, ...valid.map((key) => ({ network, ...key }))];
   const stored = all.map((name) => ({ name, record: readRecord(name) }));
   const unknown = stored.filter(({ record }) => record === undefined || record === "torn");
   const held = await Promise.all(unknown.map(({ name }) => heldAddresses(name, call)));

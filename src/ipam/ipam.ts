@@ -39,7 +39,7 @@ export interface Ipam {
   /** The attachment's addresses, as far as this IPAM can tell; without prefix length. */
   held(request: IpamRequest): Promise<string[]>;
   check(request: IpamRequest): Promise<void>;
-  /** Releases what belongs to no attachment in `valid`. */
-  gc(request: IpamRequest, valid: readonly AttachmentKey[]): Promise<void>;
+  /** Releases what belongs to no attachment in `valid`. `listed`: when that was made up, in milliseconds of the epoch. */
+  gc(request: IpamRequest, valid: readonly AttachmentKey[], listed: number): Promise<void>;
   status(request: IpamRequest): Promise<void>;
 }

@@ -1,9 +1,9 @@
 // GC while ADDs come that are not on the runtime's list: what they make stays.
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { cni, network, succeed } from "../fixture/calls.ts";
+import { type CniCall, cni, network, succeed } from "../fixture/calls.ts";
 import { startNode, type TestNode } from "../fixture/node.ts";
-import { locate, podwireWith } from "../fixture/programs.ts";
+import { locate, pluginDirectory, podwireWith } from "../fixture/programs.ts";
 
 const config = network({ ipMasq: true });
 const real = (program: string) => `exec ${locate(program)} "$@"`;
@@ -24,9 +24,10 @@ const letGo = () => fs.writeFileSync(node.file("/run/go"), "");
 const add = async (container: string) => (await succeed(node, { verb: "ADD", container, config })).json;
 const check = (container: string, prevResult: object) =>
   succeed(node, { verb: "CHECK", container, config: { ...config, prevResult } });
-const gc = (plugin: string, ...kept: string[]) => {
-  const valid = kept.map((containerID) => ({ containerID, ifname: "eth0" }));
-  return succeed(node, { verb: "GC", plugin, config: { ...config, "cni.dev/valid-attachments": valid } });
+/** Of a runtime that knows of no pod. */
+const gc = (plugin: string, call: Partial<CniCall> = {}) => {
+  const listing = { ...config, ...(call.config as object), "cni.dev/valid-attachments": [] };
+  return succeed(node, { verb: "GC", plugin, ...call, config: listing });
 };
 const records = () => fs.readdirSync(node.file("/var/lib/podwire/podnet"));
 
@@ -58,5 +59,33 @@ describe("GC that is slow to remove a dead pod", () => {
     await collecting;
     await check("pod2", prevResult);
     expect(records()).toEqual(["pod2:eth0.json"]);
+  });
+});
+
+describe("GC that is slow between looking at records and at addresses", () => {
+  /** Its first program is the listing of what is masqueraded. */
+  const slow = () => podwireWith(node, { nft: `${held}; ${real("nft")}` });
+
+  test("leaves the lease of an ADD alone that came in between", async () => {
+    const collecting = gc(slow());
+    await until("/run/held");
+    const prevResult = await add("pod1");
+    letGo();
+    await collecting;
+    await check("pod1", prevResult);
+  });
+
+  test("tells a delegated IPAM of the ADD that came in between", async () => {
+    const address = '{"cniVersion":"1.1.0","ips":[{"address":"10.244.1.9/24"}]}';
+    const stub = `cat > /run/$CNI_COMMAND; echo '${address}'`;
+    const path = pluginDirectory(node, { stub });
+    const delegated = { ...config, ipam: { type: "stub" } };
+    const collecting = gc(slow(), { config: delegated, path });
+    await until("/run/held");
+    await succeed(node, { verb: "ADD", config: delegated, path });
+    letGo();
+    await collecting;
+    const told = JSON.parse(fs.readFileSync(node.file("/run/GC"), "utf8"));
+    expect(told["cni.dev/valid-attachments"]).toEqual([{ containerID: "pod1", ifname: "eth0" }]);
   });
 });

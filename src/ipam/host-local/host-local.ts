@@ -90,8 +90,8 @@ function addressesOf(result: unknown): Ip[] {
   return (ips ?? []).flatMap(({ address }) => parsePrefix(address)?.ip ?? []);
 }
 
-async function gc(request: IpamRequest, valid: readonly AttachmentKey[]): Promise<void> {
-  collect(storeDirectory(request.config), valid);
+async function gc(request: IpamRequest, valid: readonly AttachmentKey[], listed: number): Promise<void> {
+  collect(storeDirectory(request.config), valid, listed);
 }
 
 async function status(request: IpamRequest): Promise<void> {
