@@ -1,8 +1,10 @@
-// Takes addresses of no attachment out of a network's masquerading, for GC.
+// Takes addresses of no attachment out of a network's masquerading, for GC. Records are looked at before and after: an ADD may come
+// in between, and what it needs of what was taken is put back.
 import type { AttachmentKey } from "../ipam/ipam.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { findProgram } from "../linux/programs.ts";
 import {
+  applyMasquerade,
   hasStaleDirect,
   type MasqueradeState,
   readMasquerades,
@@ -26,7 +28,10 @@ export async function sweepMasquerade(
   const state = (await readMasquerades(kernel))(network);
   // Read after the kernel was: an ADD writes its record before it adds its addresses.
   const names = listRecords(network);
-  if (names.length === 0 && valid.length === 0) return removeNetworkMasquerade(network, kernel);
+  if (names.length === 0 && valid.length === 0) {
+    await removeNetworkMasquerade(network, kernel);
+    return putBack(network, () => true, kernel);
+  }
   const all = [...names, ...valid.map((key) => ({ network, ...key }))];
   const stored = all.map((name) => ({ name, record: readRecord(name) }));
   const unknown = stored.filter(({ record }) => record === undefined || record === "torn");
@@ -36,7 +41,10 @@ export async function sweepMasquerade(
   const records = stored.map(({ record }) => record);
   const sources = new Set([...masqueradesOf(records).flatMap((object) => object.sources), ...held.flat()]);
   const stale = [...state.sources].filter((source) => !sources.has(source));
-  if (stale.length > 0) await removeMasquerade(network, stale, kernel);
+  if (stale.length > 0) {
+    await removeMasquerade(network, stale, kernel);
+    await putBack(network, (object) => object.sources.some((source) => stale.includes(source)), kernel);
+  }
   // To which prefixes it goes without masquerading, its record alone could tell.
   if (unknown.length === 0) await sweepDirect(network, records, state, kernel);
 }
@@ -47,16 +55,19 @@ async function sweepDirect(
   state: MasqueradeState,
   kernel: Kernel,
 ): Promise<void> {
-  const direct = directOf(records);
+  const direct = [...new Set(masqueradesOf(records).flatMap((object) => object.direct))];
   if (!hasStaleDirect(state, direct)) return;
-  // Twice: an ADD may have brought a prefix since the records were read.
   await replaceDirect(network, direct, kernel);
-  const since = directOf(listRecords(network).map(readRecord));
-  if (since.some((prefix) => !direct.includes(prefix))) await replaceDirect(network, since, kernel);
+  await putBack(network, (object) => object.direct.some((prefix) => !direct.includes(prefix)), kernel);
 }
 
-function directOf(records: readonly StoredRecord[]): string[] {
-  return [...new Set(masqueradesOf(records).flatMap((object) => object.direct))];
+async function putBack(
+  network: string,
+  isTaken: (object: Masquerade) => boolean,
+  kernel: Kernel,
+): Promise<void> {
+  const recorded = masqueradesOf(listRecords(network).map(readRecord));
+  for (const object of recorded.filter(isTaken)) await applyMasquerade(object, kernel);
 }
 
 function masqueradesOf(records: readonly StoredRecord[]): Masquerade[] {

@@ -24,9 +24,9 @@ const letGo = () => fs.writeFileSync(node.file("/run/go"), "");
 const add = async (container: string) => (await succeed(node, { verb: "ADD", container, config })).json;
 const check = (container: string, prevResult: object) =>
   succeed(node, { verb: "CHECK", container, config: { ...config, prevResult } });
-/** Of a runtime that knows of no pod. */
-const gc = (plugin: string, call: Partial<CniCall> = {}) => {
-  const listing = { ...config, ...(call.config as object), "cni.dev/valid-attachments": [] };
+const gc = (plugin: string, call: Partial<CniCall> = {}, ...kept: string[]) => {
+  const valid = kept.map((containerID) => ({ containerID, ifname: "eth0" }));
+  const listing = { ...config, ...(call.config as object), "cni.dev/valid-attachments": valid };
   return succeed(node, { verb: "GC", plugin, ...call, config: listing });
 };
 const records = () => fs.readdirSync(node.file("/var/lib/podwire/podnet"));
@@ -87,5 +87,36 @@ describe("GC that is slow between looking at records and at addresses", () => {
     await collecting;
     const told = JSON.parse(fs.readFileSync(node.file("/run/GC"), "utf8"));
     expect(told["cni.dev/valid-attachments"]).toEqual([{ containerID: "pod1", ifname: "eth0" }]);
+  });
+});
+
+describe("GC that is slow to change what is masqueraded", () => {
+  const slow = (change: string) => {
+    const changing = `script=$(cat); case "$script" in *"${change}"*) ${held};; esac`;
+    return podwireWith(node, { nft: `${changing}; echo "$script" | ${locate("nft")} "$@"` });
+  };
+
+  test("leaves the network to an ADD that came when it had no pods", async () => {
+    await add("pod1");
+    await succeed(node, { verb: "DEL", config });
+    const collecting = gc(slow("delete chain"));
+    await until("/run/held");
+    const prevResult = await add("pod1");
+    letGo();
+    await collecting;
+    await check("pod1", prevResult);
+  });
+
+  test("leaves the address of a killed call to an ADD that was given it since", async () => {
+    await add("pod2");
+    await node.run("nft", "add", "element", "inet", "podwire", "pods4-podnet", "{ 10.244.1.3 }");
+    const plugin = slow("delete element inet podwire pods4-podnet { 10.244.1.3 }");
+    const collecting = gc(plugin, {}, "pod2");
+    await until("/run/held");
+    const prevResult = await add("pod1");
+    expect(prevResult.ips[0].address).toBe("10.244.1.3/32");
+    letGo();
+    await collecting;
+    await check("pod1", prevResult);
   });
 });
