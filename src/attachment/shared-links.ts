@@ -37,9 +37,10 @@ const announcements = path.join(stateDirectory, ".removing-links");
 export async function outlastLinkRemovals(plan: Plan, deadline: AbortSignal): Promise<void> {
   for (const { name } of sharedLinks(plan)) {
     await forgetTheDead(name, deadline);
-    while (isRemovalAnnounced(name)) {
+    while (removersOf(name).length > 0) {
       if (deadline.aborted) throw busy(name);
       await sleep(5);
+      await forgetTheDead(name, deadline);
     }
   }
 }
@@ -202,10 +203,6 @@ function announce(link: string): string {
   const file = path.join(announcements, `${link}.${formatIdentity(ownIdentity())}`);
   fs.writeFileSync(file, "");
   return file;
-}
-
-function isRemovalAnnounced(link: string): boolean {
-  return removersOf(link).some(({ isAlive }) => isAlive);
 }
 
 /** Ends what the dead have left running, so that what they announced does not happen any more. */

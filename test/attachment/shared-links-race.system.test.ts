@@ -48,7 +48,10 @@ describe.skipIf(cannotMakeNodes("races for shared links"))("an ADD that needs a 
     expect(await wait(500).outcome).toMatch(new RegExp(`^code 11: .*${link}`));
   });
 
-  test("ends what a killed DEL left running to remove it, and the link stays", async () => {
+  test.each([
+    ["before it waits", false],
+    ["while it waits", true],
+  ])("ends what a DEL killed %s left running to remove it, and the link stays", async (_, isWaiting) => {
     await host.vanished("pod1", "10.244.1.2");
     const directory = host.node.file("/run/slow");
     fs.mkdirSync(directory);
@@ -61,8 +64,12 @@ describe.skipIf(cannotMakeNodes("races for shared links"))("an ADD that needs a 
     fs.writeFileSync(`${directory}/ip`, slowIp, { mode: 0o755 });
     const removal = startDel("/run/slow");
     while (!fs.existsSync(`${directory}/deleting`)) await sleep(20);
+    const early = isWaiting ? wait() : undefined;
+    while (isWaiting && !(await host.node.has("/run/waiting"))) await sleep(20);
+    await sleep(100);
+    expect(early?.state.isOver).not.toBe(true);
     removal.kill("SIGKILL");
-    expect(await wait().outcome).toBe("done");
+    expect(await (early ?? wait()).outcome).toBe("done");
     expect(fs.readdirSync(host.node.file(announcements))).toEqual([]);
     await sleep(5000);
     expect(fs.existsSync(`${directory}/woke`)).toBe(false);
