@@ -198,9 +198,12 @@ function isNeeded(link: string): boolean {
   return plans === undefined || plans.some((plan) => sharedLinks(plan).some(({ name }) => name === link));
 }
 
+/** Workers of one process may remove the same link at once, and each takes its own announcement back. */
+let announced = 0;
+
 function announce(link: string): string {
   makeDirectory(announcements, 0o700);
-  const file = path.join(announcements, `${link}.${formatIdentity(ownIdentity())}`);
+  const file = path.join(announcements, `${link}.${formatIdentity(ownIdentity())}-${announced++}`);
   fs.writeFileSync(file, "");
   return file;
 }

@@ -28,6 +28,7 @@ export function formatIdentity({ pid, startTime, pidNamespace }: ProcessIdentity
   return [pid, startTime, pidNamespace].join("-");
 }
 
+/** Ignores what follows after a further hyphen. */
 export function parseIdentity(text: string): ProcessIdentity {
   const [pid = "", startTime = "", pidNamespace = ""] = text.split("-");
   return { pid: Number(pid), startTime, pidNamespace };

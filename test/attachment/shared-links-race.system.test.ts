@@ -58,7 +58,7 @@ describe.skipIf(cannotMakeNodes("races for shared links"))("an ADD that needs a 
     const slowIp = [
       "#!/bin/sh",
       "batch=$(cat)",
-      'case "$batch" in *"link delete"*) touch /run/slow/deleting; sleep 4; touch /run/slow/woke;; esac',
+      'case "$batch" in *"link delete"*) touch /run/slow/deleting; until [ -e /run/slow/go ]; do sleep 0.01; done; touch /run/slow/woke;; esac',
       `echo "$batch" | PATH=\${PATH#*:} ip "$@"`,
     ].join("\n");
     fs.writeFileSync(`${directory}/ip`, slowIp, { mode: 0o755 });
@@ -71,9 +71,32 @@ describe.skipIf(cannotMakeNodes("races for shared links"))("an ADD that needs a 
     removal.kill("SIGKILL");
     expect(await (early ?? wait()).outcome).toBe("done");
     expect(fs.readdirSync(host.node.file(announcements))).toEqual([]);
-    await sleep(5000);
+    fs.writeFileSync(`${directory}/go`, "");
+    await sleep(500);
     expect(fs.existsSync(`${directory}/woke`)).toBe(false);
     expect(await host.hasLink()).toBe(true);
+  });
+
+  test("finds the second of two removals by one process announced when the first is over", async () => {
+    const directory = "/run/second";
+    fs.mkdirSync(host.node.file(directory));
+    const secondIp = [
+      "#!/bin/sh",
+      "if mkdir /run/first 2> /dev/null; then exec cat > /dev/null; fi",
+      "until [ -e /run/go ]; do sleep 0.01; done",
+      `PATH=\${PATH#*:} exec ip "$@"`,
+    ].join("\n");
+    fs.writeFileSync(host.node.file(`${directory}/ip`), secondIp, { mode: 0o755 });
+    const script = path.join(import.meta.dirname, "shared-links-release.ts");
+    const env = { PATH: `${directory}:${process.env["PATH"]}` };
+    const removal = host.node.attempt(process.execPath, [script, link], { env });
+    while (!(await host.node.has("/run/through"))) await sleep(20);
+    expect(fs.readdirSync(host.node.file(announcements))).toHaveLength(1);
+    const { outcome } = wait();
+    fs.writeFileSync(host.node.file("/run/go"), "");
+    expect((await removal).exitCode).toBe(0);
+    expect(await outcome).toBe("done");
+    expect(await host.hasLink()).toBe(false);
   });
 
   /** podwire itself, which nsenter becomes, with programs of `directory` before the usual ones. */
