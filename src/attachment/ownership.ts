@@ -29,6 +29,8 @@ export interface Claim {
   readonly stored: AttachmentRecord | "torn";
   /** Number of the live process that is adding or removing the attachment. */
   readonly busyProcess?: number;
+  /** The one that began to remove the attachment and is dead, but for its programs. */
+  readonly deadRemover?: ProcessIdentity;
 }
 
 /** What there is of an attachment: a record, and removals that were begun. */
@@ -47,9 +49,9 @@ export function removalsOf(name: AttachmentName): Claim[] {
       const read = readRecordFile(file, name);
       const remover = parseIdentity(entry.slice(start.length, -removalEnd.length));
       if (read === undefined) return [];
-      const isOurs = formatIdentity(remover) === formatIdentity(ownIdentity());
-      const isBusy = !isOurs && (isRunning(remover) ?? isWithinCall(changedAt(file), timeoutOf(read.stored)));
-      return [{ file, ...read, ...(isBusy ? { busyProcess: remover.pid } : {}) }];
+      if (formatIdentity(remover) === formatIdentity(ownIdentity())) return [{ file, ...read }];
+      const isBusy = isRunning(remover) ?? isWithinCall(changedAt(file), timeoutOf(read.stored));
+      return [{ file, ...read, ...(isBusy ? { busyProcess: remover.pid } : { deadRemover: remover }) }];
     });
 }
 

@@ -48,6 +48,8 @@ export async function unwireRecorded(
 
 /** Does nothing if somebody else is faster. */
 export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call): Promise<void> {
+  // Before the claim has our name instead of its.
+  if (claim.deadRemover !== undefined) await endOrphans(claim.deadRemover, call.deadline);
   const file = seize(claim, name);
   if (file === undefined) return;
   try {

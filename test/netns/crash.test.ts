@@ -153,6 +153,24 @@ describe("DEL killed around each program that it starts", () => {
   });
 });
 
+describe("a program of a killed DEL", () => {
+  const delegated = { ...config, ipam: { type: "stub" } };
+  const answer = '{"cniVersion":"1.1.0","ips":[{"address":"10.244.1.9/24"}]}';
+  const healthy = () => pluginDirectory(node, { stub: `cat > /dev/null; echo '${answer}'` });
+
+  test.each(["DEL", "ADD"])("does nothing any more once %s has cleared away what it left", async (verb) => {
+    await node.run("rm", "-f", "/run/go", "/run/late");
+    const hanging = "kill -9 $PPID; until [ -e /run/go ]; do sleep 0.01; done; touch /run/late";
+    await succeed(node, { verb: "ADD", config: delegated, path: healthy() });
+    const path = pluginDirectory(node, { stub: hanging });
+    expect(await crash({ verb: "DEL", config: delegated, path })).toBe(true);
+    await succeed(node, { verb, config: delegated, path: healthy() });
+    await node.run("sh", "-c", "touch /run/go; sleep 0.3");
+    expect(await node.has("/run/late")).toBe(false);
+    await succeed(node, { verb: "DEL", config: delegated, path: healthy() });
+  });
+});
+
 describe("killed by the clock", () => {
   const delays = Array.from({ length: 40 }, (_, index) => 2 * index);
 
