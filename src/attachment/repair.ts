@@ -11,6 +11,7 @@ import { mend } from "../plan/mend.ts";
 import { observe } from "../plan/observe.ts";
 import { remove } from "../plan/remove.ts";
 import { describeDifference, verify } from "../plan/verify.ts";
+import { withoutRecorded } from "./by-address.ts";
 import { planToKeep } from "./chained-changes.ts";
 import { hasNetns } from "./liveness.ts";
 import { type AttachmentRecord, allRecords, readRecord, type StoredRecord, wholeRecords } from "./record.ts";
@@ -97,7 +98,7 @@ async function mendOrTakeBack(record: AttachmentRecord, kernel: Kernel): Promise
 }
 
 async function takeBack({ plan }: AttachmentRecord, kernel: Kernel): Promise<void> {
-  await remove(plan, kernel);
+  await remove(withoutRecorded(plan), kernel);
   await releaseShared(plan, kernel);
 }
 

@@ -11,13 +11,14 @@ import { closeNetns, type Netns, openNetns } from "../linux/netns.ts";
 import { endOrphans } from "../linux/orphans.ts";
 import { bootId } from "../linux/process.ts";
 import { findProgram } from "../linux/programs.ts";
-import { type BridgeName, type Masquerade, type Plan, type PlanObject, sharedLinks } from "../plan/plan.ts";
+import type { BridgeName, Masquerade, Plan } from "../plan/plan.ts";
 import { podLinks, remove } from "../plan/remove.ts";
+import { withoutAddresses, withoutRecorded } from "./by-address.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { hasNetns } from "./liveness.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
 import { abandon, type Claim, claimsOn, seize } from "./ownership.ts";
-import { type AttachmentRecord, allRecords, removeRecordFile, wholeRecords } from "./record.ts";
+import { type AttachmentRecord, removeRecordFile } from "./record.ts";
 import { releaseShared } from "./shared-flows.ts";
 import { onSharedLinks, releaseUnusedLinks } from "./shared-links.ts";
 
@@ -70,17 +71,10 @@ export async function unwireUnrecorded(name: AttachmentName, call: Call): Promis
   const addresses = [...new Set([...(await heldAddresses(name, call)), ...reportedAddresses(call)])];
   const at = bridgeOf(call.config);
   const traces = Object.values(datapaths).flatMap((datapath) => datapath.traces(name, at));
-  const own = withoutRecorded(addresses);
-  const plan = [...traces, ...onSharedLinks(own, at.bridge), ...masqueradeOf(name.network, own, call)];
+  const masquerade = masqueradeOf(name.network, addresses, call);
+  const plan = [...traces, ...onSharedLinks(addresses, at.bridge), ...masquerade];
   const { netns } = call.environment;
-  await takeApart(plan, release, call, netns === "" ? undefined : openIfThere(netns));
-}
-
-/** Some pod may have been given one since. */
-function withoutRecorded(addresses: readonly string[]): string[] {
-  const records = wholeRecords(allRecords());
-  const taken = new Set(records.flatMap(({ ips }) => ips.map(({ address }) => address.replace(/\/.*/, ""))));
-  return addresses.filter((address) => !taken.has(address));
+  await takeApart(withoutRecorded(plan), release, call, netns === "" ? undefined : openIfThere(netns));
 }
 
 /** What the IPAM has given to the attachment; none if it cannot tell. */
@@ -94,17 +88,10 @@ async function unwire(name: AttachmentName, record: AttachmentRecord, call: Call
   const needsPod = podLinks(record.plan).length > 0;
   const inPod = needsPod && hasNetns(record) ? openIfThere(record.netns.path) : undefined;
   const traces = datapaths[record.datapath].traces(name, bridgeIn(record, call));
-  const plan = record.bootId === bootId() ? record.plan : withoutAddresses(record.plan);
+  // The kernel has nothing from before the machine's start.
+  const isOfThisBoot = record.bootId === bootId();
+  const plan = isOfThisBoot ? withoutRecorded(record.plan) : withoutAddresses(record.plan);
   await takeApart([...plan, ...traces], recordedRequestFor(name, record, call), call, inPod);
-}
-
-/** Since the machine's start they may be another pod's, as the kernel has nothing from before: all but what has the attachment's name. */
-function withoutAddresses(plan: Plan): Plan {
-  const shared = new Set(sharedLinks(plan).map(({ name }) => name));
-  const isByAddress = (object: PlanObject) =>
-    object.kind === "masquerade" ||
-    ((object.kind === "route" || object.kind === "neighbour") && shared.has(object.link));
-  return plan.filter((object) => !isByAddress(object));
 }
 
 /** Links go first and the address last, so that no address is given away while it is in use. */

@@ -23,6 +23,16 @@ describe.skipIf(cannotMakeNodes("shared links"))("a link that attachments share"
     expect(fs.readdirSync(host.node.file(announcements))).toEqual([]);
   });
 
+  test("keeps the route of a pod that has the address of one whose DEL was killed after it released that", async () => {
+    await host.vanished("pod1", "10.244.1.2");
+    await host.node.run("ip", "route", "delete", "10.244.1.2");
+    await host.vanished("pod2", "10.244.1.2");
+    await del("pod1");
+    expect(await host.routes()).toEqual(["10.244.1.2"]);
+    await del("pod2");
+    expect(await host.hasLink()).toBe(false);
+  });
+
   test("is removed by GC with the last pod that vanished", async () => {
     await host.vanished("pod1", "10.244.1.2");
     await gc();

@@ -1,4 +1,5 @@
 // `podwire apply` for pods: what somebody took away is there again, and what is not is said.
+import fs from "node:fs";
 import { expect, test } from "vitest";
 import { network, succeed } from "../fixture/calls.ts";
 import { executable } from "../fixture/node.ts";
@@ -27,4 +28,24 @@ test("does not say so of what the kernel did not take", async () => {
   expect(stdout).toMatch(/pod1\/eth0: cannot be repaired: route 0\.0\.0\.0\/0 .*recreate the pod/);
   expect(stdout).not.toContain("made again");
   expect(exitCode).toBe(1);
+});
+
+test("leaves an address to the pod that was given it while the one before it was repaired", async () => {
+  const ranges = [[{ subnet: "10.244.1.0/24", rangeStart: "10.244.1.2", rangeEnd: "10.244.1.2" }]];
+  const config = network({ ipMasq: true, ipam: { type: "host-local", ranges } });
+  await succeed(pod.node, { verb: "ADD", config });
+  const element = ["element", "inet", "podwire", "pods4-podnet", "{ 10.244.1.2 }"];
+  await pod.node.run("nft", "delete", ...element);
+  const wait = "touch /run/held; until [ -e /run/go ]; do sleep 0.01; done";
+  const podwire = podwireWith(pod.node, {
+    nft: `script=$(cat); case "$script" in *"add element"*) ${wait};; esac; echo "$script" | ${locate("nft")} "$@"`,
+  });
+  const applying = pod.node.attempt(podwire, ["apply"]);
+  await pod.node.run("sh", "-c", "until [ -e /run/held ]; do sleep 0.01; done");
+  await pod.del({ config });
+  await pod.node.addPod("pod2");
+  const prevResult = await pod.add({ container: "pod2", config });
+  fs.writeFileSync(pod.node.file("/run/go"), "");
+  await applying;
+  await succeed(pod.node, { verb: "CHECK", container: "pod2", config: { ...config, prevResult } });
 });

@@ -153,12 +153,12 @@ describe("DEL killed around each program that it starts", () => {
   });
 });
 
-describe("a program of a killed DEL", () => {
+describe("DEL killed while a delegated IPAM works", () => {
   const delegated = { ...config, ipam: { type: "stub" } };
   const answer = '{"cniVersion":"1.1.0","ips":[{"address":"10.244.1.9/24"}]}';
   const healthy = () => pluginDirectory(node, { stub: `cat > /dev/null; echo '${answer}'` });
 
-  test.each(["DEL", "ADD"])("does nothing any more once %s has cleared away what it left", async (verb) => {
+  test.each(["DEL", "ADD"])("leaves no program to it once %s has cleared away what it left", async (verb) => {
     await node.run("rm", "-f", "/run/go", "/run/late");
     const hanging = "kill -9 $PPID; until [ -e /run/go ]; do sleep 0.01; done; touch /run/late";
     await succeed(node, { verb: "ADD", config: delegated, path: healthy() });
@@ -168,6 +168,20 @@ describe("a program of a killed DEL", () => {
     await node.run("sh", "-c", "touch /run/go; sleep 0.3");
     expect(await node.has("/run/late")).toBe(false);
     await succeed(node, { verb: "DEL", config: delegated, path: healthy() });
+  });
+
+  test("leaves a pod that has the address since as it is, when DEL is repeated", async () => {
+    await succeed(node, { verb: "ADD", config: delegated, path: healthy() });
+    const path = pluginDirectory(node, { stub: "kill -9 $PPID" });
+    expect(await crash({ verb: "DEL", config: delegated, path })).toBe(true);
+    await node.addPod("pod2");
+    const call = { container: "pod2", path: healthy() };
+    const { json: prevResult } = await succeed(node, { verb: "ADD", config: delegated, ...call });
+    await succeed(node, { verb: "DEL", config: delegated, path: healthy() });
+    await succeed(node, { verb: "CHECK", config: { ...delegated, prevResult }, ...call });
+    await succeed(node, { verb: "DEL", config: delegated, ...call });
+    await node.run("ip", "netns", "delete", "pod2");
+    expect(withoutForwarding(await machineState(node, "pod1"))).toBe(clean);
   });
 });
 
