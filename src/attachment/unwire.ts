@@ -55,7 +55,7 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
   if (file === undefined) return;
   try {
     if (claim.stored === "torn") await unwireUnrecorded(name, call);
-    else await unwire(name, claim.stored, call);
+    else await unwire(name, claim.stored, call, mayBeReleased(claim, claim.stored));
   } catch (error) {
     abandon(file, name);
     throw error;
@@ -83,14 +83,29 @@ export async function heldAddresses(name: AttachmentName, call: Call): Promise<s
   return ipamOf(request.config.ipam.type).held(request);
 }
 
-async function unwire(name: AttachmentName, record: AttachmentRecord, call: Call): Promise<void> {
+/**
+ * Whether the address may be another pod's by now: who began to remove this attachment was killed, or failed, after it released that.
+ * podwire's own IPAM does not fail half-way. To look for the other pod is to read all records.
+ */
+function mayBeReleased({ deadRemover }: Claim, { state, rawConfig }: AttachmentRecord): boolean {
+  const { type } = rawConfig["ipam"] as { type: string };
+  return deadRemover !== undefined || state !== "ready" || type !== "host-local";
+}
+
+async function unwire(
+  name: AttachmentName,
+  record: AttachmentRecord,
+  call: Call,
+  isReleased: boolean,
+): Promise<void> {
   if (record.state === "adding") await endOrphans(record.writer, call.deadline);
   const needsPod = podLinks(record.plan).length > 0;
   const inPod = needsPod && hasNetns(record) ? openIfThere(record.netns.path) : undefined;
   const traces = datapaths[record.datapath].traces(name, bridgeIn(record, call));
   // The kernel has nothing from before the machine's start.
   const isOfThisBoot = record.bootId === bootId();
-  const plan = isOfThisBoot ? withoutRecorded(record.plan) : withoutAddresses(record.plan);
+  const own = isReleased ? withoutRecorded(record.plan) : record.plan;
+  const plan = isOfThisBoot ? own : withoutAddresses(record.plan);
   await takeApart([...plan, ...traces], recordedRequestFor(name, record, call), call, inPod);
 }
 

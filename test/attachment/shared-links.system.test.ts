@@ -23,8 +23,10 @@ describe.skipIf(cannotMakeNodes("shared links"))("a link that attachments share"
     expect(fs.readdirSync(host.node.file(announcements))).toEqual([]);
   });
 
-  test("keeps the route of a pod that has the address of one whose DEL was killed after it released that", async () => {
+  test("keeps the route of a pod that has the address of one whose ADD was killed when it had released that", async () => {
     await host.vanished("pod1", "10.244.1.2");
+    const record = fs.readFileSync(host.recordOf("pod1"), "utf8");
+    fs.writeFileSync(host.recordOf("pod1"), record.replace('"state":"ready"', '"state":"adding"'));
     await host.node.run("ip", "route", "delete", "10.244.1.2");
     await host.vanished("pod2", "10.244.1.2");
     await del("pod1");
