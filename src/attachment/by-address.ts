@@ -1,6 +1,7 @@
 // What of an attachment goes by an address alone: routes and neighbours on links that attachments share, and masquerading. Once the
 // address is released it may be another pod's; all else has the attachment's name.
 import { type Plan, type PlanObject, sharedLinks } from "../plan/plan.ts";
+import { hasNetns } from "./liveness.ts";
 import { allRecords, wholeRecords } from "./record.ts";
 
 export function withoutAddresses(plan: Plan): Plan {
@@ -8,12 +9,14 @@ export function withoutAddresses(plan: Plan): Plan {
   return plan.filter((object) => keysOf(object).length === 0);
 }
 
-/** Without what records say that attachments have: for a plan that is none of theirs any more. */
+/** Without what records say that live attachments have: for a plan that is none of theirs any more. */
 export function withoutRecorded(plan: Plan): Plan {
   const keysOf = keysIn(plan);
   // Reading all records takes a moment.
   if (plan.flatMap(keysOf).length === 0) return plan;
-  const recorded = wholeRecords(allRecords()).flatMap((record) => record.plan.flatMap(keysIn(record.plan)));
+  const recorded = wholeRecords(allRecords())
+    .filter(hasNetns)
+    .flatMap((record) => record.plan.flatMap(keysIn(record.plan)));
   const taken = new Set(recorded);
   return plan.flatMap((object) => {
     if (object.kind !== "masquerade") return keysOf(object).some((key) => taken.has(key)) ? [] : object;

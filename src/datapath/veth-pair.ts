@@ -1,7 +1,7 @@
 // The two ends of a pod's veth pair: the host's, which makes it, and the pod's.
 import type { Link, PlanObject } from "../plan/plan.ts";
 import type { AttachmentName, Wiring } from "./datapath.ts";
-import { gatewayMac, hasIpv6Settings, hostSysctl } from "./host-side.ts";
+import { gatewayMac, hasIpv6Settings } from "./host-side.ts";
 import { hostLinkName, linkAlias } from "./names.ts";
 
 export function vethPair(name: AttachmentName, podMac: string, mtu: number): { host: Link; pod: Link } {
@@ -31,7 +31,11 @@ export function vethPair(name: AttachmentName, podMac: string, mtu: number): { h
  */
 export function ownedBySwitch(wiring: Wiring, { name }: Link): PlanObject[] {
   return [
-    hostSysctl(`net/ipv4/conf/${name}/forwarding`, "0"),
-    ...(hasIpv6Settings(wiring, wiring.mtu) ? [hostSysctl(`net/ipv6/conf/${name}/disable_ipv6`, "1")] : []),
+    yielding(`net/ipv4/conf/${name}/forwarding`, "0"),
+    ...(hasIpv6Settings(wiring, wiring.mtu) ? [yielding(`net/ipv6/conf/${name}/disable_ipv6`, "1")] : []),
   ];
+}
+
+function yielding(key: string, value: string): PlanObject {
+  return { kind: "sysctl", where: "host", key, value, yielding: true };
 }

@@ -13,7 +13,7 @@ import { isOvsObject, type OvsObject, removingPortWords } from "./ovs-lines.ts";
 import { describeObject, type Link, movesToPod, type Plan, type PlanObject } from "./plan.ts";
 import { removePodLinks } from "./remove.ts";
 import { type Step, stepsOf } from "./steps.ts";
-import { isAsPlanned } from "./verify.ts";
+import { isAsPlanned, isYielding } from "./verify.ts";
 
 /**
  * `left`: the plan with what others may rightly have changed left open. Returns what was mended, in words. What cannot be does not
@@ -27,12 +27,16 @@ export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<stri
   const lost = lostLinks(plan, observed);
   const isLost = (object: PlanObject) => lost.has(keyOf(object.where, placeOf(object) ?? ""));
   const faulty = tolerated.filter((object) => !isAsPlanned(object, observed) && !isLost(object));
-  const parts = [...plan.filter(isLost), ...faulty];
+  // To write what they yield to changes them.
+  const changed = faulty.some(({ kind }) => kind === "sysctl") ? tolerated.filter(isYielding) : [];
+  const parts = [...new Set([...plan.filter(isLost), ...faulty, ...changed])];
   const moved = plan.filter((object) => object.kind === "link" && isLost(object));
   await removePodLinks(moved, kernel);
   const faults: unknown[] = [];
   for (const step of stepsOf(inOrder(parts, plan))) {
     await mendStep(step, isLost, kernel).catch((fault) => faults.push(fault));
+    // Where a link could not be made, another of its name may be.
+    if (faults.length > 0 && step.objects.some((object) => object.kind === "link" && isLost(object))) break;
   }
   if (faults.length > 0) throw faults[0];
   return [...new Set([...ports, ...parts].map(describeObject))];

@@ -176,6 +176,8 @@ export interface Sysctl {
   /** Path below /proc/sys. */
   readonly key: string;
   readonly value: string;
+  /** The kernel changes it with a setting of the whole host, which is others' to write: mended, but no fault. */
+  readonly yielding?: true;
 }
 
 /** Source NAT for traffic that leaves the network, by nftables. */

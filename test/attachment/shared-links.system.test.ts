@@ -13,6 +13,18 @@ describe.skipIf(cannotMakeNodes("shared links"))("a link that attachments share"
     return succeed(host.node, { verb: "GC", config: { ...config, "cni.dev/valid-attachments": valid } });
   };
 
+  const change = (name: string, changes: object) => {
+    const record = JSON.parse(fs.readFileSync(host.recordOf(name), "utf8"));
+    fs.writeFileSync(host.recordOf(name), JSON.stringify({ ...record, ...changes }));
+  };
+  /** Gives one that vanished its netns back. */
+  const revive = async (name: string) => {
+    await host.node.addPod(name);
+    const path = `/run/netns/${name}`;
+    const [device, inode] = (await host.node.run("stat", "-L", "-c", "%d %i", path)).split(" ").map(Number);
+    change(name, { netns: { path, identity: { device, inode } } });
+  };
+
   test("is removed by the DEL of the last one, not by one before", async () => {
     await host.vanished("pod1", "10.244.1.2");
     await host.vanished("pod2", "10.244.1.3");
@@ -25,14 +37,23 @@ describe.skipIf(cannotMakeNodes("shared links"))("a link that attachments share"
 
   test("keeps the route of a pod that has the address of one whose ADD was killed when it had released that", async () => {
     await host.vanished("pod1", "10.244.1.2");
-    const record = fs.readFileSync(host.recordOf("pod1"), "utf8");
-    fs.writeFileSync(host.recordOf("pod1"), record.replace('"state":"ready"', '"state":"adding"'));
+    change("pod1", { state: "adding" });
     await host.node.run("ip", "route", "delete", "10.244.1.2");
     await host.vanished("pod2", "10.244.1.2");
+    await revive("pod2");
     await del("pod1");
     expect(await host.routes()).toEqual(["10.244.1.2"]);
     await del("pod2");
     expect(await host.hasLink()).toBe(false);
+  });
+
+  test("does not keep the route of a pod for the record of a dead one that had the address before", async () => {
+    await host.vanished("dead", "10.244.1.2");
+    await host.node.run("ip", "route", "delete", "10.244.1.2");
+    await host.vanished("pod1", "10.244.1.2");
+    change("pod1", { state: "adding" });
+    await del("pod1");
+    expect(await host.routes()).toEqual([""]);
   });
 
   test("is removed by GC with the last pod that vanished", async () => {

@@ -13,6 +13,7 @@ test.each([
   onTestFinished(() => node.stop());
   await node.addPod("pod1");
   await node.run(process.execPath, script, "/run/netns/pod1");
+  expect(await node.run("sysctl", "-n", "net.ipv4.ip_forward")).toBe("1");
   const rules = [
     "add table netdev seen",
     "add chain netdev seen in { type filter hook ingress device node priority 0; }",

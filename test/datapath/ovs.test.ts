@@ -119,8 +119,8 @@ describe("the plan of a pod", () => {
         shortcuts: ["podwire0"],
       },
       hostKey("net/ipv4/ip_forward", "1"),
-      hostKey(`net/ipv4/conf/${port}/forwarding`, "0"),
-      hostKey(`net/ipv6/conf/${port}/disable_ipv6`, "1"),
+      { ...hostKey(`net/ipv4/conf/${port}/forwarding`, "0"), yielding: true },
+      { ...hostKey(`net/ipv6/conf/${port}/disable_ipv6`, "1"), yielding: true },
     ]);
     expect(interfaces).toEqual([host, { ...pod, sandbox: "/run/netns/pod1" }]);
     expect(ips).toEqual([{ address: "10.244.1.7/32", gateway: "169.254.1.1", interface: 1 }]);

@@ -3,7 +3,7 @@ import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { dualStackIpam, network, succeed } from "../fixture/calls.ts";
 import { masqueradedAddresses } from "../fixture/machine-state.ts";
-import { startNode } from "../fixture/node.ts";
+import { executable, startNode } from "../fixture/node.ts";
 import { locate, podwireWith } from "../fixture/programs.ts";
 
 const script = path.resolve(import.meta.dirname, "mend-at-once.ts");
@@ -35,4 +35,15 @@ test("what the kernel refuses keeps nothing else of the pod from being put right
   expect({ exitCode, stdout }).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("nowhere") });
   expect(await node.run("ip", "-6", "route", "show", ipv6)).toContain(ipv6);
   expect(await masqueradedAddresses(node)).toEqual([ipv4, ipv6]);
+});
+
+test("a link of somebody else's with the name of the pod's lost one gets nothing of the pod", async () => {
+  const node = await startNode();
+  onTestFinished(() => node.stop());
+  await node.addPod("pod1");
+  await succeed(node, { verb: "ADD", config: network({ ipam: dualStackIpam }) });
+  await node.runIn("pod1", "ip", "link", "del", "eth0");
+  await node.runIn("pod1", "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "theirs");
+  expect((await node.attempt(executable, ["apply"])).exitCode).toBe(1);
+  expect(await node.runIn("pod1", "ip", "-o", "address", "show", "dev", "eth0")).toBe("");
 });

@@ -22,6 +22,14 @@ test("what the kernel has besides the plan does not matter", () => {
   expect(differences).toEqual([]);
 });
 
+test("a setting that yields to one of the whole host is no fault", () => {
+  const key = "net/ipv4/conf/pw1/forwarding";
+  const sysctl = { kind: "sysctl", where: "host", key, value: "0" } as const;
+  const state = observed({ ...kernelAsPlanned(plan) });
+  expect(verify([sysctl], state)).toHaveLength(1);
+  expect(verify([{ ...sysctl, yielding: true }], state)).toEqual([]);
+});
+
 test("iproute2's short forms are understood: default, and an address without its length", () => {
   const dsts = kernelAsPlanned(plan).pod.links["eth0"]?.routes.map(({ dst }) => dst);
   expect(dsts).toEqual(["169.254.1.1", "default", "default", "192.0.2.0/24", "198.51.100.0/24"]);
