@@ -47,8 +47,8 @@ import { chained, dnsOf, requestedMac } from "./wishes.ts";
 interface Surroundings {
   readonly settings: DatapathSettings;
   readonly overlayMtu: number | undefined;
-  /** Of the ovs datapath. */
-  readonly before: SwitchState;
+  /** With the ovs datapath. */
+  readonly before: SwitchState | undefined;
 }
 
 export async function add(call: Call): Promise<Result> {
@@ -56,9 +56,10 @@ export async function add(call: Call): Promise<Result> {
   requirePrograms(call);
   requireUnderlay(call.config);
   datapathOf(call.config);
-  if (call.config.datapath === "ovs") await requireHearing(call.config, kernelOf(call));
-  const known = call.config.datapath === "ovs" ? stampOf(bridgeOf(call.config)) : undefined;
-  const before = switchState(bridgeOf(call.config));
+  const bridge = call.config.datapath === "ovs" ? bridgeOf(call.config) : undefined;
+  if (bridge !== undefined) await requireHearing(call.config, kernelOf(call));
+  const known = bridge && stampOf(bridge);
+  const before = bridge && switchState(bridge);
   let overlayMtu = await ensureOverlay(call);
   await ensureBypass(call);
   const settings = await datapathSettings(call, kernelOf(call));
@@ -161,7 +162,9 @@ async function wire(
     await repairSwitches(call);
     const ready = { ...record, state: "ready" } as const;
     replaceRecord(ready);
-    if (settings.ovs !== undefined) await outlastChange(ready, settings.ovs.at, before, call);
+    if (settings.ovs !== undefined && before !== undefined) {
+      await outlastChange(ready, settings.ovs.at, before, call);
+    }
     return chained(previous, wired, dnsOf(call, addresses.dns));
   } catch (error) {
     // What apply could not take back must stay recorded, with its address.

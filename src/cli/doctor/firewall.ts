@@ -4,6 +4,7 @@ import fs from "node:fs";
 import { type Family, formatPrefix } from "../../address/ip.ts";
 import { nftFamilies } from "../../linux/nft.ts";
 import type { NftObject } from "../../linux/nft-listing.ts";
+import type { RunOutcome } from "../../linux/run.ts";
 import { droppingChains, namesAddress } from "./dropping-chains.ts";
 import { type Finding, fine, unchecked, warning } from "./finding.ts";
 import type { Node } from "./node.ts";
@@ -15,18 +16,23 @@ const checks = {
 };
 
 export async function checkFirewall(node: Node): Promise<Finding[]> {
-  return (await Promise.all(passagesOf(node).map((passage) => checkPassage(node, passage)))).flat();
+  const listing = await node.ask("nft", ["-t", "-j", "list", "ruleset"]);
+  const checking = passagesOf(node).map((passage) => checkPassage(node, passage, listing));
+  return (await Promise.all(checking)).flat();
 }
 
-async function checkPassage(node: Node, passage: Passage): Promise<Finding[]> {
-  const findings = [...(await checkNft(node, passage)), ...(await checkLegacy(node, passage))];
+async function checkPassage(
+  node: Node,
+  passage: Passage,
+  listing: RunOutcome | undefined,
+): Promise<Finding[]> {
+  const findings = [...checkNft(passage, listing), ...(await checkLegacy(node, passage))];
   if (findings.length > 0) return findings;
   return [fine(checks[passage.hook], "no chain drops by default what is for pods or from them")];
 }
 
-async function checkNft(node: Node, passage: Passage): Promise<Finding[]> {
+function checkNft(passage: Passage, listing: RunOutcome | undefined): Finding[] {
   const check = checks[passage.hook];
-  const listing = await node.ask("nft", ["-t", "-j", "list", "ruleset"]);
   if (listing === undefined) return [unchecked(check, "nft is not in PATH")];
   if (listing.exitCode !== 0) return [unchecked(check, listing.stderr.trim().split("\n")[0] ?? "")];
   const { nftables } = JSON.parse(listing.stdout.trim() || '{"nftables":[]}') as { nftables: NftObject[] };
@@ -58,14 +64,15 @@ async function checkLegacy(node: Node, passage: Passage): Promise<Finding[]> {
 export function dropsByLegacy(rules: string, passage: Pick<Passage, "hook" | "links" | "pods">): boolean {
   const chain = passage.hook.toUpperCase();
   const rule = new RegExp(`^-A ${chain}( -[iosd] (\\S+))? -j ACCEPT$`);
-  const accepts = rules.split("\n").some((line) => {
+  const lines = rules.split("\n");
+  const accepts = lines.some((line) => {
     const found = rule.exec(line.trim());
     if (found === null) return false;
     const [, condition, value = ""] = found;
     const isForLink = meansLink(value.replace(/\+$/, "*"), passage.links);
     return condition === undefined || isForLink || namesAddress(value, passage.pods);
   });
-  return rules.split("\n").includes(`-P ${chain} DROP`) && !accepts;
+  return lines.includes(`-P ${chain} DROP`) && !accepts;
 }
 
 function dropping(chain: string, { hook }: Passage, fix: string): Finding {
