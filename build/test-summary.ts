@@ -18,6 +18,8 @@ export interface Report {
       readonly status: string;
       readonly fullName?: string;
       readonly failureMessages?: readonly string[];
+      /** What the test itself put into the report. */
+      readonly meta?: { readonly figures?: string };
     }[];
   }[];
 }
@@ -27,9 +29,11 @@ export interface Outcome {
   readonly skipped: number;
   /** One text each. */
   readonly failures: readonly string[];
+  /** What tests measured by the way, one text each. */
+  readonly figures: readonly string[];
 }
 
-export interface Summary extends Omit<Outcome, "failures"> {
+export interface Summary extends Omit<Outcome, "failures" | "figures"> {
   readonly failed: number;
 }
 
@@ -50,12 +54,13 @@ export function outcomeOf(report: Report | undefined, failedSteps: readonly stri
   ];
   const isBroken = report === undefined || !report.success;
   if (isBroken && failures.length === 0) failures.push("The tests failed, but none of them.");
-  return { passed, skipped: tests.length - passed - failed.length, failures };
+  const figures = tests.flatMap(({ meta }) => meta?.figures ?? []);
+  return { passed, skipped: tests.length - passed - failed.length, failures, figures };
 }
 
 export function summarize(report: Report | undefined, failedSteps: readonly string[]): Summary {
-  const { failures, ...others } = outcomeOf(report, failedSteps);
-  return { ...others, failed: failures.length };
+  const { passed, skipped, failures } = outcomeOf(report, failedSteps);
+  return { passed, skipped, failed: failures.length };
 }
 
 /** The files that took longest, with their seconds: where to look when all takes too long. */

@@ -40,20 +40,25 @@ describe("the last line of build/test", () => {
   });
 });
 
-test("a run's failures are told with the names and words of tests and files", () => {
+test("a run's failures are told with the names and words of tests and files, and its figures", () => {
   const failure = {
     status: "failed",
     fullName: "a pod is wired",
     failureMessages: ["expected 1", "to be 2"],
   };
   const files = [
-    { name: "a.test.ts", status: "failed", assertionResults: [failure, { status: "passed" }] },
+    {
+      name: "a.test.ts",
+      status: "failed",
+      assertionResults: [failure, { status: "passed", meta: { figures: "3 s for each" } }],
+    },
     { name: "b.test.ts", status: "failed", message: "no such module", assertionResults: [] },
   ];
   expect(outcomeOf({ success: false, testResults: files })).toEqual({
     passed: 1,
     skipped: 0,
     failures: ["a pod is wired\nexpected 1\nto be 2", "b.test.ts\nno such module"],
+    figures: ["3 s for each"],
   });
   expect(outcomeOf(report(false, ["passed", "passed"])).failures).toHaveLength(1);
 });

@@ -2,6 +2,7 @@
 // of many pods.
 import { afterAll, describe, expect, test } from "vitest";
 import { dualStackIpam } from "../fixture/calls.ts";
+import { sayFigures } from "../fixture/figures.ts";
 import { outsideAddress, outsideAddress6 } from "../fixture/node.ts";
 import { hasOpenVswitch } from "../fixture/open-vswitch.ts";
 import { type OvsPod, ovsNetwork, sharedOvsNode } from "../fixture/ovs-pods.ts";
@@ -45,7 +46,7 @@ describe.skipIf(!hasOpenVswitch || !isFull)("200 pods", () => {
 
   const timeout = 600_000 * Number(process.env["PODWIRE_TEST_SLOWNESS"] ?? 1);
 
-  test("keep few flows in the datapath, whoever talks to whom", { timeout }, async () => {
+  test("keep few flows in the datapath, whoever talks to whom", { timeout }, async (context) => {
     const ipam = {
       ...dualStackIpam,
       ranges: [[{ subnet: "10.244.0.0/22" }], [{ subnet: "fd00:10:244:1::/64" }]],
@@ -76,7 +77,7 @@ describe.skipIf(!hasOpenVswitch || !isFull)("200 pods", () => {
     const outward = await count();
     await allTalk((index) => pods[(index + 1) % 200]?.addresses ?? []);
     const among = await count();
-    console.info(`megaflows of 200 pods: ${outward} to the outside, ${among} with a neighbour each`);
+    sayFigures(context, `megaflows of 200 pods: ${outward} to the outside, ${among} with a neighbour each`);
     // Each direction of a pair of pods is one for each family, and each pod's way to the host and back.
     expect(outward).toBeLessThan(200 * 4 + 50);
     expect(among).toBeLessThan(200 * 8 + 50);

@@ -1,7 +1,8 @@
 // One node with ipvlan pods under stress: many calls at once, killed calls, lost pods and records, links that cannot be
 // masters, flags, and a change of datapath. Each test takes whichever of two nodes is idle.
 import { describe, expect, test } from "vitest";
-import { ipvlanFlags } from "../../../src/plan/plan.ts";
+import { ipvlanFlags, ipvlanModes } from "../../../src/plan/plan.ts";
+import type { Conflist, Entry } from "../../fixture/conflist.ts";
 import { idleNodes } from "../fixture/idle-node.ts";
 import { callOnce, gc, ipvlanNetwork, leftOvers } from "../fixture/ipvlan.ts";
 import { testedKernels } from "../fixture/kernels.ts";
@@ -31,9 +32,33 @@ describe.skipIf(cannotRunFullLab("a node with ipvlan")).each(testedKernels)(
         }),
       );
 
-    onNode("wires 20 first pods at once, and takes them away at once", async (node) => {
-      expect(await addAndDeleteAtOnce(node, ipvlanNetwork(node, "l3s"), 20)).toEqual([]);
-    });
+    for (const [mode, count] of [
+      ["l3s", 20],
+      ["l2", 8],
+      ["l3", 8],
+    ] as const) {
+      onNode(`wires ${count} first pods of ${mode} at once, and takes them away at once`, async (node) => {
+        expect(await addAndDeleteAtOnce(node, ipvlanNetwork(node, mode), count)).toEqual([]);
+      });
+    }
+
+    for (const mode of ipvlanModes) {
+      onNode(`has pods of ${mode} with one family that the host and other pods reach`, async (node) => {
+        for (const family of [4, 6] as const) {
+          const conflist = ofOneFamily(ipvlanNetwork(node, mode), family);
+          const [one, beside] = [await pod(node, conflist), await pod(node, conflist)];
+          for (const [from, to] of [
+            [node, one],
+            [one, node],
+            [one, beside],
+          ] as const)
+            await ping(from, to, { count: 1, family });
+          await Promise.all([one.check(), beside.check()]);
+          await one.remove();
+          await beside.remove();
+        }
+      });
+    }
 
     onNode(
       "keeps the host's slave, or makes it again, when a first pod comes as the last one goes",
@@ -241,3 +266,14 @@ describe.skipIf(cannotRunFullLab("a node with ipvlan")).each(testedKernels)(
     }
   },
 );
+
+/** The network with its range and route of `family` alone. */
+function ofOneFamily(conflist: Conflist, family: 4 | 6): Conflist {
+  const [entry] = conflist.plugins as readonly [Entry];
+  const { ranges, routes, ...ipam } = entry["ipam"] as { ranges: object[]; routes: object[] };
+  const only = (both: readonly object[]) => [both[family === 4 ? 0 : 1]];
+  return {
+    ...conflist,
+    plugins: [{ ...entry, ipam: { ...ipam, ranges: only(ranges), routes: only(routes) } }],
+  };
+}
