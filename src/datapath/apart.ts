@@ -27,7 +27,7 @@ function whyNotOthers(
   }
   const hasIpv4 = (prefixes: readonly Prefix[]) => prefixes.some(({ ip }) => ip.family === 4);
   return hasIpv4(own) && hasIpv4(others)
-    ? `IPv4 packets of ${slaves} to pods that are not leave by ${master}, and do not come back`
+    ? `${slaves} send what is for other IPv4 pods of the node out of ${master}, where it is lost`
     : undefined;
 }
 

@@ -47,7 +47,7 @@ function requireIpvlanFit(
   if (ipMasq) {
     throw badOverlay(
       `config: ipMasq with overlay ${type}: ${mode} pods on ${device} reach other nodes' pods and nothing else, so there is ` +
-        "nothing to masquerade; remove ipMasq, or use mode l2 or datapath veth",
+        "nothing to masquerade; remove ipMasq, or use datapath veth",
     );
   }
 }

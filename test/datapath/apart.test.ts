@@ -23,7 +23,7 @@ describe("pods of a node", () => {
   });
 
   test.each(["l3", "l3s"] as const)("are apart in IPv4 if one is a slave in mode %s", (mode) => {
-    const why = `IPv4 packets of ipvlan ${mode} pods on ens3 to pods that are not leave by ens3, and do not come back`;
+    const why = `ipvlan ${mode} pods on ens3 send what is for other IPv4 pods of the node out of ens3, where it is lost`;
     expect(whyApart(slave(mode), veth())).toBe(why);
     expect(whyApart(veth(), slave(mode))).toBe(why);
     expect(
@@ -47,6 +47,6 @@ describe("pods of a node", () => {
   test("of two masters are like those of ipvlan and others", () => {
     const { master } = settings("l3s");
     const other = settings("l3s", { master: { ...master, name: "ens4" } });
-    expect(whyApart(slave("l3s"), slave("l3s", { ipvlan: other }))).toContain("leave by ens3");
+    expect(whyApart(slave("l3s"), slave("l3s", { ipvlan: other }))).toContain("out of ens3");
   });
 });

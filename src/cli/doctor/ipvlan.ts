@@ -21,7 +21,9 @@ async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
     const settings = await ipvlanSettings(network, commandKernel());
     return [mode(check, settings), ...reversePath(settings), ...hostAddresses(network, settings)];
   } catch (error) {
-    return [fault(check, toCniError(error).details, "no pod can be wired", "name another ipvlan.master")];
+    return [
+      fault(check, toCniError(error).details, "no pod can be wired", "put that right, or use datapath veth"),
+    ];
   }
 }
 
