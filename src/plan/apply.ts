@@ -137,14 +137,22 @@ export function isSharedByNow(object: IpObject, message: string): boolean {
   return object.kind === "link" && object.shared === true && message.includes("File exists");
 }
 
+/** One that cannot be written does not keep the others from it. Throws the first fault. */
 export async function applySysctls(objects: readonly Sysctl[], kernel: Kernel): Promise<void> {
-  for (const { key, value } of objects.filter((object) => object.where === "host"))
-    writeHostSysctl(key, value);
+  const faults: unknown[] = [];
+  for (const { key, value } of objects.filter((object) => object.where === "host")) {
+    try {
+      writeHostSysctl(key, value);
+    } catch (fault) {
+      faults.push(fault);
+    }
+  }
   const inPod = objects.filter((object) => object.where === "pod");
   for (const value of new Set(inPod.map((object) => object.value))) {
     const keys = inPod.filter((object) => object.value === value).map((object) => object.key);
-    await writePodSysctls(keys, value, kernel);
+    await writePodSysctls(keys, value, kernel).catch((fault) => faults.push(fault));
   }
+  if (faults.length > 0) throw faults[0];
 }
 
 export function refused(object: PlanObject | undefined, message: string, line: string | undefined): CniError {

@@ -21,25 +21,31 @@ import { isAsPlanned, isYielding } from "./verify.ts";
  */
 export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<string[]> {
   const first = await observe(made, kernel);
-  const ports = await makePorts(made, first, kernel);
-  const observed = ports.length > 0 ? await observe(made, kernel) : first;
+  const faults: unknown[] = [];
+  const ports = await makePorts(made, first, kernel).catch((fault) => void faults.push(fault));
+  const observed = ports?.length === 0 ? first : await observe(made, kernel);
   const [plan, tolerated] = [withGiven(made, observed), withGiven(left, observed)];
   const lost = lostLinks(plan, observed);
   const isLost = (object: PlanObject) => lost.has(keyOf(object.where, placeOf(object) ?? ""));
   const faulty = tolerated.filter((object) => !isAsPlanned(object, observed) && !isLost(object));
   // To write what they yield to changes them.
   const changed = faulty.some(({ kind }) => kind === "sysctl") ? tolerated.filter(isYielding) : [];
-  const parts = [...new Set([...plan.filter(isLost), ...faulty, ...changed])];
+  const lacking = [...new Set([...plan.filter(isLost), ...faulty])];
+  const parts = [...new Set([...lacking, ...changed])].filter((object) => ports || !isOvsObject(object));
   const moved = plan.filter((object) => object.kind === "link" && isLost(object));
   await removePodLinks(moved, kernel);
-  const faults: unknown[] = [];
   for (const step of stepsOf(inOrder(parts, plan))) {
-    await mendStep(step, isLost, kernel).catch((fault) => faults.push(fault));
-    // Where a link could not be made, another of its name may be.
-    if (faults.length > 0 && step.objects.some((object) => object.kind === "link" && isLost(object))) break;
+    try {
+      await mendStep(step, isLost, kernel);
+    } catch (fault) {
+      faults.push(fault);
+      // Where a link could not be made, another of its name may be. All are made on the host.
+      const makes = (object: PlanObject) => object.kind === "link" && isLost(object);
+      if (step.where === "host" && step.objects.some(makes)) break;
+    }
   }
   if (faults.length > 0) throw faults[0];
-  return [...new Set([...ports, ...parts].map(describeObject))];
+  return [...new Set([...(ports ?? []), ...lacking].map(describeObject))];
 }
 
 /**

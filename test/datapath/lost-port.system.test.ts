@@ -5,24 +5,37 @@ import { outsideAddress, outsideAddress6, startNode } from "../fixture/node.ts";
 
 const script = path.resolve(import.meta.dirname, "lost-port.ts");
 
-test.each([
+const families = [
   ["IPv4", "ip", "10.244.1.99/32", outsideAddress],
   ["IPv6", "ip6", "fd00:10:244:1::99/128", outsideAddress6],
-])("the host routes nothing that it sends by %s", async (_, family, foreign, outside) => {
-  const node = await startNode();
-  onTestFinished(() => node.stop());
-  await node.addPod("pod1");
-  await node.run(process.execPath, script, "/run/netns/pod1");
-  expect(await node.run("sysctl", "-n", "net.ipv4.ip_forward")).toBe("1");
-  const rules = [
-    "add table netdev seen",
-    "add chain netdev seen in { type filter hook ingress device node priority 0; }",
-    `add rule netdev seen in ${family} saddr ${foreign} counter`,
-  ];
-  await node.runIn("outside", "nft", rules.join("; "));
-  await node.runIn("pod1", "ip", "address", "add", foreign, "dev", "eth0");
-  const from = foreign.replace(/\/.*/, "");
-  const words = ["--net=/run/netns/pod1", "ping", "-c", "2", "-i", "0.2", "-W", "1", "-I", from, outside];
-  expect((await node.attempt("nsenter", words)).exitCode).not.toBe(0);
-  expect(await node.runIn("outside", "nft", "list", "table", "netdev", "seen")).toContain("packets 0 ");
-});
+] as const;
+const repairs = [
+  ["made again", "forwarding"],
+  ["made again as far as can be", "pair"],
+] as const;
+
+const cases = families.flatMap(([name, ...family]) =>
+  repairs.map(([how, harm]) => ({ name, how, harm, family })),
+);
+
+test.each(cases)(
+  "the host routes nothing that it sends by $name, $how",
+  async ({ harm, family: [family, foreign, outside] }) => {
+    const node = await startNode();
+    onTestFinished(() => node.stop());
+    await node.addPod("pod1");
+    await node.run(process.execPath, script, "/run/netns/pod1", harm);
+    expect(await node.run("sysctl", "-n", "net.ipv4.ip_forward")).toBe("1");
+    const rules = [
+      "add table netdev seen",
+      "add chain netdev seen in { type filter hook ingress device node priority 0; }",
+      `add rule netdev seen in ${family} saddr ${foreign} counter`,
+    ];
+    await node.runIn("outside", "nft", rules.join("; "));
+    await node.runIn("pod1", "ip", "address", "add", foreign, "dev", "eth0");
+    const from = foreign.replace(/\/.*/, "");
+    const words = ["--net=/run/netns/pod1", "ping", "-c", "2", "-i", "0.2", "-W", "1", "-I", from, outside];
+    expect((await node.attempt("nsenter", words)).exitCode).not.toBe(0);
+    expect(await node.runIn("outside", "nft", "list", "table", "netdev", "seen")).toContain("packets 0 ");
+  },
+);

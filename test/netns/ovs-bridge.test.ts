@@ -284,9 +284,13 @@ describe.skipIf(!hasOpenVswitch)("somebody else's bridge", () => {
     const pod1 = await own.pod("pod1", config);
     await own.node.run("sh", "-c", "echo '{' > /var/lib/podwire/podnet/torn:eth0.json");
     await own.ovs.run("ovs-vsctl", "del-br", "br-other");
+    await own.node.run("sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward");
     const applied = await own.apply();
     expect(applied.exitCode).toBe(1);
     expect(applied.stdout).toContain("bridge br-other is gone");
+    // An internal port went with the bridge, and what stands on it cannot be mended.
+    const forwarding = await own.node.run("cat", "/proc/sys/net/ipv4/ip_forward");
+    expect(forwarding.trim()).toBe(datapathTypeHere() === "netdev" ? "0" : "1");
     await own.node.addPod("pod2");
     for (const [verb, code] of [
       ["ADD", 107],
