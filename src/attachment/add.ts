@@ -11,6 +11,7 @@ import { dismiss, startAhead } from "../linux/enter.ts";
 import { ipBatch } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { closeNetns, isNetwork, type Netns, notNetwork, openNetns } from "../linux/netns.ts";
+import { switchStart } from "../linux/ovs.ts";
 import { bootId, ownIdentity } from "../linux/process.ts";
 import { apply, RollbackError } from "../plan/apply.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -31,14 +32,7 @@ import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from
 import { releaseShared } from "./shared-flows.ts";
 import { outlastLinkRemovals } from "./shared-links.ts";
 import { stampOf } from "./stamped-switches.ts";
-import {
-  noticeLoss,
-  outlastChange,
-  rememberSwitch,
-  repairSwitches,
-  type SwitchState,
-  switchState,
-} from "./switch-stamp.ts";
+import { noticeLoss, outlastChange, rememberSwitch, repairSwitches } from "./switch-stamp.ts";
 import { refuseTakenMac } from "./taken-mac.ts";
 import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
@@ -47,8 +41,8 @@ import { chained, dnsOf, requestedMac } from "./wishes.ts";
 interface Surroundings {
   readonly settings: DatapathSettings;
   readonly overlayMtu: number | undefined;
-  /** With the ovs datapath. */
-  readonly before: SwitchState | undefined;
+  /** With the ovs datapath: when ovs-vswitchd was started. */
+  readonly switchedAt: string | undefined;
 }
 
 export async function add(call: Call): Promise<Result> {
@@ -59,7 +53,7 @@ export async function add(call: Call): Promise<Result> {
   const bridge = call.config.datapath === "ovs" ? bridgeOf(call.config) : undefined;
   if (bridge !== undefined) await requireHearing(call.config, kernelOf(call));
   const known = bridge && stampOf(bridge);
-  const before = bridge && switchState(bridge);
+  const switchedAt = bridge && switchStart(bridge.database);
   let overlayMtu = await ensureOverlay(call);
   await ensureBypass(call);
   const settings = await datapathSettings(call, kernelOf(call));
@@ -71,7 +65,7 @@ export async function add(call: Call): Promise<Result> {
   try {
     const record = newRecord(call, netns);
     await claim(record, call);
-    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu, before });
+    return await wire(record, { ...kernel, standby }, previous, call, { settings, overlayMtu, switchedAt });
   } finally {
     await dismiss(standby);
     closeNetns(netns);
@@ -140,7 +134,7 @@ async function wire(
     () => releaseShared(planned, undoKernel),
     async () => removeRecord(claimed),
   ];
-  const { settings, before } = surroundings;
+  const { settings, switchedAt } = surroundings;
   try {
     const addresses = await ipam.add(call);
     undo.push(() => ipam.del({ ...call, deadline: call.undoDeadline }));
@@ -162,9 +156,9 @@ async function wire(
     await repairSwitches(call);
     const ready = { ...record, state: "ready" } as const;
     replaceRecord(ready);
-    if (settings.ovs !== undefined && before !== undefined) {
-      await outlastChange(ready, settings.ovs.at, before, call);
-    }
+    // What is taken back is not to be repaired, and gives its address away.
+    undo.push(async () => replaceRecord(record));
+    if (settings.ovs !== undefined) await outlastChange(ready, settings.ovs, switchedAt, call);
     return chained(previous, wired, dnsOf(call, addresses.dns));
   } catch (error) {
     // What apply could not take back must stay recorded, with its address.

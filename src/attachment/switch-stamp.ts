@@ -39,28 +39,18 @@ export async function repairSwitches(call: Call): Promise<void> {
   }
 }
 
-/** Which ovs-vswitchd there is, and which MAC the bridge has, if there is one. */
-export interface SwitchState {
-  readonly start: string | undefined;
-  readonly mac: string | undefined;
-}
-
-export function switchState({ database, bridge }: BridgeName): SwitchState {
-  return { start: switchStart(database), mac: macOf(bridge) };
-}
-
 /**
- * For an ADD that is done. `before`: from before it looked. If ovs-vswitchd was started again since, or the bridge got another MAC,
- * whoever repaired the bridge's pods left this one out. Throws code 11 if it cannot be repaired.
+ * For an ADD that is done. `start`: of ovs-vswitchd, from before it looked. If that was started again since, whoever repaired the
+ * bridge's pods left this one out. If the bridge has another MAC than the one that it was told to have, or that the database said, this
+ * one's flows have the wrong one, and with it those of all pods. Throws code 11 if it cannot be repaired.
  */
 export async function outlastChange(
   record: AttachmentRecord,
-  at: BridgeName,
-  before: SwitchState,
+  { at, localMac }: Pick<OvsSettings, "at" | "localMac">,
+  start: string | undefined,
   call: Call,
 ): Promise<void> {
-  const { start, mac } = switchState(at);
-  if (start === before.start && mac === (before.mac ?? mac)) return;
+  if (switchStart(at.database) === start && (macOf(at.bridge) ?? localMac) === localMac) return;
   const kernel = kernelOf(call);
   const [repair] = await asOnlyRepairer(kernel, () => repairAttachments([record], kernel));
   if (repair?.fault === undefined) return;

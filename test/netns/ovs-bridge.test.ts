@@ -37,6 +37,19 @@ describe.skipIf(!hasOpenVswitch)("podwire's own bridge", () => {
     expect((await own.flows()).join("\n")).not.toMatch(/NORMAL|FLOOD|ALL|ct\(|nat/);
   });
 
+  test("that somebody gave another MAC has it in the flows of each pod that comes after", async () => {
+    // As on a node, where links' MACs are read from there.
+    await own.node.run("mount", "-t", "sysfs", "none", "/sys");
+    const pods = [await own.pod("pod1")];
+    await own.ovs.run("ovs-vsctl", "set", "Bridge", "podwire0", 'other_config:hwaddr="02:00:00:00:00:79"');
+    for (const name of ["pod2", "pod3"]) pods.push(await own.pod(name));
+    for (const pod of pods) {
+      await own.node.runIn(pod.name, "ping", "-c", "1", "-W", "3", hostAddress);
+      expect((await own.check(pod)).stdout).toBe("");
+      await own.del(pod.name);
+    }
+  });
+
   test("that lost its last pod to GC goes too", async () => {
     await own.pod("pod1");
     expect((await own.gc([])).exitCode).toBe(0);
