@@ -1,8 +1,10 @@
 // What of an attachment goes by an address alone: routes and neighbours on links that attachments share, and masquerading. Once the
 // address is released it may be another pod's; all else has the attachment's name.
+import type { Kernel } from "../linux/kernel.ts";
+import { mend } from "../plan/mend.ts";
 import { type Plan, type PlanObject, sharedLinks } from "../plan/plan.ts";
 import { hasNetns } from "./liveness.ts";
-import { allRecords, wholeRecords } from "./record.ts";
+import { type AttachmentRecord, allRecords, wholeRecords } from "./record.ts";
 
 export function withoutAddresses(plan: Plan): Plan {
   const keysOf = keysIn(plan);
@@ -14,15 +16,32 @@ export function withoutRecorded(plan: Plan): Plan {
   const keysOf = keysIn(plan);
   // Reading all records takes a moment.
   if (plan.flatMap(keysOf).length === 0) return plan;
-  const recorded = wholeRecords(allRecords())
-    .filter(hasNetns)
-    .flatMap((record) => record.plan.flatMap(keysIn(record.plan)));
-  const taken = new Set(recorded);
+  const taken = new Set(liveRecords().flatMap((record) => record.plan.flatMap(keysIn(record.plan))));
   return plan.flatMap((object) => {
     if (object.kind !== "masquerade") return keysOf(object).some((key) => taken.has(key)) ? [] : object;
     const sources = object.sources.filter((source) => !taken.has(masqueradeKey(object.network, source)));
     return sources.length === 0 ? [] : { ...object, sources };
   });
+}
+
+/**
+ * After the removal of a plan: makes again what of it another attachment has, for one that came while it was removed, or that
+ * had its own overwritten. What an ADD is still making is its own to make.
+ */
+export async function putBackRecorded(removed: Plan, kernel: Kernel): Promise<void> {
+  const keys = new Set(removed.flatMap(keysIn(removed)));
+  if (keys.size === 0) return;
+  const lost = liveRecords()
+    .filter(({ state }) => state === "ready")
+    .flatMap(({ plan }) => {
+      const keysOf = keysIn(plan);
+      return plan.filter((object) => keysOf(object).some((key) => keys.has(key)));
+    });
+  if (lost.length > 0) await mend(lost, lost, kernel);
+}
+
+function liveRecords(): AttachmentRecord[] {
+  return wholeRecords(allRecords()).filter(hasNetns);
 }
 
 /** Of each object of the plan what the kernel has it by; none if that has the attachment's name. */

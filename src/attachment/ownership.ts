@@ -29,7 +29,9 @@ export interface Claim {
   readonly stored: AttachmentRecord | "torn";
   /** Number of the live process that is adding or removing the attachment. */
   readonly busyProcess?: number;
-  /** The one that began to remove the attachment and is dead, but for its programs. */
+  /** Somebody began to remove the attachment, and is not through. */
+  readonly isBegun?: true;
+  /** The one that did, if it is dead, but for its programs. */
   readonly deadRemover?: ProcessIdentity;
 }
 
@@ -49,9 +51,10 @@ export function removalsOf(name: AttachmentName): Claim[] {
       const read = readRecordFile(file, name);
       const remover = parseIdentity(entry.slice(start.length, -removalEnd.length));
       if (read === undefined) return [];
-      if (formatIdentity(remover) === formatIdentity(ownIdentity())) return [{ file, ...read }];
+      const begun = { file, ...read, isBegun: true } as const;
+      if (formatIdentity(remover) === formatIdentity(ownIdentity())) return [begun];
       const isBusy = isRunning(remover) ?? isWithinCall(changedAt(file), timeoutOf(read.stored));
-      return [{ file, ...read, ...(isBusy ? { busyProcess: remover.pid } : { deadRemover: remover }) }];
+      return [{ ...begun, ...(isBusy ? { busyProcess: remover.pid } : { deadRemover: remover }) }];
     });
 }
 

@@ -138,8 +138,15 @@ export function recordedPlans(): Plan[] | undefined {
   return records.includes("torn") ? undefined : wholeRecords(records).map(({ plan }) => plan);
 }
 
+/** One that cannot be read is torn: it is not the caller's own. */
 export function allRecords(): StoredRecord[] {
-  return listAllRecords().map(readRecord);
+  return listAllRecords().map((name) => {
+    try {
+      return readRecord(name);
+    } catch {
+      return "torn";
+    }
+  });
 }
 
 export function wholeRecords(records: readonly StoredRecord[]): AttachmentRecord[] {

@@ -11,7 +11,7 @@ import { mend } from "../plan/mend.ts";
 import { observe } from "../plan/observe.ts";
 import { remove } from "../plan/remove.ts";
 import { describeDifference, verify } from "../plan/verify.ts";
-import { withoutRecorded } from "./by-address.ts";
+import { putBackRecorded, withoutRecorded } from "./by-address.ts";
 import { planToKeep } from "./chained-changes.ts";
 import { hasNetns } from "./liveness.ts";
 import { type AttachmentRecord, allRecords, readRecord, type StoredRecord, wholeRecords } from "./record.ts";
@@ -92,13 +92,14 @@ async function mendOrTakeBack(record: AttachmentRecord, kernel: Kernel): Promise
     if (mended.length > 0 && isStillThere(record)) await confirm(record, kernel);
     return mended;
   } finally {
-    // A DEL of the same moment must not leave what this made.
-    if (mended?.length !== 0 && readRecord(record) === undefined) await takeBack(record, kernel);
+    // A DEL, or the rollback of an ADD, of the same moment must not leave what this made.
+    if (mended?.length !== 0 && isGone(readRecord(record), record)) await takeBack(record, kernel);
   }
 }
 
 async function takeBack({ plan }: AttachmentRecord, kernel: Kernel): Promise<void> {
   await remove(withoutRecorded(plan), kernel);
+  await putBackRecorded(plan, kernel);
   await releaseShared(plan, kernel);
 }
 
@@ -125,6 +126,11 @@ async function confirm({ plan }: AttachmentRecord, kernel: Kernel): Promise<void
 function isStillThere(record: AttachmentRecord): boolean {
   const stored = readRecord(record);
   return stored !== undefined && stored !== "torn" && stored.createdAt === record.createdAt;
+}
+
+function isGone(stored: StoredRecord, { createdAt }: AttachmentRecord): boolean {
+  if (stored === undefined || stored === "torn") return stored === undefined;
+  return stored.createdAt === createdAt && stored.state === "adding";
 }
 
 function isAnother(stored: StoredRecord, { createdAt }: AttachmentRecord): stored is AttachmentRecord {

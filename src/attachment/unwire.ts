@@ -13,7 +13,7 @@ import { bootId } from "../linux/process.ts";
 import { findProgram } from "../linux/programs.ts";
 import type { BridgeName, Masquerade, Plan } from "../plan/plan.ts";
 import { podLinks, remove } from "../plan/remove.ts";
-import { withoutAddresses, withoutRecorded } from "./by-address.ts";
+import { putBackRecorded, withoutAddresses, withoutRecorded } from "./by-address.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { hasNetns } from "./liveness.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
@@ -53,11 +53,17 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
   if (claim.deadRemover !== undefined) await endOrphans(claim.deadRemover, call.deadline);
   const file = seize(claim, name);
   if (file === undefined) return;
+  let isReleased = mayBeReleased(claim);
   try {
-    if (claim.stored === "torn") await unwireUnrecorded(name, call);
-    else await unwire(name, claim.stored, call, mayBeReleased(claim, claim.stored));
+    const release =
+      claim.stored === "torn"
+        ? await takeUnrecordedApart(name, call)
+        : await takeRecordedApart(name, claim.stored, call, isReleased);
+    isReleased = true;
+    await releaseAddress(release);
   } catch (error) {
-    abandon(file, name);
+    // The claim of one that began tells the next one that the address may be another pod's by then.
+    if (!isReleased) abandon(file, name);
     throw error;
   }
   removeRecordFile(file, name);
@@ -65,8 +71,12 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
   await releaseShared(claim.stored.plan, kernelOf(call));
 }
 
-/** By what the attachment's name, the IPAM and prevResult can tell. */
 export async function unwireUnrecorded(name: AttachmentName, call: Call): Promise<void> {
+  await releaseAddress(await takeUnrecordedApart(name, call));
+}
+
+/** Goes by what the attachment's name, the IPAM and prevResult can tell. Returns whose address is to be released. */
+async function takeUnrecordedApart(name: AttachmentName, call: Call): Promise<IpamRequest> {
   const release = requestFor(name, call);
   const addresses = [...new Set([...(await heldAddresses(name, call)), ...reportedAddresses(call)])];
   const at = bridgeOf(call.config);
@@ -74,7 +84,10 @@ export async function unwireUnrecorded(name: AttachmentName, call: Call): Promis
   const masquerade = masqueradeOf(name.network, addresses, call);
   const plan = [...traces, ...onSharedLinks(addresses, at.bridge), ...masquerade];
   const { netns } = call.environment;
-  await takeApart(withoutRecorded(plan), release, call, netns === "" ? undefined : openIfThere(netns));
+  const mine = withoutRecorded(plan);
+  await takeApart(mine, call, netns === "" ? undefined : openIfThere(netns));
+  await putBack(mine, call);
+  return release;
 }
 
 /** What the IPAM has given to the attachment; none if it cannot tell. */
@@ -84,39 +97,49 @@ export async function heldAddresses(name: AttachmentName, call: Call): Promise<s
 }
 
 /**
- * Whether the address may be another pod's by now: who began to remove this attachment was killed, or failed, after it released that.
- * podwire's own IPAM does not fail half-way. To look for the other pod is to read all records.
+ * Whether the address may be another pod's by now: who began to remove this attachment, or to take its ADD back, was killed, or failed,
+ * after it released that. To look for the other pod is to read all records.
  */
-function mayBeReleased({ deadRemover }: Claim, { state, rawConfig }: AttachmentRecord): boolean {
-  const { type } = rawConfig["ipam"] as { type: string };
-  return deadRemover !== undefined || state !== "ready" || type !== "host-local";
+function mayBeReleased({ isBegun, stored }: Claim): boolean {
+  return isBegun === true || stored === "torn" || stored.state !== "ready";
 }
 
-async function unwire(
+/** The same by its record. */
+async function takeRecordedApart(
   name: AttachmentName,
   record: AttachmentRecord,
   call: Call,
   isReleased: boolean,
-): Promise<void> {
+): Promise<IpamRequest> {
   if (record.state === "adding") await endOrphans(record.writer, call.deadline);
   const needsPod = podLinks(record.plan).length > 0;
   const inPod = needsPod && hasNetns(record) ? openIfThere(record.netns.path) : undefined;
   const traces = datapaths[record.datapath].traces(name, bridgeIn(record, call));
   // The kernel has nothing from before the machine's start.
   const isOfThisBoot = record.bootId === bootId();
-  const own = isReleased ? withoutRecorded(record.plan) : record.plan;
-  const plan = isOfThisBoot ? own : withoutAddresses(record.plan);
-  await takeApart([...plan, ...traces], recordedRequestFor(name, record, call), call, inPod);
+  const mine = isReleased && isOfThisBoot ? withoutRecorded(record.plan) : record.plan;
+  const plan = isOfThisBoot ? mine : withoutAddresses(record.plan);
+  await takeApart([...plan, ...traces], call, inPod);
+  if (isReleased) await putBack(plan, call);
+  return recordedRequestFor(name, record, call);
 }
 
-/** Links go first and the address last, so that no address is given away while it is in use. */
-async function takeApart(plan: Plan, release: IpamRequest, call: Call, pod?: Netns): Promise<void> {
+/** What cannot be is for the CHECK of the one that has it. */
+async function putBack(removed: Plan, call: Call): Promise<void> {
+  await putBackRecorded(removed, kernelOf(call)).catch(() => {});
+}
+
+async function takeApart(plan: Plan, call: Call, pod?: Netns): Promise<void> {
   try {
     await remove(plan, kernelOf(call, pod));
   } finally {
     if (pod !== undefined) closeNetns(pod);
   }
-  await ipamOf(release.config.ipam.type).del(release);
+}
+
+/** After all else, so that no address is given away while it is in use. */
+async function releaseAddress(request: IpamRequest): Promise<void> {
+  await ipamOf(request.config.ipam.type).del(request);
 }
 
 /** Where its port is, if it has one: the configuration may name another bridge by now. */

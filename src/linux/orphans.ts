@@ -21,12 +21,16 @@ export function endOwnPrograms(): void {
   for (const pid of findMarked(`${variable}=${markOf(ownIdentity())}`)) kill(pid);
 }
 
-/** Kills what a dead caller started and waits until it is gone; throws code 11 at the deadline. */
+/** Milliseconds in which what is killed ends, unless the kernel keeps it: then it may stay for hours. */
+const patience = 10_000;
+
+/** Kills what a dead caller started and waits until it is gone; throws code 11 if it stays, or at the deadline. */
 export async function endOrphans(caller: ProcessIdentity, deadline: AbortSignal): Promise<void> {
   const mark = `${variable}=${markOf(caller)}`;
+  const limit = AbortSignal.any([deadline, AbortSignal.timeout(patience)]);
   for (let orphans = findMarked(mark); orphans.length > 0; orphans = findMarked(mark)) {
     for (const pid of orphans) kill(pid);
-    if (deadline.aborted) throw stuck(orphans);
+    if (limit.aborted) throw stuck(orphans);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

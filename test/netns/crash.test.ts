@@ -153,7 +153,7 @@ describe("DEL killed around each program that it starts", () => {
   });
 });
 
-describe("DEL killed while a delegated IPAM works", () => {
+describe("DEL that ends while a delegated IPAM works", () => {
   const delegated = { ...config, ipam: { type: "stub" } };
   const answer = '{"cniVersion":"1.1.0","ips":[{"address":"10.244.1.9/24"}]}';
   const healthy = () => pluginDirectory(node, { stub: `cat > /dev/null; echo '${answer}'` });
@@ -170,19 +170,46 @@ describe("DEL killed while a delegated IPAM works", () => {
     await succeed(node, { verb: "DEL", config: delegated, path: healthy() });
   });
 
-  test("leaves a pod that has the address since as it is, when DEL is repeated", async () => {
+  test.each([
+    ["was killed", "kill -9 $PPID"],
+    ["was refused", "exit 1"],
+  ])("leaves a pod that has the address since as it is, when a DEL is repeated that %s", async (_, end) => {
     await succeed(node, { verb: "ADD", config: delegated, path: healthy() });
-    const path = pluginDirectory(node, { stub: "kill -9 $PPID" });
-    expect(await crash({ verb: "DEL", config: delegated, path })).toBe(true);
+    const path = pluginDirectory(node, { stub: end });
+    expect(await crash({ verb: "DEL", config: delegated, path })).toBe(end !== "exit 1");
     await node.addPod("pod2");
     const call = { container: "pod2", path: healthy() };
     const { json: prevResult } = await succeed(node, { verb: "ADD", config: delegated, ...call });
+    const refusing = pluginDirectory(node, { stub: "exit 1" });
+    expect((await cni(node, { verb: "DEL", config: delegated, path: refusing })).exitCode).not.toBe(0);
     await succeed(node, { verb: "DEL", config: delegated, path: healthy() });
     await succeed(node, { verb: "CHECK", config: { ...delegated, prevResult }, ...call });
     await succeed(node, { verb: "DEL", config: delegated, ...call });
     await node.run("ip", "netns", "delete", "pod2");
     expect(withoutForwarding(await machineState(node, "pod1"))).toBe(clean);
   });
+});
+
+test("a DEL that is repeated puts back what a pod has that was given the address meanwhile", async () => {
+  const address = '{"cniVersion":"1.1.0","ips":[{"address":"10.244.1.9/24"}]}';
+  const delegated = { ...config, ipam: { type: "stub" } };
+  const stub = `cat > /dev/null; [ $CNI_COMMAND = ADD ] || [ -e /run/killed ] || { touch /run/killed; kill -9 $PPID; }; echo '${address}'`;
+  const path = pluginDirectory(node, { stub });
+  await node.run("rm", "-f", "/run/killed", "/run/held", "/run/go");
+  await succeed(node, { verb: "ADD", config: delegated, path });
+  expect(await crash({ verb: "DEL", config: delegated, path })).toBe(true);
+  const slow = `touch /run/held; until [ -e /run/go ]; do sleep 0.01; done; exec ${locate("nft")} "$@"`;
+  const plugin = podwireWith(node, { nft: slow });
+  const deleting = succeed(node, { verb: "DEL", config: delegated, path, plugin });
+  await node.run("sh", "-c", "until [ -e /run/held ]; do sleep 0.01; done");
+  await node.addPod("pod2");
+  const call = { container: "pod2", path };
+  const { json: prevResult } = await succeed(node, { verb: "ADD", config: delegated, ...call });
+  await node.run("touch", "/run/go");
+  await deleting;
+  await succeed(node, { verb: "CHECK", config: { ...delegated, prevResult }, ...call });
+  await succeed(node, { verb: "DEL", config: delegated, ...call });
+  await node.run("ip", "netns", "delete", "pod2");
 });
 
 describe("killed by the clock", () => {
