@@ -15,8 +15,8 @@ import { sweepSharedLinks } from "./shared-links.ts";
 import { repairSwitches } from "./switch-stamp.ts";
 import { unwireClaim, unwireUnrecorded } from "./unwire.ts";
 
-/** Milliseconds: times of files go by a clock that ticks a hundred times a second, or more often. */
-const clockLag = 10;
+/** Milliseconds: times of files go by a clock that ticks a hundred times a second, or more often; one more for rounding. */
+const clockLag = 11;
 
 export async function gc(call: Call): Promise<void> {
   const valid = validAttachments(call);
@@ -40,12 +40,16 @@ export async function gc(call: Call): Promise<void> {
   };
   // An ADD that is under way now, or comes later, is not on the runtime's list, and may be through at its turn.
   const recorded = listRecords(network);
-  const idle = new Set<string>();
+  const idle = new Map<AttachmentName, readonly string[]>();
   await forAll(recorded, async (name) => {
-    for (const { text } of idleClaimsOn(name)) idle.add(text);
+    idle.set(
+      name,
+      idleClaimsOn(name).map(({ text }) => text),
+    );
   });
-  await forAll(recorded, async (name) => {
-    for (const claim of idleClaimsOn(name)) if (idle.has(claim.text)) await unwireClaim(name, claim, call);
+  await forAll([...idle.keys()], async (name) => {
+    for (const claim of idleClaimsOn(name))
+      if (idle.get(name)?.includes(claim.text)) await unwireClaim(name, claim, call);
   });
   const unwireUnlisted = (names: readonly AttachmentName[]) => {
     const own = names.filter((name) => name.network === network);
