@@ -93,3 +93,10 @@ function compare(a: readonly string[], b: readonly string[]): number {
   const at = a.findIndex((key, index) => key !== b[index]);
   return at < 0 ? 0 : (a[at] ?? "") < (b[at] ?? "") ? -1 : 1;
 }
+
+/** Of pods that live. */
+export function recordsOfWired(attachments: readonly Attachment[]): AttachmentRecord[] {
+  return attachments.flatMap(({ record, condition }) =>
+    record !== undefined && condition === "wired" ? [record] : [],
+  );
+}

@@ -2,7 +2,7 @@
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { movesToPod } from "../plan/plan.ts";
 import { formatAge } from "./age.ts";
-import { type Attachment, type Condition, listAttachments } from "./attachments.ts";
+import { type Attachment, type Condition, listAttachments, recordsOfWired } from "./attachments.ts";
 import type { Colour } from "./colour.ts";
 import type { Run } from "./command.ts";
 import { commandKernel } from "./command-kernel.ts";
@@ -38,9 +38,7 @@ const shortIdLength = 12;
 
 export const status: Run = async (words, terminal) => {
   const attachments = listAttachments();
-  const wired = attachments.flatMap(({ record, condition }) =>
-    record !== undefined && condition === "wired" ? [record] : [],
-  );
+  const wired = recordsOfWired(attachments);
   const verdicts = await verifyAll(wired, commandKernel());
   const verdictOf = new Map(wired.map((record, index) => [record, verdicts[index]]));
   const reports = attachments.map((attachment) =>

@@ -6,8 +6,11 @@ import { dropsByLegacy } from "../../src/cli/doctor/firewall.ts";
 import type { Node } from "../../src/cli/doctor/node.ts";
 import { meansLink, passagesOf } from "../../src/cli/doctor/passages.ts";
 import { isAtLeastVersion, isIproute2Enough } from "../../src/cli/doctor/programs.ts";
+import { hostVlanName } from "../../src/datapath/names.ts";
+import { veth } from "../../src/datapath/veth.ts";
 import type { NftObject } from "../../src/linux/nft-listing.ts";
 import { call } from "../attachment/call.ts";
+import { wiring } from "../datapath/wiring.ts";
 
 describe("versions", () => {
   test.each([
@@ -146,7 +149,12 @@ describe("a firewall meets", () => {
   test.each([
     ["veth pods by their pairs", { datapath: "veth" }, "forward", ["pw*"]],
     ["Open vSwitch's by the bridge", { datapath: "ovs", ovs: { bridge: "br7" } }, "forward", ["br7"]],
-    ["those of a VLAN by its links", { datapath: "ovs", ovs: { vlan: 7 } }, "forward", ["pwv*"]],
+    [
+      "those of a VLAN by its link",
+      { datapath: "ovs", ovs: { vlan: 7 } },
+      "forward",
+      [hostVlanName("podwire0", 7)],
+    ],
     [
       "ipvlan l2's by their addresses",
       { datapath: "ipvlan", ipvlan: { mode: "l2" } },
@@ -165,9 +173,23 @@ describe("a firewall meets", () => {
   test("each kind of a node's pods", () => {
     const found = passages({ datapath: "ipvlan", ipam }, { ipam }, { datapath: "ovs", ipam });
     expect(found).toEqual([
-      { hook: "forward", by: ["pw*", "podwire0"] },
       { hook: "input", by: ["10.244.1.0/24"] },
+      { hook: "forward", by: ["pw*"] },
+      { hook: "forward", by: ["podwire0"] },
     ]);
+  });
+
+  test("pods whose addresses another IPAM gives, too", () => {
+    expect(passages({ datapath: "ipvlan", ipam: { type: "dhcp" } })).toEqual([{ hook: "input", by: [] }]);
+  });
+
+  test("pods that were wired when the network had another datapath", () => {
+    const { config } = call({ config: { datapath: "ipvlan", ipam } });
+    const { plan } = veth.wire(wiring());
+    const record = { datapath: "veth", plan, ips: [{ address: "10.244.1.7/32" }] };
+    const node = { networks: [config], attachments: [{ record, condition: "wired" }] };
+    const found = passagesOf(node as unknown as Node);
+    expect(found.map(({ hook, links }) => [hook, ...links])).toEqual([["input"], ["forward", "pw*"]]);
   });
 
   test("by rules that name one of several links, or several at once", () => {

@@ -1,15 +1,12 @@
 // Pods that do not reach each other because the node's datapath was switched, or its networks have several.
 import { whyApart } from "../../datapath/apart.ts";
 import { type Finding, warning } from "./finding.ts";
-import type { Node } from "./node.ts";
+import { type Node, wiredRecords } from "./node.ts";
 
 const shown = 3;
 
-export async function checkApart({ attachments }: Node): Promise<Finding[]> {
-  if ("unreadable" in attachments) return [];
-  const wired = attachments.flatMap(({ record, condition }) =>
-    record !== undefined && condition === "wired" ? [record] : [],
-  );
+export async function checkApart(node: Node): Promise<Finding[]> {
+  const wired = wiredRecords(node);
   const pods = new Map<string, Set<string>>();
   for (const [index, one] of wired.entries()) {
     for (const other of wired.slice(index + 1)) {

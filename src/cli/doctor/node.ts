@@ -1,13 +1,14 @@
 // What the checks share: the networks configured on this node, the attachments it has, and a way to ask
 // programs. Read once.
 import { type Family, type Prefix, parsePrefix } from "../../address/ip.ts";
+import type { AttachmentRecord } from "../../attachment/record.ts";
 import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
 import { parseConfig } from "../../ipam/host-local/config.ts";
 import { programEnvironment } from "../../linux/kernel.ts";
 import { findProgram } from "../../linux/programs.ts";
 import { type RunOutcome, start } from "../../linux/run.ts";
-import { type Attachment, listAttachments } from "../attachments.ts";
+import { type Attachment, listAttachments, recordsOfWired } from "../attachments.ts";
 import type { Words } from "../command.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Conflist, listConfigurations, readConfiguration } from "../conflist.ts";
@@ -111,9 +112,11 @@ export function usesMasquerade({ networks }: Node): boolean {
   return networks.some(({ ipMasq }) => ipMasq === true);
 }
 
-function podAddresses({ attachments }: Node): string[] {
-  if ("unreadable" in attachments) return [];
-  return attachments
-    .filter(({ condition }) => condition === "wired")
-    .flatMap(({ record }) => record?.ips.map(({ address }) => address) ?? []);
+/** Of pods that live. */
+export function wiredRecords({ attachments }: Pick<Node, "attachments">): AttachmentRecord[] {
+  return "unreadable" in attachments ? [] : recordsOfWired(attachments);
+}
+
+function podAddresses(node: Node): string[] {
+  return wiredRecords(node).flatMap(({ ips }) => ips.map(({ address }) => address));
 }

@@ -1,45 +1,73 @@
 // Where in the host's netfilter a firewall meets the pods of a node, by their datapaths.
-import type { Prefix } from "../../address/ip.ts";
+import { type Prefix, parsePrefix } from "../../address/ip.ts";
 import { bridgeOf } from "../../attachment/ovs-switch.ts";
+import type { AttachmentRecord } from "../../attachment/record.ts";
 import type { NetworkConfig } from "../../config/network.ts";
-import { type Node, podPrefixes, rangesOf } from "./node.ts";
+import { slaveOf } from "../../datapath/apart.ts";
+import { hostVlanName } from "../../datapath/names.ts";
+import { type IpvlanMode, sharedLinks } from "../../plan/plan.ts";
+import { type Node, rangesOf, wiredRecords } from "./node.ts";
 
 export interface Passage {
   readonly hook: "forward" | "input";
   /** The host's links that pods' packets come by and go to; "*" at the end stands for whatever follows. */
   readonly links: readonly string[];
-  /** Pods' addresses. */
+  /** Pods' addresses; none if nobody here knows them. */
   readonly pods: readonly Prefix[];
   /** Of those the ones that a rule can tell by address alone: their packets come by a link of the node's own. */
   readonly linkless: readonly Prefix[];
 }
 
+/** One for each kind of pods: those of the networks, and those that were wired when these had another datapath. */
 export function passagesOf(node: Node): Passage[] {
-  const { networks } = node;
-  const received = networks.filter((network) => modeOf(network) === "l3s").flatMap(rangesOf);
-  const forwarded = networks.filter((network) => !["l3", "l3s"].includes(modeOf(network) ?? ""));
-  const linkless = forwarded.filter((network) => modeOf(network) !== undefined).flatMap(rangesOf);
   // Without any network the default is meant.
-  const links = networks.length === 0 ? [anyPair] : forwarded.flatMap(linksOf);
-  const passages: Passage[] = [];
-  if (links.length > 0 || linkless.length > 0) {
-    passages.push({ hook: "forward", links: [...new Set(links)], pods: podPrefixes(node), linkless });
-  }
-  if (received.length > 0) passages.push({ hook: "input", links: [], pods: received, linkless: received });
-  return passages;
+  const networks = node.networks.length === 0 ? [{ hook: "forward", link: anyPair, pods: [] } as Way] : [];
+  const ways = [
+    ...networks,
+    ...node.networks.flatMap(wayOfNetwork),
+    ...wiredRecords(node).flatMap(wayOfRecord),
+  ];
+  const kinds = Map.groupBy(ways, ({ hook, link }) => `${hook} ${link ?? ""}`);
+  return [...kinds.values()].flatMap((kind) => {
+    const [first] = kind;
+    if (first === undefined) return [];
+    const { hook, link } = first;
+    const pods = kind.flatMap((way) => way.pods);
+    return link === undefined
+      ? { hook, links: [], pods, linkless: pods }
+      : { hook, links: [link], pods, linkless: [] };
+  });
+}
+
+interface Way extends Pick<Passage, "hook" | "pods"> {
+  /** Absent if packets come by a link of the node's own. */
+  readonly link?: string;
 }
 
 /** Of hosts' ends of pairs. */
 const anyPair = "pw*";
 
-function modeOf({ datapath, ipvlan }: NetworkConfig): string | undefined {
-  return datapath === "ipvlan" ? (ipvlan?.mode ?? "l3s") : undefined;
+function wayOfNetwork(network: NetworkConfig): Way[] {
+  const pods = rangesOf(network);
+  if (network.datapath === "ipvlan") return wayOfSlaves(network.ipvlan?.mode ?? "l3s", pods);
+  if (network.datapath !== "ovs") return [{ hook: "forward", link: anyPair, pods }];
+  const { bridge } = bridgeOf(network);
+  const vlan = network.ovs?.vlan ?? 0;
+  return [{ hook: "forward", link: vlan === 0 ? bridge : hostVlanName(bridge, vlan), pods }];
 }
 
-function linksOf(network: NetworkConfig): string[] {
-  if (network.datapath === "ipvlan") return [];
-  if (network.datapath !== "ovs") return [anyPair];
-  return [network.ovs?.vlan === undefined ? bridgeOf(network).bridge : "pwv*"];
+function wayOfRecord({ datapath, plan, ips }: AttachmentRecord): Way[] {
+  const pods = ips.flatMap(({ address }) => parsePrefix(address) ?? []);
+  const slave = slaveOf(plan);
+  if (slave !== undefined) return wayOfSlaves(slave.mode, pods);
+  // The bridge's, or the VLAN's on it.
+  const link = datapath === "ovs" ? sharedLinks(plan).at(-1)?.name : anyPair;
+  return link === undefined ? [] : [{ hook: "forward", link, pods }];
+}
+
+function wayOfSlaves(mode: IpvlanMode, pods: readonly Prefix[]): Way[] {
+  if (mode === "l3") return [];
+  return [{ hook: mode === "l3s" ? "input" : "forward", pods }];
 }
 
 /** Whether a rule's `name` of a link, which may end with "*", means one of `links` or several of them. */
