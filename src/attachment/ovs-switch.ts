@@ -20,9 +20,9 @@ import {
 import { idOf, labelOf, textOf } from "../linux/ovs-rows.ts";
 import { claimedBridge } from "../node/claimed-bridge.ts";
 import { overlays } from "../overlay/registry.ts";
-import { isSwitchKind } from "../plan/observe.ts";
 import { goneOfOthers } from "../plan/ovs.ts";
 import { ownBridge, ownCookies, ownerKey } from "../plan/ovs-lines.ts";
+import { isSwitchKind } from "../plan/own.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { liveAttachments } from "./repair.ts";

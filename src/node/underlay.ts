@@ -10,7 +10,7 @@ import { badOverlay } from "../overlay/fault.ts";
 import type { Underlay } from "../overlay/overlay.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import { reservedAs } from "../overlay/reserved.ts";
-import { ownLinks } from "../plan/peer-sets.ts";
+import { ownLinks } from "../plan/own.ts";
 
 export interface HostLink {
   readonly ifname: string;

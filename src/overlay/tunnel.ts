@@ -4,6 +4,7 @@
 // neighbour entry says it: no forwarding database, no learning, no flooding. stt.ts shares what is not of UDP.
 import { addressBits, firstIp, formatIp, hostPrefix, minMtuIpv6, type Prefix } from "../address/ip.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
+import { overlayAlias } from "../plan/own.ts";
 import type { Address, Encap, Link, Neighbour, OvsTunnel, Plan, Route, Tunnel } from "../plan/plan.ts";
 import { badOverlay, badPeers, refuseKeys } from "./fault.ts";
 import { directRoute } from "./host-gw.ts";
@@ -141,7 +142,7 @@ export function tunnelLink(
     where: "host",
     name: device,
     mtu,
-    alias: "podwire:overlay",
+    alias: overlayAlias,
     noAutomaticAddress: host.ipv6,
     type: { kind: "tunnel", driver, port },
   };

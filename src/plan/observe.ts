@@ -40,11 +40,6 @@ export interface TunnelData {
   readonly udp_zero_csum6_rx?: boolean;
 }
 
-/** Whether links of this kind are Open vSwitch's: its ports in the kernel, or in userspace. */
-export function isSwitchKind(kind: string | undefined): boolean {
-  return kind === "openvswitch" || kind === "tun";
-}
-
 /** iproute2 says {"mode":"l3s","bridge":true}. */
 export type IpvlanData = { readonly mode?: string } & Readonly<Record<string, unknown>>;
 

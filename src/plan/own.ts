@@ -1,6 +1,9 @@
-// What of a host's links and routes is an overlay's.
+// What of a host's links and routes is podwire's, or Open vSwitch's for it.
 import { peerRouteProtocol } from "./ip-lines.ts";
 import type { ObservedLink, ObservedRoute } from "./observe.ts";
+
+/** How names of podwire's links begin (the rest of pods' is in datapath/names.ts). */
+export const ownLinks = "pw";
 
 /** Of devices that podwire made. */
 export const overlayAlias = "podwire:overlay";
@@ -38,7 +41,12 @@ export function isMain({ table }: ObservedRoute): boolean {
   return table === undefined || table === "254";
 }
 
+/** Whether links of this kind are Open vSwitch's: its ports in the kernel, or in userspace. */
+export function isSwitchKind(kind: string | undefined): boolean {
+  return kind === "openvswitch" || kind === "tun";
+}
+
 /** Whether Open vSwitch made it, and takes it away. */
 export function isOfSwitch(link: ObservedLink | undefined): boolean {
-  return ["openvswitch", "tun"].includes(link?.linkinfo?.info_kind ?? "");
+  return isSwitchKind(link?.linkinfo?.info_kind);
 }

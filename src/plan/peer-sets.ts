@@ -5,6 +5,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { nftApply, nftFamilies, nftRefused, nftTable } from "../linux/nft.ts";
 import { elementsOf, elementText, type NftElement, type NftObject } from "../linux/nft-listing.ts";
 import type { Fault } from "./fault.ts";
+import { ownLinks } from "./own.ts";
 import type { PeerSets } from "./plan.ts";
 
 const table = "inet podwire";
@@ -171,9 +172,6 @@ function filterLines(
     ...(filter === undefined ? [] : peersOnly(filter).map(dropping)),
   ];
 }
-
-/** How names of podwire's links begin. */
-export const ownLinks = "pw";
 
 /** Pods may have a veth pair to the host, and write any source address. */
 const podLinks = `${ownLinks}*`;

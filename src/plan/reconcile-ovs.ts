@@ -25,6 +25,7 @@ import {
   removingFlowsLine,
   removingPortWords,
 } from "./ovs-lines.ts";
+import { isOfSwitch } from "./own.ts";
 import { describeObject, type Plan } from "./plan.ts";
 import { isAsPlanned } from "./verify.ts";
 
@@ -79,7 +80,7 @@ async function removeStale(
     ["--columns=_uuid,name", "--if-exists", "list", "Port", ...names],
   ];
   const [bridges = [], found = []] = await ovsRows(database, questions, kernel).catch((error: unknown) => {
-    const isInUse = devices.some((name) => kindOf(name, host) === "openvswitch");
+    const isInUse = devices.some((name) => isOfSwitch(host.link("host", name)));
     if (error instanceof OvsDownError && !isInUse) return [];
     throw error;
   });
@@ -106,10 +107,6 @@ async function removeStale(
   return done;
 }
 
-function kindOf(name: string, host: ObservedHost): string | undefined {
-  return host.link("host", name)?.linkinfo?.info_kind;
-}
-
 /** Of the kernel's own making; Open vSwitch's go with their ports. */
 async function removeDevices(
   wanted: readonly OvsObject[],
@@ -118,7 +115,10 @@ async function removeDevices(
   kernel: Kernel,
 ): Promise<Done[]> {
   if (!wanted.some(({ kind }) => kind === "ovs-port")) return [];
-  const found = devices.filter((name) => (kindOf(name, host) ?? "openvswitch") !== "openvswitch");
+  const found = devices.filter((name) => {
+    const link = host.link("host", name);
+    return link !== undefined && !isOfSwitch(link);
+  });
   if (found.length === 0) return [];
   // A tunnel that works is given up for one that can be had only.
   for (const database of new Set(wanted.map((object) => object.database))) {

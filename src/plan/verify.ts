@@ -6,12 +6,12 @@ import { masqueradeFault } from "./masquerade-verify.ts";
 import {
   describeIpvlan,
   isOnMaster,
-  isSwitchKind,
   type Observed,
   type ObservedLink,
   type ObservedNeighbour,
 } from "./observe.ts";
 import { ovsFault } from "./ovs-verify.ts";
+import { isSwitchKind } from "./own.ts";
 import { peerSetsFault } from "./peer-sets.ts";
 import {
   type Address,

@@ -5,6 +5,7 @@ import type { AttachmentRecord } from "../../attachment/record.ts";
 import type { NetworkConfig } from "../../config/network.ts";
 import { slaveOf } from "../../datapath/apart.ts";
 import { hostVlanName } from "../../datapath/names.ts";
+import { ownLinks } from "../../plan/own.ts";
 import { type IpvlanMode, sharedLinks } from "../../plan/plan.ts";
 import { type Node, rangesOf, wiredRecords } from "./node.ts";
 
@@ -45,7 +46,7 @@ interface Way extends Pick<Passage, "hook" | "pods"> {
 }
 
 /** Of hosts' ends of pairs. */
-const anyPair = "pw*";
+const anyPair = `${ownLinks}*`;
 
 function wayOfNetwork(network: NetworkConfig): Way[] {
   const pods = rangesOf(network);
