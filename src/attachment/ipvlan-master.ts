@@ -1,5 +1,5 @@
 // Finds out whether the link that ipvlan needs as a master can be one, and what plans must know of it.
-import { CniError, ErrorCode } from "../cni/error.ts";
+import type { CniError } from "../cni/error.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import type { IpvlanSettings } from "../datapath/datapath.ts";
 import { requireMtu } from "../datapath/ipvlan.ts";
@@ -11,6 +11,7 @@ import { type ShownAddress, sourcesOf } from "../linux/shown-address.ts";
 import { describeOverlay } from "../node/declared.ts";
 import { readStamp } from "../node/stamp.ts";
 import { leavesByUnderlay, requireMaster } from "../overlay/fit.ts";
+import { masterUnusable } from "../plan/fault.ts";
 import { describeIpvlan, type IpvlanData } from "../plan/observe.ts";
 import { podUnderlay } from "./host-facts.ts";
 import { hasNetns } from "./liveness.ts";
@@ -37,15 +38,17 @@ export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Pro
   if (underlay !== undefined) requireMaster(config, underlay);
   const name = podUnderlay(config, underlay);
   if (name === undefined) {
-    throw unusable("ipvlan.master is not given, and the host has no default route whose link could be it");
+    throw masterUnusable(
+      "ipvlan.master is not given, and the host has no default route whose link could be it",
+    );
   }
   const what = `ipvlan.master ${JSON.stringify(name)}`;
-  if (!hostLinkExists(name)) throw unusable(`${what}: the host has no such link`);
+  if (!hostLinkExists(name)) throw masterUnusable(`${what}: the host has no such link`);
   const kinds = ["macvlan", "macvtap", ...slaveKinds];
   const questions = [`address show dev ${name}`, ...kinds.map((kind) => `link show type ${kind}`)];
   const [links, ...others] = await ipAsk("host", questions, kernel);
   const link = links?.[0] as unknown as ShownLink | undefined;
-  if (link === undefined) throw unusable(`${what}: the host has no such link`);
+  if (link === undefined) throw masterUnusable(`${what}: the host has no such link`);
   const users = others.flatMap((answer) => (answer ?? []) as unknown as ShownLink[]);
   refuseUnfit(what, link);
   refuseOtherUsers(
@@ -76,12 +79,12 @@ const ethernet = ["ether", "[1]"];
 
 function refuseUnfit(what: string, { link_type, master, link, linkinfo }: ShownLink): void {
   if (!ethernet.includes(link_type))
-    throw unusable(`${what} is of type ${link_type}; expected an Ethernet link`);
+    throw masterUnusable(`${what} is of type ${link_type}; expected an Ethernet link`);
   if (master !== undefined) {
-    throw unusable(`${what} is a port of ${master}; name ${master} itself, or a link that is free`);
+    throw masterUnusable(`${what} is a port of ${master}; name ${master} itself, or a link that is free`);
   }
   if (linkinfo?.info_kind === "ipvlan") {
-    throw unusable(`${what} is itself a slave of ${link ?? "another link"}; name that one`);
+    throw masterUnusable(`${what} is itself a slave of ${link ?? "another link"}; name that one`);
   }
 }
 
@@ -91,7 +94,7 @@ type Kind = Pick<IpvlanSettings, "mode" | "flag">;
 function refuseOtherUsers(what: string, users: readonly ShownLink[], wanted: Kind): void {
   for (const { ifname, linkinfo } of users) {
     if (!slaveKinds.includes(linkinfo?.info_kind ?? "")) {
-      throw unusable(
+      throw masterUnusable(
         `${what} has the ${linkinfo?.info_kind} link ${ifname}; a link can serve one of the two`,
       );
     }
@@ -105,7 +108,7 @@ function refuseOtherUsers(what: string, users: readonly ShownLink[], wanted: Kin
 function refuseFormerMaster(what: string, name: string, users: readonly ShownLink[], kind: Kind): void {
   const slave = users.find(({ ifname }) => ifname === hostSlaveName(name, kind.mode, kind.flag));
   if (slave === undefined || slave.link === name) return;
-  throw unusable(
+  throw masterUnusable(
     `${what}: the host's slave for it, ${slave.ifname}, is on ${slave.link ?? "a link of another netns"}, which had the ` +
       "name before. Delete the pods that are on that link first, or give it its name back",
   );
@@ -132,12 +135,8 @@ export function refuseOtherPods({
 }
 
 function otherMode(what: string, by: string, found: { mode: string; flag: string }, wanted: Kind): CniError {
-  return unusable(
+  return masterUnusable(
     `${what} is in use in mode ${found.mode} ${found.flag} (${by}), and a master has one mode; expected ` +
       `${wanted.mode} ${wanted.flag}. Delete the pods of the other mode first, or use another master`,
   );
-}
-
-function unusable(details: string): CniError {
-  return new CniError(ErrorCode.masterUnusable, "the ipvlan master cannot be used", details);
 }

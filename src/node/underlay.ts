@@ -1,7 +1,7 @@
 // Which link leads to the other nodes, and by which address they know this node.
 import { type Family, formatIp, type Ip, parseIp } from "../address/ip.ts";
 import { defaultRouteLink, linkMtu } from "../attachment/host-facts.ts";
-import { CniError, ErrorCode } from "../cni/error.ts";
+import type { CniError } from "../cni/error.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -10,6 +10,7 @@ import { badOverlay } from "../overlay/fault.ts";
 import type { Underlay } from "../overlay/overlay.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import { reservedAs } from "../overlay/reserved.ts";
+import { overlayUnusable } from "../plan/fault.ts";
 import { ownLinks } from "../plan/own.ts";
 
 export interface HostLink {
@@ -54,7 +55,9 @@ export function findUnderlay(
       holder === undefined
         ? "is not given"
         : `is not given by a link, ${holder.ifname} leads to no other node`;
-    throw notYet(`overlay.underlay ${why}, and the host has no default route whose link could be it`);
+    throw overlayUnusable(
+      `overlay.underlay ${why}, and the host has no default route whose link could be it`,
+    );
   }
   const chosen = given === undefined ? name : (wayOut(givenTo) ?? name);
   if (chosen === "lo" || overlayDevices.includes(chosen)) throw leadsNowhere(underlay, chosen);
@@ -70,7 +73,9 @@ export function findUnderlay(
   const local = address ?? families.map((one) => preferredAddress(link, one)).find((ip) => ip !== undefined);
   if (local === undefined) {
     const missing = families.map((one) => `IPv${one}`).join(" or ");
-    throw notYet(`the underlay ${name} has no ${missing} address by which peers could know this node`);
+    throw overlayUnusable(
+      `the underlay ${name} has no ${missing} address by which peers could know this node`,
+    );
   }
   return { link: name, mtu: mtuOf(link, local), local };
 }
@@ -105,8 +110,4 @@ function globalAddresses({ addr_info = [] }: HostLink): readonly ShownAddress[] 
 export function preferredAddress(link: HostLink, family: Family): Ip | undefined {
   const lasting = globalAddresses(link).filter(({ temporary }) => temporary !== true);
   return lasting.flatMap(({ local }) => parseIp(local) ?? []).find((ip) => ip.family === family);
-}
-
-function notYet(details: string): CniError {
-  return new CniError(ErrorCode.overlayUnusable, "the overlay cannot be applied", details);
 }

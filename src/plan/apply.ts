@@ -6,7 +6,7 @@ import { driverMissing, isDriverMissing } from "../linux/link-drivers.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { writeHostSysctl, writePodSysctls } from "../linux/sysctl.ts";
 import { replaceBypass } from "./bypass.ts";
-import { kernelRefused } from "./fault.ts";
+import { kernelRefused, masterUnusable } from "./fault.ts";
 import { type IpObject, makingLines, upLines } from "./ip-lines.ts";
 import { applyMasquerade, removeMasquerade } from "./masquerade.ts";
 import { applyOvs } from "./ovs.ts";
@@ -169,9 +169,7 @@ export function refused(object: PlanObject | undefined, message: string, line: s
 
 /** One user takes a link's packets before the host does. A macvlan in another pod cannot be seen from here. */
 function masterInUse(master: string, details: string): CniError {
-  return new CniError(
-    ErrorCode.masterUnusable,
-    "the ipvlan master cannot be used",
+  return masterUnusable(
     `${details}; ${master} is no Ethernet link, or in use by something that excludes ipvlan (macvlan, a bridge, ` +
       "a bond): use another ipvlan.master",
   );

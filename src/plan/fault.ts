@@ -15,6 +15,10 @@ export function overlayUnusable(details: string): CniError {
   return new CniError(ErrorCode.overlayUnusable, "the overlay cannot be applied", details);
 }
 
+export function masterUnusable(details: string): CniError {
+  return new CniError(ErrorCode.masterUnusable, "the ipvlan master cannot be used", details);
+}
+
 export function kernelRefused(details: string): CniError {
   return new CniError(ErrorCode.kernelRefused, "the kernel refused a part of the pod's network", details);
 }
