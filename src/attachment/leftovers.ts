@@ -1,7 +1,7 @@
 // What of a network is left in the kernel without a record: its state was wiped, or written by hand.
 import { toCniError } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
-import { hostLinkName, hostLinkPattern, parseLinkAlias } from "../datapath/names.ts";
+import { hostLinkName, hostLinkPattern, parseAttachmentLabel, parseLinkAlias } from "../datapath/names.ts";
 import { podCookie, sharedTrunk } from "../datapath/ovs.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -53,7 +53,7 @@ async function ownedPorts(database: string, columns: string, kernel: Kernel): Pr
   const question = [`--columns=${columns}`, "find", "Interface", `external_ids:${ownerKey}!=""`];
   const [rows = []] = await ovsRows(database, [question], kernel);
   return rows.flatMap((row) => {
-    const owner = parseLinkAlias(`podwire:${labelOf(row, ownerKey)}`);
+    const owner = parseAttachmentLabel(labelOf(row, ownerKey) ?? "");
     return owner === undefined ? [] : { owner, row };
   });
 }

@@ -35,14 +35,25 @@ export function derivedMac(name: AttachmentName): string {
   return ["0a", ...octets].join(":");
 }
 
+const aliasPrefix = "podwire:";
+
 /** What the kernel keeps as the link's alias: tells GC and people whose link it is. */
-export function linkAlias({ network, containerID, ifname }: AttachmentName): string {
-  return `podwire:${network}/${containerID}/${ifname}`;
+export function linkAlias(name: AttachmentName): string {
+  return `${aliasPrefix}${attachmentLabel(name)}`;
 }
 
 /** The attachment whose link has this alias. */
 export function parseLinkAlias(alias: string): AttachmentName | undefined {
-  const match = /^podwire:([^/]+)\/([^/]+)\/([^/]+)$/.exec(alias);
+  return alias.startsWith(aliasPrefix) ? parseAttachmentLabel(alias.slice(aliasPrefix.length)) : undefined;
+}
+
+/** The name in one text, as the attachment's port in Open vSwitch has it under podwire's key. */
+export function attachmentLabel({ network, containerID, ifname }: AttachmentName): string {
+  return `${network}/${containerID}/${ifname}`;
+}
+
+export function parseAttachmentLabel(label: string): AttachmentName | undefined {
+  const match = /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(label);
   if (match === null) return undefined;
   const [, network = "", containerID = "", ifname = ""] = match;
   return { network, containerID, ifname };

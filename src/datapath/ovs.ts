@@ -7,7 +7,7 @@ import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
 import type { BridgeName, Link, OvsFlow, OvsFlows, OvsPort, Plan, PlanObject, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, OvsSettings, Wired, Wiring } from "./datapath.ts";
 import { checkMtu, forwarding, gatewayAddresses, gatewayMac, hostSysctl, masquerade } from "./host-side.ts";
-import { cookieOf, derivedMac, hostLinkName, hostVlanName, linkAlias } from "./names.ts";
+import { attachmentLabel, cookieOf, derivedMac, hostLinkName, hostVlanName, linkAlias } from "./names.ts";
 import { baseFlows, podFlows, trunkFlows } from "./ovs-flows.ts";
 import { routedPodObjects } from "./pod-side.ts";
 import { cannotWire, gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
@@ -130,7 +130,7 @@ function portObject(
     trunk,
     ...(ingress === undefined ? {} : { ingress }),
     externalIds: {
-      [ownerKey]: `${wiring.network}/${wiring.containerID}/${wiring.ifname}`,
+      [ownerKey]: attachmentLabel(wiring),
       "container-id": wiring.containerID,
       ...labels,
       "attached-mac": mac,
