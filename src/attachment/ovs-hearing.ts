@@ -10,7 +10,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { withLock } from "../linux/lock.ts";
 import { directoryOf, OvsDownError, ovsRows, ovsTransact, switchProcess } from "../linux/ovs.ts";
 import { deaf, hearingOf, isAffected, startedBeforeCounting, untilCounted } from "../linux/ovs-hearing.ts";
-import { idOf, labelOf, membersOf } from "../linux/ovs-rows.ts";
+import { labelOf, portsOn } from "../linux/ovs-rows.ts";
 import { startedAfterBoot } from "../linux/process.ts";
 import { ownBridge, ownerKey } from "../plan/ovs-lines.ts";
 import { bridgeOf } from "./ovs-switch.ts";
@@ -82,8 +82,7 @@ async function openBridges(database: string, kernel: Kernel): Promise<OpenBridge
   return bridges
     .filter((bridge) => bridge["datapath_type"] !== "netdev")
     .map((bridge) => {
-      const members = membersOf(bridge["ports"]);
-      const names = ports.filter((port) => members.includes(idOf(port))).map(({ name }) => name);
+      const names = portsOn(bridge, ports).map(({ name }) => name);
       const isOwn =
         labelOf(bridge, ownerKey) === ownBridge &&
         names.every((name) => name === bridge["name"] || labelled.has(name));

@@ -24,6 +24,12 @@ export function idOf(row: Row): string {
   return membersOf(row["_uuid"])[0] ?? "";
 }
 
+/** Of rows of the table Port those on the bridge, whose row has the column ports. */
+export function portsOn(bridge: Row, ports: readonly Row[]): Row[] {
+  const members = membersOf(bridge["ports"]);
+  return ports.filter((port) => members.includes(idOf(port)));
+}
+
 export function labelOf(row: Row, key: string): string | undefined {
   return mapOf(row["external_ids"]).get(key);
 }

@@ -77,6 +77,13 @@ export async function ovsRows(
   });
 }
 
+/** The same; no answers if Open vSwitch is down. */
+export const ovsRowsIfUp: typeof ovsRows = (database, questions, kernel) =>
+  ovsRows(database, questions, kernel).catch((error: unknown) => {
+    if (error instanceof OvsDownError) return [];
+    throw error;
+  });
+
 /** Lines such as "add table=0,… actions=…" and "delete cookie=…", all or none of which take effect. */
 export async function changeFlows(at: BridgeName, lines: readonly string[], kernel: Kernel): Promise<void> {
   const args = [timeLimit(kernel), ...openFlow, "--bundle", "add-flows", managementOf(at), "-"];

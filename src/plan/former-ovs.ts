@@ -1,16 +1,8 @@
 // What an overlay has in Open vSwitch, remembered before it is changed: for a change that fails half-way. It becomes a plan again, which is
 // made where something of it is missing.
 import type { Kernel } from "../linux/kernel.ts";
-import {
-  changeFlows,
-  isPresent,
-  isSameBridge,
-  listFlows,
-  OvsDownError,
-  ovsRows,
-  ovsTransact,
-} from "../linux/ovs.ts";
-import { idOf, mapOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
+import { changeFlows, isPresent, isSameBridge, listFlows, ovsRowsIfUp, ovsTransact } from "../linux/ovs.ts";
+import { mapOf, numberOf, portsOn, type Row, textOf } from "../linux/ovs-rows.ts";
 import { byBridge } from "./by-bridge.ts";
 import type { Scope } from "./changes.ts";
 import { applyOvs } from "./ovs.ts";
@@ -64,17 +56,11 @@ async function read(database: string, scope: OvsScope, kernel: Kernel): Promise<
       ...names,
     ],
   ];
-  const [bridges = [], ports = [], interfaces = []] = await ovsRows(database, questions, kernel).catch(
-    // Of one that does not answer nothing is changed.
-    (error: unknown) => {
-      if (error instanceof OvsDownError) return [];
-      throw error;
-    },
-  );
+  // Of one that does not answer nothing is changed.
+  const [bridges = [], ports = [], interfaces = []] = await ovsRowsIfUp(database, questions, kernel);
   const found = bridges.map(async (row): Promise<OvsObject[]> => {
     const at = { database, bridge: String(row["name"]) };
-    const on = membersOf(row["ports"]);
-    const own = ports.filter((port) => on.includes(idOf(port))).map(({ name }) => name);
+    const own = portsOn(row, ports).map(({ name }) => name);
     if (own.length === 0) return [];
     const rows = interfaces.filter(({ name }) => own.includes(name));
     return [...rows.flatMap((each) => formerPort(at, each) ?? []), await formerFlows(at, kernel)];

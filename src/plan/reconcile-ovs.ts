@@ -6,12 +6,12 @@ import {
   changeFlows,
   isPresent,
   isSameBridge,
-  OvsDownError,
   ovsRows,
+  ovsRowsIfUp,
   ovsTransact,
   requireSwitch,
 } from "../linux/ovs.ts";
-import { idOf, membersOf } from "../linux/ovs-rows.ts";
+import { portsOn } from "../linux/ovs-rows.ts";
 import type { Done, Scope } from "./changes.ts";
 import type { OvsMemory } from "./former-ovs.ts";
 import type { ObservedHost } from "./observe-host.ts";
@@ -79,16 +79,13 @@ async function removeStale(
     ["--columns=name,ports", "list", "Bridge"],
     ["--columns=_uuid,name", "--if-exists", "list", "Port", ...names],
   ];
-  const [bridges = [], found = []] = await ovsRows(database, questions, kernel).catch((error: unknown) => {
-    const isInUse = devices.some((name) => isOfSwitch(host.link("host", name)));
-    if (error instanceof OvsDownError && !isInUse) return [];
-    throw error;
-  });
+  const isInUse = devices.some((name) => isOfSwitch(host.link("host", name)));
+  const ask = isInUse ? ovsRows : ovsRowsIfUp;
+  const [bridges = [], found = []] = await ask(database, questions, kernel);
   const done: Done[] = [];
   for (const row of bridges) {
     const bridge = String(row["name"]);
-    const on = membersOf(row["ports"]);
-    const own = found.filter((port) => on.includes(idOf(port))).map(({ name }) => String(name));
+    const own = portsOn(row, found).map(({ name }) => String(name));
     const kept = wanted.filter((object) => isSameBridge(object, { database, bridge }));
     const stale = own.filter(
       (name) => !kept.some((object) => object.kind === "ovs-port" && object.name === name),

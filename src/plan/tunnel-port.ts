@@ -2,7 +2,7 @@
 // others get by it, and the device of before is gone by the time that the kernel refuses the new one.
 import type { CniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { isSwitchTunnel, OvsDownError, ovsRows } from "../linux/ovs.ts";
+import { isSwitchTunnel, ovsRowsIfUp } from "../linux/ovs.ts";
 import { mapOf, type Row } from "../linux/ovs-rows.ts";
 import { isUdpPortTaken } from "../linux/udp-port.ts";
 import type { Scope } from "./changes.ts";
@@ -101,10 +101,7 @@ async function otherPort(
   const kinds = ["vxlan", "geneve"] as const;
   const questions = kinds.map((kind) => ["--columns=name,options", "find", "Interface", `type=${kind}`]);
   for (const database of databases) {
-    const answers = await ovsRows(database, questions, kernel).catch((error: unknown) => {
-      if (error instanceof OvsDownError) return [];
-      throw error;
-    });
+    const answers = await ovsRowsIfUp(database, questions, kernel);
     for (const [index, kind] of kinds.entries()) {
       const portOf = (row: Row) => mapOf(row["options"]).get("dst_port") ?? defaultPorts[kind];
       const other = answers[index]?.find(
