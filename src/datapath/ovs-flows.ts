@@ -9,6 +9,7 @@ import {
   asideMatches,
   delivery,
   handover,
+  ipMatch,
   measure,
   reservedVlan,
   toDelivery,
@@ -67,20 +68,18 @@ export function podFlows(pod: PodPort): OvsFlow[] {
 
 function admissionFlows(pod: PodPort): OvsFlow[] {
   const from = `in_port=${pod.port}`;
-  const tag = pod.vlan === 0 ? "" : `${tagging(pod.vlan)},`;
-  const admit = `${tag}${toDelivery}`;
+  const { push } = inVlan(pod.vlan);
+  const admit = `${push}${toDelivery}`;
   const bare = `${from},${untagged}`;
-  const family = (ip: string) => (ip.includes(":") ? `ipv6,${bare}` : `ip,${bare}`);
-  const source = (ip: string) => (ip.includes(":") ? `ipv6_src=${ip}` : `nw_src=${ip}`);
   const ipv4 = pod.ips.filter((ip) => !ip.includes(":"));
   const asked = pod.answersAll ? "" : `,arp_tpa=${gateways[4]}`;
   return [
     // A pod that asks for its own address looks for others that have it.
     ...ipv4.map((ip) => admission(310, `arp,${bare},arp_tpa=${ip}`, "drop")),
     ...(ipv4.length === 0 ? [] : [admission(300, `arp,${bare},arp_op=1${asked}`, arpReply(gatewayMac))]),
-    ...discoveryFlows(pod, admit, `${tag}${toHost(pod.localMac)}`),
+    ...discoveryFlows(pod, admit, `${push}${toHost(pod.localMac)}`),
     ...(pod.antiSpoofing
-      ? pod.ips.map((ip) => admission(200, `${family(ip)},dl_src=${pod.mac},${source(ip)}`, admit))
+      ? pod.ips.map((ip) => admission(200, ipMatch(ip, "src", bare, `dl_src=${pod.mac}`), admit))
       : ["ip", "ipv6"].map((each) => admission(200, `${each},${bare}`, admit))),
     admission(190, from, "drop"),
   ];
@@ -98,14 +97,12 @@ function trunkAdmission({ port, mac, ips, trunk: vlans, antiSpoofing }: PodPort)
         ? [admission(250, `${from},dl_src=${mac}`, toTrunk), trunk(1, from, "NORMAL")]
         : [admission(250, from, "NORMAL")];
     }),
-    ...ips.flatMap((ip) =>
-      ip.includes(":")
-        ? [
-            trunk(10, `ipv6,ipv6_src=${ip}`, "drop"),
-            trunk(10, `icmp6,icmp_type=136,icmp_code=0,nd_target=${ip}`, "drop"),
-          ]
-        : [trunk(10, `ip,nw_src=${ip}`, "drop"), trunk(10, `arp,arp_spa=${ip}`, "drop")],
-    ),
+    ...ips.flatMap((ip) => {
+      const claim = ip.includes(":")
+        ? `icmp6,icmp_type=136,icmp_code=0,nd_target=${ip}`
+        : `arp,arp_spa=${ip}`;
+      return [ipMatch(ip, "src"), claim].map((match) => trunk(10, match, "drop"));
+    }),
   ];
 }
 
@@ -147,16 +144,15 @@ function discoveryFlows(pod: PodPort, admit: string, toGateway: string): OvsFlow
 
 /** The host knows its pods by permanent neighbour entries, which the kernel drops when a link goes down. */
 function hostsQuestions({ port, ips, mac, vlan }: PodPort): OvsFlow[] {
-  const tag = vlan === 0 ? untagged : `dl_vlan=${vlan}`;
-  const untag = vlan === 0 ? "" : "pop_vlan,";
+  const { match, pop } = inVlan(vlan);
   return ips.map((ip) =>
     ip.includes(":")
       ? admission(
           300,
-          `icmp6,in_port=LOCAL,${tag},icmp_type=135,icmp_code=0,nd_target=${ip}`,
-          `${untag}output:${port}`,
+          `icmp6,in_port=LOCAL,${match},icmp_type=135,icmp_code=0,nd_target=${ip}`,
+          `${pop}output:${port}`,
         )
-      : admission(300, `arp,in_port=LOCAL,${tag},arp_tpa=${ip},arp_op=1`, arpReply(mac)),
+      : admission(300, `arp,in_port=LOCAL,${match},arp_tpa=${ip},arp_op=1`, arpReply(mac)),
   );
 }
 
@@ -165,28 +161,34 @@ function hostsQuestions({ port, ips, mac, vlan }: PodPort): OvsFlow[] {
  * tells them, or puts it in fragments.
  */
 function deliveryFlows({ port, mac, localMac, ips, mtu, vlan }: PodPort): OvsFlow[] {
-  const tag = vlan === 0 ? untagged : `dl_vlan=${vlan}`;
-  const untag = vlan === 0 ? "" : "pop_vlan,";
+  const { match, pop, push } = inVlan(vlan);
   const output = `output:${port}`;
-  const retag = vlan === 0 ? "" : `${tagging(vlan)},`;
-  const aside = `${retag}${toHost(localMac)}`;
+  // Without the tag, which kernel and userspace do not both count.
+  const deliver = `${pop}${measure(mtu)},set_field:${mac}->eth_dst,${toHandover}`;
   return [
     // From the host or an uplink; what pods send has been sorted out before.
-    admission(180, `${tag},dl_dst=${mac}`, `${untag}${output}`),
-    delivery(50, `${tag},dl_dst=${mac}`, `${untag}${output}`),
-    ...ips.map((ip) => {
-      const destination = ip.includes(":") ? `ipv6,${tag},ipv6_dst=${ip}` : `ip,${tag},nw_dst=${ip}`;
-      // Without the tag, which kernel and userspace do not both count.
-      return delivery(60, destination, `${untag}${measure(mtu)},set_field:${mac}->eth_dst,${toHandover}`);
-    }),
-    ...asideMatches.map((match) => handover(20, `${match},dl_dst=${mac}`, aside)),
+    admission(180, `${match},dl_dst=${mac}`, `${pop}${output}`),
+    delivery(50, `${match},dl_dst=${mac}`, `${pop}${output}`),
+    ...ips.map((ip) => delivery(60, ipMatch(ip, "dst", match), deliver)),
+    ...asideMatches.map((aside) => handover(20, `${aside},dl_dst=${mac}`, `${push}${toHost(localMac)}`)),
     handover(10, `dl_dst=${mac}`, `set_field:${gatewayMac}->eth_src,${output}`),
   ];
 }
 
-function tagging(vlan: number): string {
+interface InVlan {
+  /** What tells its packets. */
+  readonly match: string;
+  /** Actions that take its tag off or put it on, to stand before others. */
+  readonly pop: string;
+  readonly push: string;
+}
+
+/** 0: none. */
+function inVlan(vlan: number): InVlan {
+  if (vlan === 0) return { match: untagged, pop: "", push: "" };
   // The CFI bit says that there is a tag (ovs-fields(7), vlan_vid).
-  return `push_vlan:0x8100,set_field:${4096 + vlan}->vlan_vid`;
+  const push = `push_vlan:0x8100,set_field:${4096 + vlan}->vlan_vid,`;
+  return { match: `dl_vlan=${vlan}`, pop: "pop_vlan,", push };
 }
 
 /** Turns a request round: whoever was asked for is at `mac`. */

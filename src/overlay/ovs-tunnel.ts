@@ -9,6 +9,7 @@ import {
   asideMatches,
   delivery,
   handover,
+  ipMatch,
   measure,
   size,
   toDelivery,
@@ -125,9 +126,7 @@ function peerFlow({ peer, prefix }: PeerPrefix, mac: string, { id, mtu }: Bridge
   const { ip, length } = prefix.prefix;
   // Open vSwitch leaves the length of a single address away.
   const text = length === addressBits(ip.family) ? formatIp(ip) : prefix.text;
-  const destination = text.includes(":")
-    ? `ipv6,${untagged},ipv6_dst=${text}`
-    : `ip,${untagged},nw_dst=${text}`;
+  const destination = ipMatch(text, "dst", untagged);
   const remote = peer.addressText.includes(":") ? "tun_ipv6_dst" : "tun_dst";
   const actions = [
     `set_field:${mac}->eth_src`,

@@ -4,6 +4,7 @@
 import { sourcesOf } from "../linux/shown-address.ts";
 import { withSources, withWaysTo } from "./given-addresses.ts";
 import { isOnMaster, type Observed } from "./observe.ts";
+import { toHost } from "./ovs-tables.ts";
 import type { Ipvlan, Link, Plan } from "./plan.ts";
 
 type Seen = Pick<Observed, "link" | "masquerade">;
@@ -45,13 +46,12 @@ function withMasterMac(plan: Plan, { where, name }: Link, mac: string): Plan {
 
 function withLocalMac(plan: Plan, { name, mac: planned }: Link, mac: string): Plan {
   if (planned === undefined || mac === planned) return plan;
-  const sent = (to: string) => `set_field:${to}->eth_dst`;
   return plan.map((object) => {
     if (object.kind === "link" && object.where === "host" && object.name === name) return { ...object, mac };
     if (object.kind !== "ovs-flows" || object.bridge !== name) return object;
     const flows = object.flows.map((flow) => ({
       ...flow,
-      actions: flow.actions.replaceAll(sent(planned), sent(mac)),
+      actions: flow.actions.replaceAll(toHost(planned), toHost(mac)),
     }));
     return { ...object, flows };
   });

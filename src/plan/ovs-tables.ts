@@ -49,6 +49,12 @@ export function measure(mtu: number): string {
  */
 export const asideMatches = ["reg0=0x1/0x1", "ip,nw_frag=yes", "ipv6,nw_frag=yes"];
 
+/** What is from or to an address, or a prefix. `others`: matches that Open vSwitch prints in between. */
+export function ipMatch(ip: string, side: "src" | "dst", ...others: readonly string[]): string {
+  const [protocol, field] = ip.includes(":") ? ["ipv6", `ipv6_${side}`] : ["ip", `nw_${side}`];
+  return [protocol, ...others, `${field}=${ip}`].join(",");
+}
+
 /** To the host itself, by the bridge's local port. */
 export function toHost(localMac: string): string {
   return `set_field:${localMac}->eth_dst,LOCAL`;
