@@ -1,6 +1,7 @@
 // What a datapath is: a pure function from an attachment's wishes to a plan and the result a runtime sees.
 // A new datapath is one file and one line in registry.ts.
 import type { Interface, IpConfig, Route } from "../cni/result.ts";
+import type { OverlayHost } from "../overlay/overlay.ts";
 import type { BridgeInUse } from "../plan/ovs-bridge.ts";
 import type { BridgeName, IpvlanFlag, IpvlanMode, Plan } from "../plan/plan.ts";
 
@@ -28,13 +29,9 @@ export interface Wiring extends AttachmentName {
 }
 
 /** What plans depend on and only the host can tell. */
-export interface HostFacts {
-  /** Whether the kernel has IPv6 at all. */
-  readonly ipv6: boolean;
+export interface HostFacts extends OverlayHost {
   /** New links start with IPv6 off (net.ipv6.conf.default.disable_ipv6). */
   readonly ipv6OffByDefault: boolean;
-  /** Links that would lose a default route of a router advertisement once IPv6 forwarding is on. */
-  readonly advertisedLinks: readonly string[];
 }
 
 export interface IpvlanSettings {

@@ -1,8 +1,11 @@
 // What every datapath that lets the host route its pods' traffic needs there: forwarding, masquerading, the gateway.
 import { addressBits, formatIp, minMtuIpv6, type Prefix } from "../address/ip.ts";
+import { hostForwarding, hostSysctl } from "../plan/forwarding.ts";
 import type { Hairpin, PlanObject } from "../plan/plan.ts";
 import type { Wiring } from "./datapath.ts";
 import { cannotWire, gateways, has, networkOf } from "./routing.ts";
+
+export { hostSysctl };
 
 /**
  * Of the host as every pod's gateway: locally administered, and the same on every node, so that a pod's neighbour entry
@@ -35,14 +38,12 @@ export function masquerade(
  * begins to forward (addrconf_fixup_forwarding in net/ipv6/addrconf.c), but those of links that listen all the same.
  */
 export function forwarding(wiring: Wiring, addresses: readonly Prefix[], link?: string): PlanObject[] {
-  const ipv4 = [hostSysctl("net/ipv4/ip_forward", "1")];
-  const ipv6 = [
-    // 2: accept router advertisements although forwarding (Documentation/networking/ip-sysctl.rst).
-    ...wiring.host.advertisedLinks.map((name) => hostSysctl(`net/ipv6/conf/${name}/accept_ra`, "2")),
-    hostSysctl("net/ipv6/conf/all/forwarding", "1"),
-    ...(link === undefined ? [] : [hostSysctl(`net/ipv6/conf/${link}/forwarding`, "1")]),
+  const { advertisedLinks } = wiring.host;
+  const ofLink = link === undefined ? [] : [hostSysctl(`net/ipv6/conf/${link}/forwarding`, "1")];
+  return [
+    ...(has(addresses, 4) ? hostForwarding(4, advertisedLinks) : []),
+    ...(has(addresses, 6) ? [...hostForwarding(6, advertisedLinks), ...ofLink] : []),
   ];
-  return [...(has(addresses, 4) ? ipv4 : []), ...(has(addresses, 6) ? ipv6 : [])];
 }
 
 export function checkMtu(wiring: Wiring, addresses: readonly Prefix[]): void {
@@ -55,10 +56,6 @@ export function checkMtu(wiring: Wiring, addresses: readonly Prefix[]): void {
 /** Links of less than IPv6's least MTU have none. */
 export function hasIpv6Settings({ host }: Wiring, mtu: number): boolean {
   return host.ipv6 && mtu >= minMtuIpv6;
-}
-
-export function hostSysctl(key: string, value: string): PlanObject {
-  return { kind: "sysctl", where: "host", key, value };
 }
 
 /**

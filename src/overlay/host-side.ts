@@ -1,7 +1,8 @@
 // What every overlay needs of the host besides routes: forwarding, and nftables' knowledge of the peers.
 import { type Family, formatPrefix } from "../address/ip.ts";
 import { deadEnd } from "../plan/dead-end.ts";
-import type { PeerSets, Plan, Sysctl } from "../plan/plan.ts";
+import { hostForwarding, hostSysctl } from "../plan/forwarding.ts";
+import type { PeerSets, Plan } from "../plan/plan.ts";
 import type { OverlayRequest } from "./overlay.ts";
 
 /** Of what arrives by the overlay's device, and by the underlay's link where peers send by it directly, on the whole host. */
@@ -10,15 +11,12 @@ export function forwarding(request: OverlayRequest, device?: string): Plan {
   const isDirect = device === undefined || config.directRouting === true;
   const links = [...(device === undefined ? [] : [device]), ...(isDirect ? [underlay.link] : [])];
   const ofLinks = (family: "ipv4" | "ipv6") =>
-    links.map((link) => sysctl(`net/${family}/conf/${link}/forwarding`, "1"));
-  const ipv4 = [...ofLinks("ipv4"), sysctl("net/ipv4/ip_forward", "1")];
-  const ipv6 = [
-    // 2: accept router advertisements although forwarding (Documentation/networking/ip-sysctl.rst).
-    ...host.advertisedLinks.map((name) => sysctl(`net/ipv6/conf/${name}/accept_ra`, "2")),
-    sysctl("net/ipv6/conf/all/forwarding", "1"),
-    ...ofLinks("ipv6"),
+    links.map((link) => hostSysctl(`net/${family}/conf/${link}/forwarding`, "1"));
+  const { advertisedLinks } = host;
+  return [
+    ...(hasPods(request, 4) ? [...ofLinks("ipv4"), ...hostForwarding(4, advertisedLinks)] : []),
+    ...(hasPods(request, 6) ? [...hostForwarding(6, advertisedLinks), ...ofLinks("ipv6")] : []),
   ];
-  return [...(hasPods(request, 4) ? ipv4 : []), ...(hasPods(request, 6) ? ipv6 : [])];
 }
 
 /** What is for pods of this node that are not there. */
@@ -47,8 +45,4 @@ export function peerSets(
       ? {}
       : { filter: { ...tunnelled, addresses: peers.map(({ addressText }) => addressText) } }),
   };
-}
-
-export function sysctl(key: string, value: string): Sysctl {
-  return { kind: "sysctl", where: "host", key, value };
 }

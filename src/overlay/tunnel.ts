@@ -4,11 +4,12 @@
 // neighbour entry says it: no forwarding database, no learning, no flooding. stt.ts shares what is not of UDP.
 import { addressBits, firstIp, formatIp, hostPrefix, minMtuIpv6, type Prefix } from "../address/ip.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
+import { hostSysctl } from "../plan/forwarding.ts";
 import { overlayAlias } from "../plan/own.ts";
 import type { Address, Encap, Link, Neighbour, OvsTunnel, Plan, Route, Tunnel } from "../plan/plan.ts";
 import { badOverlay, badPeers, refuseKeys } from "./fault.ts";
 import { directRoute } from "./host-gw.ts";
-import { deadEnds, forwarding, hasPods, peerSets, sysctl } from "./host-side.ts";
+import { deadEnds, forwarding, hasPods, peerSets } from "./host-side.ts";
 import { tunnelMac } from "./mac.ts";
 import type { Overlay, OverlayPlan, OverlayRequest, Peer, PodPrefix, Underlay } from "./overlay.ts";
 import { bridgeTunnel, type PeerPrefix } from "./ovs-tunnel.ts";
@@ -165,7 +166,7 @@ export function hostAddresses(request: OverlayRequest, link: string): Plan {
   const isUseful = ({ ip, length }: Prefix) => length <= addressBits(ip.family) - 2;
   return [
     // Also where it is on by default: once turned off it takes neither address nor route, and keeps all else from being repaired.
-    ...(usesIpv6(request) ? [sysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")] : []),
+    ...(usesIpv6(request) ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")] : []),
     ...own
       .filter(isUseful)
       .map(
