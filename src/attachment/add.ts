@@ -17,7 +17,7 @@ import { apply, RollbackError } from "../plan/apply.ts";
 import type { Plan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
 import { ensureBypass } from "./bypass.ts";
-import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
+import { type Call, describeAttachment, kernelOf, nameOf, undoKernelOf } from "./call.ts";
 import { apartFrom, rememberUnseen } from "./company.ts";
 import { type DatapathSettings, datapathSettings } from "./datapath-settings.ts";
 import { hostFacts, podMtu } from "./host-facts.ts";
@@ -102,7 +102,7 @@ function refuseWhileBusy(name: AttachmentName, process?: number): never {
   throw new CniError(
     ErrorCode.tryAgainLater,
     "the attachment is busy",
-    `${describe(name)} is being added or removed by process ${process ?? "(unknown)"}; wait for it to end`,
+    `${describeAttachment(name)} is being added or removed by process ${process ?? "(unknown)"}; wait for it to end`,
   );
 }
 
@@ -112,12 +112,8 @@ async function refuseIfAlive(existing: AttachmentRecord, kernel: Kernel): Promis
   throw new CniError(
     ErrorCode.attachmentExists,
     "the attachment exists",
-    `${describe(existing)} has been wired since ${existing.createdAt}; DEL it before adding it again`,
+    `${describeAttachment(existing)} has been wired since ${existing.createdAt}; DEL it before adding it again`,
   );
-}
-
-function describe({ network, containerID, ifname }: AttachmentName): string {
-  return `interface ${ifname} of container ${containerID} in network ${network}`;
 }
 
 async function wire(

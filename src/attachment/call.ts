@@ -22,6 +22,11 @@ export function nameOf(call: Call): AttachmentName {
   return { network: call.config.name, containerID, ifname };
 }
 
+/** How errors name it. */
+export function describeAttachment({ network, containerID, ifname }: AttachmentName): string {
+  return `interface ${ifname} of container ${containerID} in network ${network}`;
+}
+
 export function kernelOf(call: Call, pod?: Netns): Kernel {
   return kernelUntil(call.deadline, call, pod);
 }

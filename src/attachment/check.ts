@@ -8,7 +8,7 @@ import { closeNetns, openNetns } from "../linux/netns.ts";
 import { observe } from "../plan/observe.ts";
 import type { Plan } from "../plan/plan.ts";
 import { describeDifference, verify } from "../plan/verify.ts";
-import { type Call, kernelOf, nameOf } from "./call.ts";
+import { type Call, describeAttachment, kernelOf, nameOf } from "./call.ts";
 import { planAfterChain } from "./chained-changes.ts";
 import { type AttachmentRecord, readRecord } from "./record.ts";
 import { requestedMac } from "./wishes.ts";
@@ -40,8 +40,8 @@ function requireRecord(call: Call): AttachmentRecord {
   throw new CniError(
     ErrorCode.unknownContainer,
     "the attachment is unknown",
-    `interface ${name.ifname} of container ${name.containerID} in network ${name.network} has ` +
-      `${record === undefined ? "no" : "an unfinished or torn"} record; expected one of a completed ADD`,
+    `${describeAttachment(name)} has ${record === undefined ? "no" : "an unfinished or torn"} record; ` +
+      "expected one of a completed ADD",
   );
 }
 

@@ -1,7 +1,7 @@
 // DEL: needs neither a live netns nor prevResult, and succeeds for what is gone already.
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
-import { type Call, kernelOf, nameOf } from "./call.ts";
+import { type Call, describeAttachment, kernelOf, nameOf } from "./call.ts";
 import { presentDatabase } from "./ovs-switch.ts";
 import { removeRecord } from "./record.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
@@ -24,11 +24,10 @@ async function unwireByName(name: AttachmentName, call: Call): Promise<void> {
 /** A runtime that gave up on a slow ADD sends DEL while that ADD still runs: it ends first. */
 async function waitFor(busy: number, call: Call): Promise<"look again"> {
   if (call.deadline.aborted) {
-    const { containerID, ifname } = nameOf(call);
     throw new CniError(
       ErrorCode.tryAgainLater,
       "the attachment is busy",
-      `process ${busy} is still adding or removing interface ${ifname} of container ${containerID}`,
+      `process ${busy} is still adding or removing ${describeAttachment(nameOf(call))}`,
     );
   }
   await new Promise((resolve) => setTimeout(resolve, 20));
