@@ -3,8 +3,7 @@
 import type { Kernel } from "../linux/kernel.ts";
 import { mend } from "../plan/mend.ts";
 import { type Plan, type PlanObject, sharedLinks } from "../plan/plan.ts";
-import { hasNetns } from "./liveness.ts";
-import { type AttachmentRecord, allRecords, wholeRecords } from "./record.ts";
+import { recordsOfLivePods } from "./liveness.ts";
 
 export function withoutAddresses(plan: Plan): Plan {
   const keysOf = keysIn(plan);
@@ -12,11 +11,11 @@ export function withoutAddresses(plan: Plan): Plan {
 }
 
 /** Without what records say that live attachments have: for a plan that is none of theirs any more. */
-export function withoutRecorded(plan: Plan): Plan {
+export function minusClaimed(plan: Plan): Plan {
   const keysOf = keysIn(plan);
   // Reading all records takes a moment.
   if (plan.flatMap(keysOf).length === 0) return plan;
-  const taken = new Set(liveRecords().flatMap((record) => record.plan.flatMap(keysIn(record.plan))));
+  const taken = new Set(recordsOfLivePods().flatMap((record) => record.plan.flatMap(keysIn(record.plan))));
   return plan.flatMap((object) => {
     if (object.kind !== "masquerade") return keysOf(object).some((key) => taken.has(key)) ? [] : object;
     const sources = object.sources.filter((source) => !taken.has(masqueradeKey(object.network, source)));
@@ -28,20 +27,16 @@ export function withoutRecorded(plan: Plan): Plan {
  * After the removal of a plan: makes again what of it another attachment has, for one that came while it was removed, or that
  * had its own overwritten. What an ADD is still making is its own to make.
  */
-export async function putBackRecorded(removed: Plan, kernel: Kernel): Promise<void> {
+export async function putBackClaimed(removed: Plan, kernel: Kernel): Promise<void> {
   const keys = new Set(removed.flatMap(keysIn(removed)));
   if (keys.size === 0) return;
-  const lost = liveRecords()
+  const lost = recordsOfLivePods()
     .filter(({ state }) => state === "ready")
     .flatMap(({ plan }) => {
       const keysOf = keysIn(plan);
       return plan.filter((object) => keysOf(object).some((key) => keys.has(key)));
     });
   if (lost.length > 0) await mend(lost, lost, kernel);
-}
-
-function liveRecords(): AttachmentRecord[] {
-  return wholeRecords(allRecords()).filter(hasNetns);
 }
 
 /** Of each object of the plan what the kernel has it by; none if that has the attachment's name. */

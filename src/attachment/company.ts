@@ -7,8 +7,8 @@ import { hostSlavePattern } from "../datapath/names.ts";
 import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import { hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
 import { type Plan, sharedLinks } from "../plan/plan.ts";
+import { liveAttachments } from "./liveness.ts";
 import { allRecords, type StoredRecord, wholeRecords } from "./record.ts";
-import { liveAttachments } from "./repair.ts";
 
 /** Each reason once, with how many pods it is about. */
 export function apartFrom(plan: Plan): string[] {

@@ -70,7 +70,7 @@ export async function gc(call: Call): Promise<void> {
     });
   }
   // Of a valid attachment without a record nobody knows what it needs.
-  if (withoutRecord(listed).length === 0) {
+  if (unrecorded(listed).length === 0) {
     await attempt("shared links", () => sweepSharedLinks(kernelOf(call), database));
   }
   await repairSwitches(call);
@@ -107,7 +107,7 @@ function includes(list: readonly AttachmentKey[], { containerID, ifname }: Attac
   return list.some((key) => key.containerID === containerID && key.ifname === ifname);
 }
 
-function withoutRecord(names: readonly AttachmentName[]): AttachmentName[] {
+function unrecorded(names: readonly AttachmentName[]): AttachmentName[] {
   return names.filter((name) => readRecord(name) === undefined);
 }
 

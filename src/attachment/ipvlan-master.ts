@@ -14,8 +14,7 @@ import { leavesByUnderlay, requireMaster } from "../overlay/fit.ts";
 import { masterUnusable } from "../plan/fault.ts";
 import { describeIpvlan, type IpvlanData } from "../plan/observe.ts";
 import { podUnderlay } from "./host-facts.ts";
-import { hasNetns } from "./liveness.ts";
-import { allRecords, wholeRecords } from "./record.ts";
+import { recordsOfLivePods } from "./liveness.ts";
 
 /** What `ip -json -details address show` tells of a link, as far as it counts here. */
 interface ShownLink {
@@ -122,7 +121,7 @@ export function refuseOtherPods({
   // Slaves in pods cannot be seen from here; with the host's own slave in place they are of its mode.
   if (hostLinkExists(hostSlaveName(master, wanted.mode, wanted.flag))) return;
   const what = `ipvlan.master ${JSON.stringify(master)}`;
-  for (const record of wholeRecords(allRecords()).filter(hasNetns)) {
+  for (const record of recordsOfLivePods()) {
     const types = record.plan.flatMap((object) => (object.kind === "link" ? object.type : []));
     const other = types.find(
       (type) =>

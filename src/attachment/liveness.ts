@@ -6,8 +6,8 @@ import { hostLinkExists } from "../linux/links.ts";
 import { netnsStillAt } from "../linux/netns.ts";
 import { bootId, isRunning } from "../linux/process.ts";
 import { readOvs } from "../plan/observe-ovs.ts";
-import { movesToPod, type Plan } from "../plan/plan.ts";
-import type { AttachmentRecord } from "./record.ts";
+import { hostLinksOf, type Plan } from "../plan/plan.ts";
+import { type AttachmentRecord, allRecords, wholeRecords } from "./record.ts";
 
 /** Whether the podwire that writes this record is still at it. */
 export function isBeingAdded(record: AttachmentRecord): boolean {
@@ -28,6 +28,16 @@ export function hasNetns(record: AttachmentRecord): boolean {
   return record.bootId === bootId() && netnsStillAt(record.netns.path, record.netns.identity);
 }
 
+/** Also of those that are being added, or were when podwire died. */
+export function recordsOfLivePods(): AttachmentRecord[] {
+  return wholeRecords(allRecords()).filter(hasNetns);
+}
+
+/** Attachments that are wired, of pods that live. */
+export function liveAttachments(stored = allRecords()): AttachmentRecord[] {
+  return wholeRecords(stored).filter((record) => record.state === "ready" && hasNetns(record));
+}
+
 /** Whether Open vSwitch still has the ports; where it cannot be asked, it is taken to have them. */
 export async function hasPorts(plan: Plan, kernel: Kernel): Promise<boolean> {
   const ports = plan.filter((object) => object.kind === "ovs-port");
@@ -37,8 +47,5 @@ export async function hasPorts(plan: Plan, kernel: Kernel): Promise<boolean> {
 
 /** Whether the links on the host are still there. */
 export function hasHostLinks(plan: Plan): boolean {
-  const links = plan
-    .filter((object) => object.kind === "link")
-    .filter((link) => link.where === "host" && !movesToPod(link));
-  return links.every((link) => hostLinkExists(link.name));
+  return hostLinksOf(plan).every(({ name }) => hostLinkExists(name));
 }

@@ -14,7 +14,7 @@ import {
 } from "../plan/masquerade.ts";
 import type { Masquerade } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
-import { listRecords, readRecord, type StoredRecord } from "./record.ts";
+import { listRecords, readRecord, type StoredRecord, wholeRecords } from "./record.ts";
 import { heldAddresses } from "./unwire.ts";
 
 /** And all of a network without attachments. */
@@ -71,7 +71,7 @@ async function putBack(
 }
 
 function masqueradesOf(records: readonly StoredRecord[]): Masquerade[] {
-  return records
-    .flatMap((record) => (record === undefined || record === "torn" ? [] : record.plan))
+  return wholeRecords(records)
+    .flatMap(({ plan }) => plan)
     .filter((object) => object.kind === "masquerade");
 }

@@ -25,7 +25,7 @@ import { ownBridge, ownCookies, ownerKey } from "../plan/ovs-lines.ts";
 import { isSwitchKind } from "../plan/own.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
-import { liveAttachments } from "./repair.ts";
+import { liveAttachments } from "./liveness.ts";
 
 export const defaultBridge = "podwire0";
 

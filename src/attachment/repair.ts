@@ -11,10 +11,9 @@ import { mend } from "../plan/mend.ts";
 import { observe } from "../plan/observe.ts";
 import { remove } from "../plan/remove.ts";
 import { describeDifference, verify } from "../plan/verify.ts";
-import { putBackRecorded, withoutRecorded } from "./by-address.ts";
+import { minusClaimed, putBackClaimed } from "./by-address.ts";
 import { planToKeep } from "./chained-changes.ts";
-import { hasNetns } from "./liveness.ts";
-import { type AttachmentRecord, allRecords, readRecord, type StoredRecord, wholeRecords } from "./record.ts";
+import { type AttachmentRecord, readRecord, type StoredRecord } from "./record.ts";
 import { releaseShared } from "./shared-flows.ts";
 
 export interface Repair {
@@ -43,11 +42,6 @@ export async function asOnlyRepairer<T>(kernel: Kernel, work: () => Promise<T>):
 export async function ifOnlyRepairer(kernel: Kernel, work: () => Promise<void>): Promise<boolean> {
   makeDirectory(runDirectory, 0o700);
   return withFreeLock(lockFile, kernel, work);
-}
-
-/** Attachments that are wired, of pods that live. */
-export function liveAttachments(stored = allRecords()): AttachmentRecord[] {
-  return wholeRecords(stored).filter((record) => record.state === "ready" && hasNetns(record));
 }
 
 /** Of the attachments those with something to say. Never throws. For the only repairer. */
@@ -98,8 +92,8 @@ async function mendOrTakeBack(record: AttachmentRecord, kernel: Kernel): Promise
 }
 
 async function takeBack({ plan }: AttachmentRecord, kernel: Kernel): Promise<void> {
-  await remove(withoutRecorded(plan), kernel);
-  await putBackRecorded(plan, kernel);
+  await remove(minusClaimed(plan), kernel);
+  await putBackClaimed(plan, kernel);
   await releaseShared(plan, kernel);
 }
 

@@ -20,7 +20,7 @@ export async function releaseShared(plan: Plan, kernel: Kernel): Promise<void> {
 export async function releaseTrunks(trunks: readonly OvsFlows[], kernel: Kernel): Promise<void> {
   const [at] = trunks;
   if (at === undefined || !isPresent(at.database, kernel)) return;
-  const unneeded = withoutRecord(trunks);
+  const unneeded = unclaimed(trunks);
   if (unneeded.length === 0) return;
   await changeFlows(
     at,
@@ -28,13 +28,13 @@ export async function releaseTrunks(trunks: readonly OvsFlows[], kernel: Kernel)
     kernel,
   );
   // Twice: an ADD may have made some since the records were read.
-  const free = new Set(withoutRecord(unneeded));
+  const free = new Set(unclaimed(unneeded));
   const needed = unneeded.filter((flows) => !free.has(flows));
   if (needed.length > 0) await changeFlows(at, needed.flatMap(flowLines), kernel);
 }
 
 /** Those that no attachment of the node has. */
-function withoutRecord(trunks: readonly OvsFlows[]): readonly OvsFlows[] {
+function unclaimed(trunks: readonly OvsFlows[]): readonly OvsFlows[] {
   const recorded = recordedPlans()
     ?.flat()
     .filter((object) => object.kind === "ovs-flows");

@@ -1,12 +1,13 @@
 // Pods that live and have a link that stands on one of the host's.
 import { standsOn } from "../plan/standing.ts";
-import { hasNetns } from "./liveness.ts";
-import { type AttachmentRecord, allRecords, wholeRecords } from "./record.ts";
+import { recordsOfLivePods } from "./liveness.ts";
+import type { AttachmentRecord } from "./record.ts";
 
 /** "default/web-1", or the container's id where the runtime named no pod. */
 export function podsOn(device: string): string[] {
-  const records = wholeRecords(allRecords()).filter(({ plan }) => standsOn(device, plan));
-  return records.filter(hasNetns).map(nameOf);
+  return recordsOfLivePods()
+    .filter(({ plan }) => standsOn(device, plan))
+    .map(nameOf);
 }
 
 function nameOf({ pod, containerID }: AttachmentRecord): string {

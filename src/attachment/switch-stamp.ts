@@ -7,9 +7,10 @@ import { type BridgeName, isSameBridge, macOf, switchIdentity, switchStart } fro
 import { sinceBoot } from "../linux/process.ts";
 import type { Log } from "../log.ts";
 import { type Call, kernelOf } from "./call.ts";
+import { liveAttachments } from "./liveness.ts";
 import { bridgeOf, bridgeRow } from "./ovs-switch.ts";
 import { type AttachmentRecord, recordFile } from "./record.ts";
-import { asOnlyRepairer, ifOnlyRepairer, liveAttachments, repairAttachments } from "./repair.ts";
+import { asOnlyRepairer, ifOnlyRepairer, repairAttachments } from "./repair.ts";
 import { allStamps, noIdentity, type Stamp, stampOf, writeStamp } from "./stamped-switches.ts";
 
 /** What passes by itself is over at the next call; what does not must not cost each one the work of a repair. */

@@ -2,15 +2,15 @@
 import { CniError, ErrorCode } from "../cni/error.ts";
 import { isSameBridge } from "../linux/ovs.ts";
 import type { OvsPort, Plan } from "../plan/plan.ts";
-import { hasNetns } from "./liveness.ts";
-import { type AttachmentRecord, allRecords, recordFile, wholeRecords } from "./record.ts";
+import { recordsOfLivePods } from "./liveness.ts";
+import { type AttachmentRecord, recordFile } from "./record.ts";
 
 /** For an ADD that was asked for a MAC and whose record has its plan: throws code 7 if a live pod of the bridge has it. */
 export function refuseTakenMac(own: AttachmentRecord): void {
   const port = portOf(own.plan);
   if (port === undefined) return;
-  const other = wholeRecords(allRecords())
-    .filter((record) => recordFile(record) !== recordFile(own) && hasNetns(record))
+  const other = recordsOfLivePods()
+    .filter((record) => recordFile(record) !== recordFile(own))
     .find(({ plan }) => {
       const theirs = portOf(plan);
       return theirs !== undefined && isSameBridge(theirs, port) && macOf(theirs) === macOf(port);

@@ -13,7 +13,7 @@ import { bootId } from "../linux/process.ts";
 import { findProgram } from "../linux/programs.ts";
 import type { BridgeName, Masquerade, Plan } from "../plan/plan.ts";
 import { podLinks, remove } from "../plan/remove.ts";
-import { putBackRecorded, withoutAddresses, withoutRecorded } from "./by-address.ts";
+import { minusClaimed, putBackClaimed, withoutAddresses } from "./by-address.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { hasNetns } from "./liveness.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
@@ -84,7 +84,7 @@ async function takeUnrecordedApart(name: AttachmentName, call: Call): Promise<Ip
   const masquerade = masqueradeOf(name.network, addresses, call);
   const plan = [...traces, ...onSharedLinks(addresses, at.bridge), ...masquerade];
   const { netns } = call.environment;
-  const mine = withoutRecorded(plan);
+  const mine = minusClaimed(plan);
   await takeApart(mine, call, netns === "" ? undefined : openIfThere(netns));
   await putBack(mine, call);
   return release;
@@ -117,7 +117,7 @@ async function takeRecordedApart(
   const traces = datapaths[record.datapath].traces(name, bridgeIn(record, call));
   // The kernel has nothing from before the machine's start.
   const isOfThisBoot = record.bootId === bootId();
-  const mine = isReleased && isOfThisBoot ? withoutRecorded(record.plan) : record.plan;
+  const mine = isReleased && isOfThisBoot ? minusClaimed(record.plan) : record.plan;
   const plan = isOfThisBoot ? mine : withoutAddresses(record.plan);
   await takeApart([...plan, ...traces], call, inPod);
   if (isReleased) await putBack(plan, call);
@@ -126,7 +126,7 @@ async function takeRecordedApart(
 
 /** What cannot be is for the CHECK of the one that has it. */
 async function putBack(removed: Plan, call: Call): Promise<void> {
-  await putBackRecorded(removed, kernelOf(call)).catch(() => {});
+  await putBackClaimed(removed, kernelOf(call)).catch(() => {});
 }
 
 async function takeApart(plan: Plan, call: Call, pod?: Netns): Promise<void> {

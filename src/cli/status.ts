@@ -1,6 +1,6 @@
 // `podwire status`: every attachment on this node, and whether it is as it was made.
 import type { AttachmentName } from "../datapath/datapath.ts";
-import { movesToPod } from "../plan/plan.ts";
+import { hostLinksOf } from "../plan/plan.ts";
 import { formatAge } from "./age.ts";
 import { type Attachment, type Condition, listAttachments, recordsOfWired } from "./attachments.ts";
 import type { Colour } from "./colour.ts";
@@ -52,9 +52,7 @@ export const status: Run = async (words, terminal) => {
 function report(attachment: Attachment, verdict: Verdict | undefined): Report {
   const { name, record } = attachment;
   const { network, containerID, ifname } = name;
-  const [hostLink] = (record?.plan ?? [])
-    .filter((object) => object.kind === "link")
-    .filter((link) => link.where === "host" && !movesToPod(link));
+  const [hostLink] = hostLinksOf(record?.plan ?? []);
   const { namespace, name: podName } = record?.pod ?? {};
   return {
     network,

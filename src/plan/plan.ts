@@ -268,6 +268,13 @@ export function movesToPod({ type }: Link): boolean {
   return "movesToPodAs" in type && type.movesToPodAs !== undefined;
 }
 
+/** Those that stay on the host. */
+export function hostLinksOf(plan: Plan): Link[] {
+  return plan
+    .filter((object) => object.kind === "link")
+    .filter((link) => link.where === "host" && !movesToPod(link));
+}
+
 /** What nftables has to know of an overlay's peers. One for a node. */
 export interface PeerSets {
   readonly kind: "peer-sets";
