@@ -11,7 +11,7 @@ import { dismiss, startAhead } from "../linux/enter.ts";
 import { ipBatch } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { closeNetns, isNetwork, type Netns, notNetwork, openNetns } from "../linux/netns.ts";
-import { switchStart } from "../linux/ovs.ts";
+import { switchStart } from "../linux/ovs-identity.ts";
 import { bootId, ownIdentity } from "../linux/process.ts";
 import { apply, RollbackError } from "../plan/apply.ts";
 import type { Plan } from "../plan/plan.ts";

@@ -10,13 +10,13 @@ import { hostLinkExists } from "../linux/links.ts";
 import {
   type BridgeName,
   defaultDatabase,
-  isPresent,
   isSameBridge,
   listFlows,
   ovsRefused,
   ovsRows,
   requireSwitch,
 } from "../linux/ovs.ts";
+import { isPresent } from "../linux/ovs-identity.ts";
 import { idOf, labelOf, textOf } from "../linux/ovs-rows.ts";
 import { claimedBridge } from "../node/claimed-bridge.ts";
 import { overlays } from "../overlay/registry.ts";

@@ -1,6 +1,7 @@
 // What a bridge has for its pods with a VLAN in their trunk: made by each of them, the same each time, and removed with the last.
 import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, isPresent, isSameBridge } from "../linux/ovs.ts";
+import { changeFlows, isSameBridge } from "../linux/ovs.ts";
+import { isPresent } from "../linux/ovs-identity.ts";
 import { flowLines, removingFlowsLine, trunkVlanOf } from "../plan/ovs-lines.ts";
 import type { OvsFlows, Plan } from "../plan/plan.ts";
 import { recordedPlans } from "./record.ts";

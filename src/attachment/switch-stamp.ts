@@ -3,7 +3,8 @@
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { OvsSettings } from "../datapath/datapath.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { type BridgeName, isSameBridge, macOf, switchIdentity, switchStart } from "../linux/ovs.ts";
+import { type BridgeName, isSameBridge } from "../linux/ovs.ts";
+import { macOf, switchIdentity, switchStart } from "../linux/ovs-identity.ts";
 import { sinceBoot } from "../linux/process.ts";
 import type { Log } from "../log.ts";
 import { type Call, kernelOf } from "./call.ts";

@@ -4,7 +4,7 @@ import { removeStrayFlows, unrecordedPorts } from "../attachment/leftovers.ts";
 import { bridgeOf } from "../attachment/ovs-switch.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { isPresent } from "../linux/ovs.ts";
+import { isPresent } from "../linux/ovs-identity.ts";
 import type { Words } from "./command.ts";
 import { failed, nobody, type Outcome } from "./gc-outcome.ts";
 import { configuredNetworks, removeTraces } from "./removal.ts";

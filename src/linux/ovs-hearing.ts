@@ -3,7 +3,8 @@
 // Every packet that no flow was made for before is lost then. Versions from 3.1.1 on count at once.
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Kernel } from "./kernel.ts";
-import { askSwitch, switchProcess } from "./ovs.ts";
+import { askSwitch } from "./ovs.ts";
+import { switchProcess } from "./ovs-identity.ts";
 import { sinceBoot, startedAfterBoot } from "./process.ts";
 
 const affectedVersion = "3.1.0";

@@ -1,10 +1,10 @@
 // Open vSwitch by its own programs: one transaction on its database, one atomic bundle of flows, and what they tell.
-import fs from "node:fs";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import { runIn } from "./enter.ts";
 import type { Kernel } from "./kernel.ts";
+import { directoryOf, managementSocket, pidFileOf, switchProcess } from "./ovs-identity.ts";
 import type { Row } from "./ovs-rows.ts";
-import { findProgram, type ProgramName } from "./programs.ts";
+import type { ProgramName } from "./programs.ts";
 import type { RunOutcome } from "./run.ts";
 
 export const defaultDatabase = "unix:/var/run/openvswitch/db.sock";
@@ -138,61 +138,8 @@ export async function isAnswering(database: string, kernel: Kernel): Promise<boo
   }
 }
 
-/** The pid of ovs-vswitchd; undefined if it did not say. */
-export function switchProcess(database: string): number | undefined {
-  const file = pidFileOf(database);
-  return fs.existsSync(file) ? Number.parseInt(fs.readFileSync(file, "utf8"), 10) : undefined;
-}
-
-/** Another one after ovs-vswitchd was started again: it writes the file anew. undefined if it does not run. */
-export function switchStart(database: string): string | undefined {
-  return fileIdentity(pidFileOf(database));
-}
-
-function fileIdentity(file: string): string | undefined {
-  const stat = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? undefined : `${file} ${stat.dev} ${stat.ino} ${stat.ctimeNs}`;
-}
-
-function pidFileOf(database: string): string {
-  return `${directoryOf(database)}/ovs-vswitchd.pid`;
-}
-
-/** Whether Open vSwitch is installed and serves, or served, the database: where it does not, it has nothing of ours. */
-export function isPresent(database: string, kernel: Kernel): boolean {
-  const socket = database.replace(/^unix:/, "");
-  return fs.existsSync(socket) && findProgram("ovs-vsctl", kernel.searchPath) !== undefined;
-}
-
-/** Where ovs-vswitchd makes and removes what the bridge is managed by: another one has another socket. */
-function managementSocket({ database, bridge }: BridgeName): string {
-  return `${directoryOf(database)}/${bridge}.mgmt`;
-}
-
-/**
- * ovs-vswitchd makes its sockets anew when it starts; a bridge's MAC, which flows have, is its owner's to change. undefined
- * while there is no socket.
- */
-export function switchIdentity(at: BridgeName): string | undefined {
-  const socket = fileIdentity(managementSocket(at));
-  return socket === undefined ? undefined : `${socket} ${macOf(at.bridge) ?? ""}`;
-}
-
-/** Of a link of the host. */
-export function macOf(link: string): string | undefined {
-  try {
-    return fs.readFileSync(`/sys/class/net/${link}/address`, "utf8").trim();
-  } catch {
-    return undefined;
-  }
-}
-
 function managementOf(at: BridgeName): string {
   return `unix:${managementSocket(at)}`;
-}
-
-export function directoryOf(database: string): string {
-  return database.replace(/^unix:/, "").replace(/\/[^/]*$/, "");
 }
 
 /** In seconds. What gets no answer must leave time to go on without Open vSwitch; many calls at once need more of it. */

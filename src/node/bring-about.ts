@@ -3,7 +3,8 @@
 import { outlastLinkRemovals, releaseBridges } from "../attachment/shared-links.ts";
 import { podsOn } from "../attachment/standing.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, defaultDatabase, isPresent, isSameBridge, OvsDownError } from "../linux/ovs.ts";
+import { changeFlows, defaultDatabase, isSameBridge, OvsDownError } from "../linux/ovs.ts";
+import { isPresent } from "../linux/ovs-identity.ts";
 import { tunnelPort } from "../overlay/ovs-tunnel.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import { ownCookies, removingFlowsLine } from "../plan/ovs-lines.ts";

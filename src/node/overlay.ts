@@ -7,7 +7,7 @@ import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostHasIpv6 } from "../linux/links.ts";
 import { withLock } from "../linux/lock.ts";
-import { switchIdentity } from "../linux/ovs.ts";
+import { switchIdentity } from "../linux/ovs-identity.ts";
 import { badOverlay } from "../overlay/fault.ts";
 import { onlyIpv4, prefixesOfIpv6 } from "../overlay/ipv4-only.ts";
 import type { Peer, Underlay } from "../overlay/overlay.ts";

@@ -12,7 +12,7 @@ import { replenish } from "../linux/enter.ts";
 import { ipBatch, ipQuestions } from "../linux/ip.ts";
 import type { Kernel, Standby } from "../linux/kernel.ts";
 import { nftScript } from "../linux/nft.ts";
-import { switchIdentity } from "../linux/ovs.ts";
+import { switchIdentity } from "../linux/ovs-identity.ts";
 import { readHostSysctl } from "../linux/sysctl.ts";
 import type { Plan } from "../plan/plan.ts";
 import { newBell, sleep } from "./bell.ts";

@@ -1,7 +1,8 @@
 // What an overlay has in Open vSwitch, remembered before it is changed: for a change that fails half-way. It becomes a plan again, which is
 // made where something of it is missing.
 import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, isPresent, isSameBridge, listFlows, ovsRowsIfUp, ovsTransact } from "../linux/ovs.ts";
+import { changeFlows, isSameBridge, listFlows, ovsRowsIfUp, ovsTransact } from "../linux/ovs.ts";
+import { isPresent } from "../linux/ovs-identity.ts";
 import { mapOf, numberOf, portsOn, type Row, textOf } from "../linux/ovs-rows.ts";
 import { byBridge } from "./by-bridge.ts";
 import type { Scope } from "./changes.ts";

@@ -3,7 +3,8 @@
 import { type CniError, toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
-import { changeFlows, isPresent, OvsDownError, ovsRefused, ovsRows, ovsTransact } from "../linux/ovs.ts";
+import { changeFlows, OvsDownError, ovsRefused, ovsRows, ovsTransact } from "../linux/ovs.ts";
+import { isPresent } from "../linux/ovs-identity.ts";
 import { labelOf } from "../linux/ovs-rows.ts";
 import { byBridge } from "./by-bridge.ts";
 import {

@@ -2,15 +2,8 @@
 // serves one tunnel, be it the kernel's own device or a bridge's port.
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import {
-  changeFlows,
-  isPresent,
-  isSameBridge,
-  ovsRows,
-  ovsRowsIfUp,
-  ovsTransact,
-  requireSwitch,
-} from "../linux/ovs.ts";
+import { changeFlows, isSameBridge, ovsRows, ovsRowsIfUp, ovsTransact, requireSwitch } from "../linux/ovs.ts";
+import { isPresent } from "../linux/ovs-identity.ts";
 import { portsOn } from "../linux/ovs-rows.ts";
 import type { Done, Scope } from "./changes.ts";
 import type { OvsMemory } from "./former-ovs.ts";
