@@ -14,7 +14,7 @@ import { closeNetns, isNetwork, type Netns, notNetwork, openNetns } from "../lin
 import { switchStart } from "../linux/ovs-identity.ts";
 import { bootId, ownIdentity } from "../linux/process.ts";
 import { apply, RollbackError } from "../plan/apply.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { PodPlan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
 import { ensureBypass } from "./bypass.ts";
 import { type Call, describeAttachment, kernelOf, nameOf, undoKernelOf } from "./call.ts";
@@ -125,7 +125,7 @@ async function wire(
 ): Promise<Result> {
   const ipam = ipamOf(call.config.ipam.type);
   const undoKernel = undoKernelOf(call, kernel.pod);
-  let planned: Plan = [];
+  let planned: PodPlan = [];
   const undo: (() => Promise<void>)[] = [
     () => releaseShared(planned, undoKernel),
     async () => removeRecord(claimed),

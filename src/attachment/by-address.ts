@@ -2,16 +2,16 @@
 // address is released it may be another pod's; all else has the attachment's name.
 import type { Kernel } from "../linux/kernel.ts";
 import { mend } from "../plan/mend.ts";
-import { type Plan, type PlanObject, sharedLinks } from "../plan/plan.ts";
+import { type PodObject, type PodPlan, sharedLinks } from "../plan/plan.ts";
 import { recordsOfLivePods } from "./liveness.ts";
 
-export function withoutAddresses(plan: Plan): Plan {
+export function withoutAddresses(plan: PodPlan): PodPlan {
   const keysOf = keysIn(plan);
   return plan.filter((object) => keysOf(object).length === 0);
 }
 
 /** Without what records say that live attachments have: for a plan that is none of theirs any more. */
-export function minusClaimed(plan: Plan): Plan {
+export function minusClaimed(plan: PodPlan): PodPlan {
   const keysOf = keysIn(plan);
   // Reading all records takes a moment.
   if (plan.flatMap(keysOf).length === 0) return plan;
@@ -27,7 +27,7 @@ export function minusClaimed(plan: Plan): Plan {
  * After the removal of a plan: makes again what of it another attachment has, for one that came while it was removed, or that
  * had its own overwritten. What an ADD is still making is its own to make.
  */
-export async function putBackClaimed(removed: Plan, kernel: Kernel): Promise<void> {
+export async function putBackClaimed(removed: PodPlan, kernel: Kernel): Promise<void> {
   const keys = new Set(removed.flatMap(keysIn(removed)));
   if (keys.size === 0) return;
   const lost = recordsOfLivePods()
@@ -40,7 +40,7 @@ export async function putBackClaimed(removed: Plan, kernel: Kernel): Promise<voi
 }
 
 /** Of each object of the plan what the kernel has it by; none if that has the attachment's name. */
-function keysIn(plan: Plan): (object: PlanObject) => string[] {
+function keysIn(plan: PodPlan): (object: PodObject) => string[] {
   const shared = new Set(sharedLinks(plan).map(({ name }) => name));
   return (object) => {
     if (object.kind === "masquerade")

@@ -1,7 +1,7 @@
 // What plugins after us may rightly change on the pod's interface (tuning does): its MAC and its MTU.
 import type { Interface, Result } from "../cni/result.ts";
 import type { Wired } from "../datapath/datapath.ts";
-import type { Link, Plan } from "../plan/plan.ts";
+import type { Link, PodPlan } from "../plan/plan.ts";
 
 /**
  * The plan as it should be found, by the chain's result and by what ADD made. Results before 1.1.0 cannot tell the MTU, which
@@ -11,7 +11,7 @@ export function planAfterChain(
   { plan, interfaces }: Pick<Wired, "plan" | "interfaces">,
   result: Result,
   macWasSet: boolean,
-): Plan {
+): PodPlan {
   const own = podLink(plan);
   const made = interfaces.at(-1);
   const reported = result.interfaces.find(
@@ -23,18 +23,18 @@ export function planAfterChain(
 }
 
 /** The plan without what may have changed: for when the chain's result is not at hand. */
-export function planOfAnyChain(plan: Plan): Plan {
+export function planOfAnyChain(plan: PodPlan): PodPlan {
   return adapt(plan, {}, true);
 }
 
 /** The same, but for what podwire can put back without disturbing them. */
-export function planToKeep(plan: Plan): Plan {
+export function planToKeep(plan: PodPlan): PodPlan {
   return adapt(plan, {}, false);
 }
 
 type Changes = Pick<Link, "mac" | "mtu">;
 
-function podLink(plan: Plan): Link | undefined {
+function podLink(plan: PodPlan): Link | undefined {
   return plan.filter((object) => object.kind === "link").find(({ where }) => where === "pod");
 }
 
@@ -47,7 +47,7 @@ function mtuAfterChain(own: Link, made: Interface, reported: Interface): number 
  * Setting a MAC makes the kernel drop the link's neighbour entries; the gateway is then learnt by ARP and ND. A slave of
  * ipvlan has its master's, which nobody can set, and no other way to the gateway.
  */
-function adapt(plan: Plan, changes: Changes, isMacChanged: boolean): Plan {
+function adapt(plan: PodPlan, changes: Changes, isMacChanged: boolean): PodPlan {
   const isSlave = podLink(plan)?.type.kind === "ipvlan";
   const dropsNeighbours = isMacChanged && !isSlave;
   return plan

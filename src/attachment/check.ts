@@ -6,7 +6,7 @@ import { decodeResult } from "../cni/result-versions.ts";
 import { ipamOf } from "../ipam/registry.ts";
 import { closeNetns, openNetns } from "../linux/netns.ts";
 import { observe } from "../plan/observe.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { PodPlan } from "../plan/plan.ts";
 import { describeDifference, verify } from "../plan/verify.ts";
 import { type Call, describeAttachment, kernelOf, nameOf } from "./call.ts";
 import { planAfterChain } from "./chained-changes.ts";
@@ -55,7 +55,7 @@ function checkResult(record: AttachmentRecord, result: Result, { environment }: 
   throw failed(`prevResult lacks the address ${missing.address} that ADD gave to ${record.ifname}`);
 }
 
-async function checkKernel(plan: Plan, call: Call): Promise<void> {
+async function checkKernel(plan: PodPlan, call: Call): Promise<void> {
   const netns = openNetns(call.environment.netns);
   try {
     const differences = verify(plan, await observe(plan, kernelOf(call, netns)));

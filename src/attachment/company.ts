@@ -6,12 +6,12 @@ import { slaveOf, whyApart } from "../datapath/apart.ts";
 import { hostSlavePattern } from "../datapath/names.ts";
 import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import { hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
-import { type Plan, sharedLinks } from "../plan/plan.ts";
+import { type PodPlan, sharedLinks } from "../plan/plan.ts";
 import { liveAttachments } from "./liveness.ts";
 import { allRecords, type StoredRecord, wholeRecords } from "./record.ts";
 
 /** Each reason once, with how many pods it is about. */
-export function apartFrom(plan: Plan): string[] {
+export function apartFrom(plan: PodPlan): string[] {
   if (!isInCompany(plan)) return [];
   const stored = allRecords();
   forgetUnseen(stored);
@@ -27,13 +27,13 @@ export function apartFrom(plan: Plan): string[] {
 const unseenSlaves = path.join(runDirectory, "unseen-slaves");
 
 /** For an ADD, before it makes anything: the host has neither a slave nor a route to pods with another flag than bridge. */
-export function rememberUnseen(plan: Plan): void {
+export function rememberUnseen(plan: PodPlan): void {
   if (!hasUnseen(plan) || fs.existsSync(unseenSlaves)) return;
   makeDirectory(runDirectory, 0o700);
   replaceFile(unseenSlaves, "");
 }
 
-function hasUnseen(plan: Plan): boolean {
+function hasUnseen(plan: PodPlan): boolean {
   const slave = slaveOf(plan);
   return slave !== undefined && slave.flag !== "bridge";
 }
@@ -55,7 +55,7 @@ function mayHaveUnseen(stored: readonly StoredRecord[]): boolean {
  * Whether the node may have pods of ipvlan and others: only then are records worth reading. The host has a route to every
  * pod that it can have one to, to those of ipvlan by its own slave.
  */
-function isInCompany(plan: Plan): boolean {
+function isInCompany(plan: PodPlan): boolean {
   if (fs.existsSync(unseenSlaves)) return true;
   if (slaveOf(plan) === undefined) return hostLinkNames().some((name) => hostSlavePattern.test(name));
   const own = sharedLinks(plan).map(({ name }) => name);

@@ -9,7 +9,7 @@ import { type DatapathName, datapaths } from "../datapath/registry.ts";
 import { createFile, makeDirectory, replaceFile, temporaryWriter } from "../linux/files.ts";
 import type { NetnsIdentity } from "../linux/netns.ts";
 import type { ProcessIdentity } from "../linux/process.ts";
-import { objectKinds, type Plan, type PlanObject } from "../plan/plan.ts";
+import { type PodObject, type PodPlan, podObjectKinds } from "../plan/plan.ts";
 
 export const stateDirectory = "/var/lib/podwire";
 
@@ -32,7 +32,7 @@ export interface AttachmentRecord extends AttachmentName {
   /** CNI_ARGS of ADD. */
   readonly args: string;
   /** Empty while nothing of it can exist yet. */
-  readonly plan: Plan;
+  readonly plan: PodPlan;
   readonly interfaces: readonly Interface[];
   readonly ips: readonly IpConfig[];
   /** As the IPAM gave them: with the prefix length of their subnet. */
@@ -133,7 +133,7 @@ export function listAllRecords(): AttachmentName[] {
 }
 
 /** What attachments of all networks are recorded to have; undefined if a record is torn, and may say anything. */
-export function recordedPlans(): Plan[] | undefined {
+export function recordedPlans(): PodPlan[] | undefined {
   const records = allRecords();
   return records.includes("torn") ? undefined : wholeRecords(records).map(({ plan }) => plan);
 }
@@ -187,9 +187,9 @@ function parseRecord(text: string, name: AttachmentName): AttachmentRecord | "to
 
 /** Whether removal can go by it: another version of podwire may know other objects. */
 function isPlan(plan: unknown): boolean {
-  const kinds: readonly string[] = objectKinds;
   return (
-    Array.isArray(plan) && plan.every((object) => kinds.includes((object as PlanObject | null)?.kind ?? ""))
+    Array.isArray(plan) &&
+    plan.every((object) => Object.hasOwn(podObjectKinds, (object as PodObject | null)?.kind ?? ""))
   );
 }
 

@@ -3,12 +3,12 @@ import type { Kernel } from "../linux/kernel.ts";
 import { changeFlows, isSameBridge } from "../linux/ovs.ts";
 import { isPresent } from "../linux/ovs-identity.ts";
 import { flowLines, removingFlowsLine, trunkVlanOf } from "../plan/ovs-lines.ts";
-import type { OvsFlows, Plan } from "../plan/plan.ts";
+import type { OvsFlows, PodPlan } from "../plan/plan.ts";
 import { recordedPlans } from "./record.ts";
 import { releaseSharedLinks } from "./shared-links.ts";
 
 /** Of the plan of an attachment whose record is gone: removes what it shared with others and nobody needs any more. */
-export async function releaseShared(plan: Plan, kernel: Kernel): Promise<void> {
+export async function releaseShared(plan: PodPlan, kernel: Kernel): Promise<void> {
   const trunks = plan
     .filter((object) => object.kind === "ovs-flows")
     .filter(({ cookie }) => trunkVlanOf(cookie) !== undefined);

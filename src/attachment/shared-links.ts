@@ -25,7 +25,7 @@ import {
 } from "../linux/process.ts";
 import { isClaimed } from "../node/claimed-bridge.ts";
 import { routeProtocol } from "../plan/ip-lines.ts";
-import { type Link, type Plan, type Route, sharedLinks } from "../plan/plan.ts";
+import { type Link, type Plan, type PodPlan, type Route, sharedLinks } from "../plan/plan.ts";
 import { ownBridges, removeShared } from "../plan/shared.ts";
 import { listDirectory, recordedPlans, stateDirectory } from "./record.ts";
 import { forgetSwitch } from "./stamped-switches.ts";
@@ -85,7 +85,7 @@ async function removeStrayRoutes(bridges: readonly Bridge[], kernel: Kernel): Pr
 }
 
 /** What an attachment without a record has on links that others use. */
-export function onSharedLinks(addresses: readonly string[], bridge: string): Plan {
+export function onSharedLinks(addresses: readonly string[], bridge: string): PodPlan {
   // ipvlan's host has two of IPv4 (datapath/ipvlan.ts).
   const on = (link: string) =>
     addresses.flatMap((address): Route[] => {

@@ -11,7 +11,7 @@ import { closeNetns, type Netns, openNetns } from "../linux/netns.ts";
 import { endOrphans } from "../linux/orphans.ts";
 import { bootId } from "../linux/process.ts";
 import { findProgram } from "../linux/programs.ts";
-import type { BridgeName, Masquerade, Plan } from "../plan/plan.ts";
+import type { BridgeName, Masquerade, PodPlan } from "../plan/plan.ts";
 import { podLinks, remove } from "../plan/remove.ts";
 import { minusClaimed, putBackClaimed, withoutAddresses } from "./by-address.ts";
 import { type Call, kernelOf } from "./call.ts";
@@ -125,11 +125,11 @@ async function takeRecordedApart(
 }
 
 /** What cannot be is for the CHECK of the one that has it. */
-async function putBack(removed: Plan, call: Call): Promise<void> {
+async function putBack(removed: PodPlan, call: Call): Promise<void> {
   await putBackClaimed(removed, kernelOf(call)).catch(() => {});
 }
 
-async function takeApart(plan: Plan, call: Call, pod?: Netns): Promise<void> {
+async function takeApart(plan: PodPlan, call: Call, pod?: Netns): Promise<void> {
   try {
     await remove(plan, kernelOf(call, pod));
   } finally {

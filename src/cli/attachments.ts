@@ -8,7 +8,7 @@ import type { AttachmentName } from "../datapath/datapath.ts";
 import { datapaths } from "../datapath/registry.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { bootId } from "../linux/process.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { PodPlan } from "../plan/plan.ts";
 
 /**
  * wired: its ADD succeeded, and its pod's netns is there.
@@ -59,14 +59,14 @@ function conditionOf(record: AttachmentRecord): Pick<Attachment, "condition" | "
 }
 
 /** A link of a pair lives as long as the other end: the pod's netns exists, perhaps under another path. */
-function doubtOf(plan: Plan): { doubt?: string } {
+function doubtOf(plan: PodPlan): { doubt?: string } {
   const link = plan
     .filter((object) => object.kind === "link")
     .find(({ name, type }) => type.kind === "veth" && type.makesPair && hostLinkExists(name));
   return link === undefined ? {} : { doubt: `its link ${link.name} on the host is still there` };
 }
 
-function tracesOf(name: AttachmentName): Plan {
+function tracesOf(name: AttachmentName): PodPlan {
   return Object.values(datapaths).flatMap((datapath) => datapath.traces(name, bridgeOf({})));
 }
 

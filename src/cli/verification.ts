@@ -7,7 +7,7 @@ import { toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { closeNetns, openNetns } from "../linux/netns.ts";
 import { type Observed, observe } from "../plan/observe.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { PodPlan } from "../plan/plan.ts";
 import { describeDifference, verify } from "../plan/verify.ts";
 import { inParallel } from "./in-parallel.ts";
 
@@ -47,7 +47,7 @@ async function verifyOne(record: AttachmentRecord, host: Observed, kernel: Kerne
   }
 }
 
-function verdictOn(plan: Plan, observed: Observed): Verdict {
+function verdictOn(plan: PodPlan, observed: Observed): Verdict {
   const all = verify(plan, observed).map(describeDifference);
   const faults = all.length === 0 ? [] : verify(planOfAnyChain(plan), observed).map(describeDifference);
   return { faults, changes: all.filter((difference) => !faults.includes(difference)) };
@@ -65,12 +65,12 @@ function both(host: Observed, pod: Observed): Observed {
   };
 }
 
-function part(plan: Plan, where: "host" | "pod"): Plan {
+function part(plan: PodPlan, where: "host" | "pod"): PodPlan {
   return plan.filter((object) => object.where === where);
 }
 
 /** Settings of the whole host are in every plan. */
-function distinct(plan: Plan): Plan {
+function distinct(plan: PodPlan): PodPlan {
   return [...new Map(plan.map((object) => [JSON.stringify(object), object])).values()];
 }
 

@@ -1,10 +1,10 @@
 // Which pods of one node do not reach each other because they are wired differently, by their plans. The host routes
 // between all pods but those of ipvlan, whose packets go by their master: see docs/datapaths.md.
 import { firstIp, formatPrefix, type Prefix, parsePrefix, prefixContains } from "../address/ip.ts";
-import type { Ipvlan, Plan } from "../plan/plan.ts";
+import type { Ipvlan, PodPlan } from "../plan/plan.ts";
 
 /** Why two pods do not reach each other, or one of them not the other; undefined if they do. */
-export function whyApart(one: Plan, other: Plan): string | undefined {
+export function whyApart(one: PodPlan, other: PodPlan): string | undefined {
   const [slave, otherSlave] = [slaveOf(one), slaveOf(other)];
   if (slave?.master === otherSlave?.master) return undefined;
   return (
@@ -32,14 +32,14 @@ function whyNotOthers(
 }
 
 /** What the pod's interface is, if it is a slave. */
-export function slaveOf(plan: Plan): Ipvlan | undefined {
+export function slaveOf(plan: PodPlan): Ipvlan | undefined {
   const types = plan.flatMap((object) =>
     object.kind === "link" && object.where === "pod" ? object.type : [],
   );
   return types.find((type) => type.kind === "ipvlan");
 }
 
-function addressesOf(plan: Plan): Prefix[] {
+function addressesOf(plan: PodPlan): Prefix[] {
   return plan.flatMap((object) =>
     object.kind === "address" && object.where === "pod" ? (parsePrefix(object.address) ?? []) : [],
   );

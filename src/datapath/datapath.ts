@@ -3,7 +3,7 @@
 import type { Interface, IpConfig, Route } from "../cni/result.ts";
 import type { OverlayHost } from "../overlay/overlay.ts";
 import type { BridgeInUse } from "../plan/ovs-bridge.ts";
-import type { BridgeName, IpvlanFlag, IpvlanMode, Plan } from "../plan/plan.ts";
+import type { BridgeName, IpvlanFlag, IpvlanMode, PodPlan } from "../plan/plan.ts";
 
 /** Names one interface of one container in one network; everything derives from it. */
 export interface AttachmentName {
@@ -70,7 +70,7 @@ export const ovsPortTypes = ["veth", "internal"] as const;
 export type OvsPortType = (typeof ovsPortTypes)[number];
 
 export interface Wired {
-  readonly plan: Plan;
+  readonly plan: PodPlan;
   /** The pod's own interface is the last. */
   readonly interfaces: readonly Interface[];
   /** `interface` indexes into `interfaces`. */
@@ -82,5 +82,5 @@ export interface Datapath {
   /** Throws code 7 for what this datapath cannot do. */
   wire(wiring: Wiring): Wired;
   /** What to remove when only the attachment's name is known, and the database that `bridge` is in. */
-  traces(name: AttachmentName, bridge: BridgeName): Plan;
+  traces(name: AttachmentName, bridge: BridgeName): PodPlan;
 }

@@ -1,7 +1,7 @@
 // What every datapath that lets the host route its pods' traffic needs there: forwarding, masquerading, the gateway.
 import { addressBits, formatIp, minMtuIpv6, type Prefix } from "../address/ip.ts";
 import { hostForwarding, hostSysctl } from "../plan/forwarding.ts";
-import type { Hairpin, PlanObject } from "../plan/plan.ts";
+import type { Hairpin, PodObject } from "../plan/plan.ts";
 import type { Wiring } from "./datapath.ts";
 import { cannotWire, gateways, has, networkOf } from "./routing.ts";
 
@@ -19,7 +19,7 @@ export function masquerade(
   addresses: readonly Prefix[],
   shortcuts: readonly string[] = [],
   hairpin?: Hairpin,
-): PlanObject {
+): PodObject {
   return {
     kind: "masquerade",
     where: "host",
@@ -37,7 +37,7 @@ export function masquerade(
  * IPv6 it is turned on here and no sooner, because the kernel forgets the routers that it was told of with each link that
  * begins to forward (addrconf_fixup_forwarding in net/ipv6/addrconf.c), but those of links that listen all the same.
  */
-export function forwarding(wiring: Wiring, addresses: readonly Prefix[], link?: string): PlanObject[] {
+export function forwarding(wiring: Wiring, addresses: readonly Prefix[], link?: string): PodObject[] {
   const { advertisedLinks } = wiring.host;
   const ofLink = link === undefined ? [] : [hostSysctl(`net/ipv6/conf/${link}/forwarding`, "1")];
   return [
@@ -62,7 +62,7 @@ export function hasIpv6Settings({ host }: Wiring, mtu: number): boolean {
  * The link by which the host reaches its pods has the gateway's addresses. Pods do not need them as long as they have
  * their neighbour entries, but the kernel drops those when somebody sets a MAC.
  */
-export function gatewayAddresses(link: string, addresses: readonly Prefix[]): PlanObject[] {
+export function gatewayAddresses(link: string, addresses: readonly Prefix[]): PodObject[] {
   const at = { kind: "address", where: "host", link } as const;
   return [
     ...(has(addresses, 4) ? [{ ...at, address: `${gateways[4]}/32`, scope: "host" } as const] : []),

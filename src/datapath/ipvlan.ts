@@ -16,7 +16,7 @@ import {
 } from "../address/ip.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
-import type { Address, Ipvlan, IpvlanMode, Link, Plan, PlanObject, Route } from "../plan/plan.ts";
+import type { Address, Ipvlan, IpvlanMode, Link, PodObject, PodPlan, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, IpvlanSettings, Master, Wired, Wiring } from "./datapath.ts";
 import { checkMtu, forwarding, hasIpv6Settings, hostSysctl, masquerade } from "./host-side.ts";
 import { hostLinkName, hostSlaveName, linkAlias } from "./names.ts";
@@ -65,7 +65,7 @@ function masquerading(
   wiring: Wiring,
   { master, mode, flag }: IpvlanSettings,
   addresses: readonly Prefix[],
-): PlanObject {
+): PodObject {
   // With the other flags pods have no way past the host.
   if (flag !== "bridge") return masquerade(wiring, addresses);
   const link = hostSlaveName(master.name, mode, flag);
@@ -84,7 +84,7 @@ export function unfiltered(mode: IpvlanMode): string | undefined {
   return sent === undefined ? undefined : `what pods receive passes no netfilter of this node${sent}`;
 }
 
-function traces(name: AttachmentName): Plan {
+function traces(name: AttachmentName): PodPlan {
   // Found by their alias, whatever their master was.
   const settings = { kind: "ipvlan", master: "", mode: "l3s", flag: "bridge" } as const;
   return podLinks(name, settings, undefined);
@@ -115,7 +115,7 @@ function hostObjects(
   wiring: Wiring,
   { master, mode, flag }: IpvlanSettings,
   addresses: readonly Prefix[],
-): PlanObject[] {
+): PodObject[] {
   const type: Ipvlan = { kind: "ipvlan", master: master.name, mode, flag };
   const [podLink] = podLinks(wiring, type, undefined);
   // The host's slave is one among others, and these flags keep them apart; in l3 its routes would be a loop.
@@ -176,7 +176,7 @@ function podObjects(
   { master, mode, flag }: IpvlanSettings,
   addresses: readonly Prefix[],
   routes: readonly ResultRoute[],
-): PlanObject[] {
+): PodObject[] {
   const link = wiring.ifname;
   const type: Ipvlan = { kind: "ipvlan", master: master.name, mode, flag };
   const isSegment = mode === "l2";
@@ -213,7 +213,7 @@ function podObjects(
  * A segment's routers are not the pod's. Neighbours are told of its addresses, which may have been another node's pod's a moment
  * ago (arp_notify, ndisc_notify in Documentation/networking/ip-sysctl.rst).
  */
-function podSettings(wiring: Wiring, addresses: readonly Prefix[], isSegment: boolean): PlanObject[] {
+function podSettings(wiring: Wiring, addresses: readonly Prefix[], isSegment: boolean): PodObject[] {
   const link = wiring.ifname;
   const [hasIpv4, hasIpv6] = [has(addresses, 4), has(addresses, 6)];
   const isDeafened = isSegment && !hasIpv6 && hasIpv6Settings(wiring, wiring.mtu);

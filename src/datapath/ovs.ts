@@ -4,7 +4,16 @@
 import { formatIp, hostPrefix, type Prefix } from "../address/ip.ts";
 import { bridgeObject, localPort } from "../plan/ovs-bridge.ts";
 import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
-import type { BridgeName, Link, OvsFlow, OvsFlows, OvsPort, Plan, PlanObject, Route } from "../plan/plan.ts";
+import type {
+  BridgeName,
+  Link,
+  OvsFlow,
+  OvsFlows,
+  OvsPort,
+  PodObject,
+  PodPlan,
+  Route,
+} from "../plan/plan.ts";
 import type { AttachmentName, Datapath, OvsSettings, Wired, Wiring } from "./datapath.ts";
 import { checkMtu, forwarding, gatewayAddresses, gatewayMac, hostSysctl, masquerade } from "./host-side.ts";
 import { attachmentLabel, cookieOf, derivedMac, hostLinkName, hostVlanName, linkAlias } from "./names.ts";
@@ -59,7 +68,7 @@ function wire(wiring: Wiring): Wired {
   };
 }
 
-function traces(name: AttachmentName, at: BridgeName): Plan {
+function traces(name: AttachmentName, at: BridgeName): PodPlan {
   const link = hostLinkName(name);
   return [
     vethPair(name, derivedMac(name), 1500).host,
@@ -145,7 +154,7 @@ function flowObjects(
   mac: string,
   addresses: readonly Prefix[],
   answersAll: boolean,
-): PlanObject[] {
+): PodObject[] {
   const port = hostLinkName(wiring);
   const ips = textsOf(addresses);
   const flows = podFlows({
@@ -207,7 +216,7 @@ function hostObjects(
   settings: OvsSettings,
   mac: string,
   addresses: readonly Prefix[],
-): PlanObject[] {
+): PodObject[] {
   const { isForeign, vlan } = settings;
   const link = hostLinkOf(settings);
   const isOwnLink = !isForeign || vlan !== 0;

@@ -1,7 +1,7 @@
 // What pods have alike, however they are wired.
 import { hostPrefix, type Prefix } from "../address/ip.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
-import type { Link, PlanObject, Route } from "../plan/plan.ts";
+import type { Link, PodObject, Route } from "../plan/plan.ts";
 import { gatewayMac } from "./host-side.ts";
 import { defaultPriority, gateways, has, scopeLink } from "./routing.ts";
 
@@ -10,7 +10,7 @@ export function routedPodObjects(
   podLink: Link,
   addresses: readonly Prefix[],
   routes: readonly ResultRoute[],
-): PlanObject[] {
+): PodObject[] {
   const link = podLink.name;
   const known = podLink.altName ?? link;
   const families = ([4, 6] as const).filter((family) => has(addresses, family));
@@ -38,13 +38,13 @@ function gatewayRoute(link: string, known: string): Route {
  * the host takes in and sends on by one link (too large for a pod of Open vSwitch) it tells of as a detour, and with the redirect the
  * kernel forgets the path's MTU.
  */
-export function podIpv6Settings(link: string): PlanObject[] {
+export function podIpv6Settings(link: string): PodObject[] {
   return ["disable_ipv6", "accept_dad", "accept_ra", "accept_redirects"].map((key) =>
     podSysctl(`net/ipv6/conf/${link}/${key}`, "0"),
   );
 }
 
-export function podSysctl(key: string, value: string): PlanObject {
+export function podSysctl(key: string, value: string): PodObject {
   return { kind: "sysctl", where: "pod", key, value };
 }
 

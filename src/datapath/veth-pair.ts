@@ -1,5 +1,5 @@
 // The two ends of a pod's veth pair: the host's, which makes it, and the pod's.
-import type { Link, PlanObject } from "../plan/plan.ts";
+import type { Link, PodObject } from "../plan/plan.ts";
 import type { AttachmentName, Wiring } from "./datapath.ts";
 import { gatewayMac, hasIpv6Settings } from "./host-side.ts";
 import { hostLinkName, linkAlias } from "./names.ts";
@@ -29,13 +29,13 @@ export function vethPair(name: AttachmentName, podMac: string, mtu: number): { h
  * whatever its source. After ip_forward, which sets all links'. rp_filter would not do: udev sets it on new links as systemd
  * has it (sysctl.d), which is the loose one.
  */
-export function ownedBySwitch(wiring: Wiring, { name }: Link): PlanObject[] {
+export function ownedBySwitch(wiring: Wiring, { name }: Link): PodObject[] {
   return [
     yielding(`net/ipv4/conf/${name}/forwarding`, "0"),
     ...(hasIpv6Settings(wiring, wiring.mtu) ? [yielding(`net/ipv6/conf/${name}/disable_ipv6`, "1")] : []),
   ];
 }
 
-function yielding(key: string, value: string): PlanObject {
+function yielding(key: string, value: string): PodObject {
   return { kind: "sysctl", where: "host", key, value, yielding: true };
 }

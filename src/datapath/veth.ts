@@ -4,7 +4,7 @@
 // flooded, learnt or proxied.
 import { hostPrefix, type Prefix } from "../address/ip.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
-import type { Link, Plan, PlanObject, Route } from "../plan/plan.ts";
+import type { Link, PodObject, PodPlan, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, Wired, Wiring } from "./datapath.ts";
 import {
   checkMtu,
@@ -44,7 +44,7 @@ function wire(wiring: Wiring): Wired {
   };
 }
 
-function traces(name: AttachmentName): Plan {
+function traces(name: AttachmentName): PodPlan {
   return [vethPair(name, derivedMac(name), 1500).host];
 }
 
@@ -53,7 +53,7 @@ function hostObjects(
   link: Link,
   addresses: readonly Prefix[],
   routes: readonly ResultRoute[],
-): PlanObject[] {
+): PodObject[] {
   const hasIpv6 = has(addresses, 6);
   return [
     hasIpv6 ? { ...link, noAutomaticAddress: true } : link,
@@ -80,8 +80,8 @@ function hostLinkSettings(
   hostLink: string,
   addresses: readonly Prefix[],
   routes: readonly ResultRoute[],
-): PlanObject[] {
-  const settings: PlanObject[] = [];
+): PodObject[] {
+  const settings: PodObject[] = [];
   const ipv4 = (key: string, value: string) =>
     settings.push(hostSysctl(`net/ipv4/conf/${hostLink}/${key}`, value));
   if (has(addresses, 4)) ipv4("forwarding", "1");

@@ -1,12 +1,12 @@
 // What the bypass module is to be set to, from what networks wish and from the plan that has the routes to peers. Pure.
-
 import { covers, mergeIntervals, parseInterval } from "../address/interval.ts";
 import { formatIp, type Ip, withLength } from "../address/ip.ts";
-import type { Bypass, Plan, PlanObject } from "../plan/plan.ts";
+import type { BypassConfiguration } from "../bypass/control.ts";
+import type { Plan, PlanObject } from "../plan/plan.ts";
 import type { BypassWish } from "./bypass-wish.ts";
 
 /** What an overlay adds. */
-export type OverlayPart = Pick<Bypass, "pods" | "node" | "peers" | "tunnels">;
+export type OverlayPart = Pick<BypassConfiguration, "pods" | "node" | "peers" | "tunnels">;
 
 export const noOverlay: OverlayPart = { pods: [], node: [], peers: [], tunnels: [] };
 
@@ -39,11 +39,9 @@ export function bypassPlan(
   wishes: readonly BypassWish[],
   overlay: OverlayPart,
   excluded: readonly string[],
-): Bypass {
+): BypassConfiguration {
   const leases = wishes.map(({ lease }) => lease).filter((lease) => lease > 0);
   return {
-    kind: "bypass",
-    where: "host",
     mode: "bypass",
     lease: leases.length === 0 ? 0 : Math.min(...leases),
     pods: distinct([...wishes.flatMap(({ own, pods }) => [...own, ...pods]), ...overlay.pods]),
@@ -57,7 +55,7 @@ export function bypassPlan(
 /** What speaks against it in the configuration itself, whether or not its pods are there yet. */
 export function plannedObstacles(
   wishes: readonly BypassWish[],
-  { pods, tunnels }: Bypass,
+  { pods, tunnels }: BypassConfiguration,
   overlay: OverlayPart,
 ): string[] {
   const unknown = wishes.filter(({ own, pods: named }) => own.length + named.length === 0);
@@ -83,10 +81,10 @@ export function plannedObstacles(
 
 /** What is left of what is wished: rules about tunnels are none about pods. Without pods nothing is left then. */
 export function judgedBypass(
-  wished: Bypass,
+  wished: BypassConfiguration,
   obstacles: string[],
   tunnelObstacles: readonly string[],
-): { wanted: Bypass; obstacles: string[]; tunnelObstacles: readonly string[] } {
+): { wanted: BypassConfiguration; obstacles: string[]; tunnelObstacles: readonly string[] } {
   if (obstacles.length > 0)
     return { wanted: { ...wished, mode: "off", lease: 0 }, obstacles, tunnelObstacles: [] };
   if (tunnelObstacles.length === 0) return { wanted: wished, obstacles, tunnelObstacles };

@@ -10,7 +10,6 @@ import { loadModule } from "../kernel-module/load.ts";
 import { bypassModule, isLoaded } from "../kernel-module/module.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { replaceBypass } from "../plan/bypass.ts";
-import type { Bypass } from "../plan/plan.ts";
 import { bypassPlan, judgedBypass, noOverlay, type OverlayPart, plannedObstacles } from "./bypass-plan.ts";
 import {
   type BypassRecord,
@@ -35,7 +34,7 @@ export const nothingBypassed: BypassConfiguration = {
 
 export interface BypassOutcome {
   /** undefined if the module is not loaded. */
-  readonly set?: Bypass;
+  readonly set?: BypassConfiguration;
   readonly isChanged: boolean;
   /** Why nothing is bypassed. */
   readonly obstacles: readonly string[];
@@ -50,7 +49,7 @@ export async function judgeBypass(
   networks: readonly WishingNetwork[],
   overlay: OverlayPart,
   host: Host,
-): Promise<{ wanted: Bypass; obstacles: string[]; tunnelObstacles: readonly string[] }> {
+): Promise<{ wanted: BypassConfiguration; obstacles: string[]; tunnelObstacles: readonly string[] }> {
   const wishes = networks.map(({ wish }) => wish);
   const wished = bypassPlan(wishes, overlay, readExclusions());
   const planned = plannedObstacles(wishes, wished, overlay);
@@ -184,8 +183,7 @@ async function releaseBypass(host: Host): Promise<BypassOutcome | undefined> {
   }
   removeBypassRecord();
   if (!isReleased) return undefined;
-  const set = { kind: "bypass", where: "host", ...nothingBypassed } as const;
-  return { set, isChanged: true, obstacles: [], tunnelObstacles: [] };
+  return { set: nothingBypassed, isChanged: true, obstacles: [], tunnelObstacles: [] };
 }
 
 function parsed(texts: readonly string[]): Prefix[] {

@@ -5,31 +5,27 @@ import type { Kernel } from "../linux/kernel.ts";
 import { driverMissing, isDriverMissing } from "../linux/link-drivers.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { writeHostSysctl, writePodSysctls } from "../linux/sysctl.ts";
-import { replaceBypass } from "./bypass.ts";
 import { kernelRefused, masterUnusable } from "./fault.ts";
 import { type IpObject, makingLines, upLines } from "./ip-lines.ts";
 import { applyMasquerade, removeMasquerade } from "./masquerade.ts";
 import { applyOvs } from "./ovs.ts";
-import { replacePeerSets } from "./peer-sets.ts";
 import {
   describeObject,
   type Link,
   type Masquerade,
-  type PeerSets,
-  type Plan,
-  type PlanObject,
+  type PodObject,
+  type PodPlan,
   type Sysctl,
 } from "./plan.ts";
 import { remove } from "./remove.ts";
 import { type Step, stepsOf } from "./steps.ts";
-import { changeStt } from "./stt.ts";
 
 /** The kernel also refused to remove what had been made. */
 export class RollbackError extends CniError {}
 
 /** `undo` is the kernel to roll back with: its deadline must outlive that of `kernel`. */
-export async function apply(plan: Plan, kernel: Kernel, undo: Kernel): Promise<void> {
-  const made: PlanObject[] = [];
+export async function apply(plan: PodPlan, kernel: Kernel, undo: Kernel): Promise<void> {
+  const made: PodObject[] = [];
   try {
     for (const step of stepsOf(plan)) await applyStep(step, kernel, made);
   } catch (error) {
@@ -38,7 +34,7 @@ export async function apply(plan: Plan, kernel: Kernel, undo: Kernel): Promise<v
   }
 }
 
-async function rollBack(made: Plan, undo: Kernel, reason: CniError): Promise<void> {
+async function rollBack(made: PodPlan, undo: Kernel, reason: CniError): Promise<void> {
   try {
     await remove(made, undo);
   } catch (error) {
@@ -56,7 +52,7 @@ async function rollBack(made: Plan, undo: Kernel, reason: CniError): Promise<voi
 }
 
 /** Adds to `made` what exists afterwards, also if the step fails. */
-async function applyStep(step: Step, kernel: Kernel, made: PlanObject[]): Promise<void> {
+async function applyStep(step: Step, kernel: Kernel, made: PodObject[]): Promise<void> {
   switch (step.tool) {
     case "ip":
       return applyIp(step.objects, kernel, made);
@@ -68,18 +64,10 @@ async function applyStep(step: Step, kernel: Kernel, made: PlanObject[]): Promis
       // What was written to its database is there also if ovs-vswitchd could not do it.
       made.push(...step.objects);
       return applyOvs(step.objects, kernel);
-    case "peer-sets":
-      return applyPeerSets(step.objects, kernel);
-    case "bypass":
-      for (const object of step.objects) await replaceBypass(object, kernel);
-      return;
-    case "stt":
-      for (const object of step.objects) await changeStt(object, undefined, undefined, kernel);
-      return;
   }
 }
 
-async function applyIp(objects: readonly IpObject[], kernel: Kernel, made: PlanObject[]): Promise<void> {
+async function applyIp(objects: readonly IpObject[], kernel: Kernel, made: PodObject[]): Promise<void> {
   const lines = objects.flatMap((object) => linesFor(object).map((text) => ({ object, text })));
   const where = objects[0]?.where ?? "host";
   // If iproute2 is killed at the deadline nobody knows how far it came: all of it may exist.
@@ -105,7 +93,7 @@ async function applyIp(objects: readonly IpObject[], kernel: Kernel, made: PlanO
 async function applyMasquerades(
   objects: readonly Masquerade[],
   kernel: Kernel,
-  made: PlanObject[],
+  made: PodObject[],
 ): Promise<void> {
   for (const object of objects) {
     try {
@@ -118,11 +106,6 @@ async function applyMasquerades(
       throw error;
     }
   }
-}
-
-/** One for a node: nothing of it is any single attachment's to take back. */
-async function applyPeerSets(objects: readonly PeerSets[], kernel: Kernel): Promise<void> {
-  for (const object of objects) await replacePeerSets(object, kernel);
 }
 
 /** A shared link that exists only gets what makes it usable. */
@@ -155,7 +138,7 @@ export async function applySysctls(objects: readonly Sysctl[], kernel: Kernel): 
   if (faults.length > 0) throw faults[0];
 }
 
-export function refused(object: PlanObject | undefined, message: string, line: string | undefined): CniError {
+export function refused(object: PodObject | undefined, message: string, line: string | undefined): CniError {
   const taken = object?.kind === "link" && message.includes("File exists") ? takenName(object) : undefined;
   if (taken !== undefined) return taken;
   const name = object === undefined ? "an object" : describeObject(object);

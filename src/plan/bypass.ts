@@ -1,11 +1,10 @@
-// The kernel module podwire_bypass as an object of plans: its whole configuration is replaced at once, and only if it differs.
+// What the kernel module podwire_bypass is set to: its whole configuration is replaced at once, and only if it differs.
 import { type Interval, mergeIntervals, parseInterval } from "../address/interval.ts";
 import { type BypassConfiguration, type BypassState, readBypass, writeBypass } from "../bypass/control.ts";
 import { hostOf } from "../kernel-module/host.ts";
 import { bypassModule, isLoaded } from "../kernel-module/module.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type Fault, unequal } from "./fault.ts";
-import type { Bypass } from "./plan.ts";
 
 /** undefined where the module is not loaded. */
 export async function readModule(kernel: Kernel): Promise<BypassState | undefined> {
@@ -25,7 +24,7 @@ export async function replaceBypass(
   return true;
 }
 
-export function bypassFault(wanted: Bypass, state: BypassState | undefined): Fault | undefined {
+export function bypassFault(wanted: BypassConfiguration, state: BypassState | undefined): Fault | undefined {
   if (state === undefined) return { expected: "the module podwire_bypass", found: "it is not loaded" };
   return configurationFault(wanted, state);
 }

@@ -5,10 +5,12 @@ import { sourcesOf } from "../linux/shown-address.ts";
 import { withSources, withWaysTo } from "./given-addresses.ts";
 import { isOnMaster, type Observed } from "./observe.ts";
 import { toHost } from "./ovs-tables.ts";
-import type { Ipvlan, Link, Plan } from "./plan.ts";
+import type { Ipvlan, Link, Plan, PodPlan } from "./plan.ts";
 
 type Seen = Pick<Observed, "link" | "masquerade">;
 
+export function withGiven(plan: PodPlan, observed: Seen): PodPlan;
+export function withGiven(plan: Plan, observed: Seen): Plan;
 export function withGiven(plan: Plan, observed: Seen): Plan {
   return plan
     .filter((object) => object.kind === "link")

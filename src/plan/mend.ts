@@ -10,7 +10,7 @@ import { remakeMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
 import { applyOvs, goneOfOthers } from "./ovs.ts";
 import { isOvsObject, type OvsObject, removingPortWords } from "./ovs-lines.ts";
-import { describeObject, type Link, movesToPod, type Plan, type PlanObject } from "./plan.ts";
+import { describeObject, type Link, movesToPod, type PodObject, type PodPlan } from "./plan.ts";
 import { removePodLinks } from "./remove.ts";
 import { type Step, stepsOf } from "./steps.ts";
 import { isAsPlanned, isYielding } from "./verify.ts";
@@ -19,14 +19,14 @@ import { isAsPlanned, isYielding } from "./verify.ts";
  * `left`: the plan with what others may rightly have changed left open. Returns what was mended, in words. What cannot be does not
  * keep the rest from it: then it throws the first fault at the end.
  */
-export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<string[]> {
+export async function mend(made: PodPlan, left: PodPlan, kernel: Kernel): Promise<string[]> {
   const first = await observe(made, kernel);
   const faults: unknown[] = [];
   const ports = await makePorts(made, first, kernel).catch((fault) => void faults.push(fault));
   const observed = ports?.length === 0 ? first : await observe(made, kernel);
   const [plan, tolerated] = [withGiven(made, observed), withGiven(left, observed)];
   const lost = lostLinks(plan, observed);
-  const isLost = (object: PlanObject) => lost.has(keyOf(object.where, placeOf(object) ?? ""));
+  const isLost = (object: PodObject) => lost.has(keyOf(object.where, placeOf(object) ?? ""));
   const faulty = tolerated.filter((object) => !isAsPlanned(object, observed) && !isLost(object));
   // To write what they yield to changes them.
   const changed = faulty.some(({ kind }) => kind === "sysctl") ? tolerated.filter(isYielding) : [];
@@ -40,7 +40,7 @@ export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<stri
     } catch (fault) {
       faults.push(fault);
       // Where a link could not be made, another of its name may be. All are made on the host.
-      const makes = (object: PlanObject) => object.kind === "link" && isLost(object);
+      const makes = (object: PodObject) => object.kind === "link" && isLost(object);
       if (step.where === "host" && step.objects.some(makes)) break;
     }
   }
@@ -52,7 +52,7 @@ export async function mend(made: Plan, left: Plan, kernel: Kernel): Promise<stri
  * Makes the bridge and the internal port that Open vSwitch lacks, or whose link is gone, which the row alone does not bring back. Before
  * all else: it may be about to see only now that its database lost them, takes their links away then, and numbers ports anew.
  */
-async function makePorts(plan: Plan, observed: Observed, kernel: Kernel): Promise<OvsObject[]> {
+async function makePorts(plan: PodPlan, observed: Observed, kernel: Kernel): Promise<OvsObject[]> {
   if (observed.ovs.down !== undefined) return [];
   const linkless = lacksLink(plan, observed);
   const isToMake = (object: OvsObject) => {
@@ -75,7 +75,7 @@ async function makePorts(plan: Plan, observed: Observed, kernel: Kernel): Promis
 }
 
 /** Whether the link that Open vSwitch made for the pod is neither there nor on the host. */
-function lacksLink(plan: Plan, observed: Observed): boolean {
+function lacksLink(plan: PodPlan, observed: Observed): boolean {
   const ends = plan
     .filter((object) => object.kind === "link")
     .filter(({ type, shared }) => type.kind === "ovs" && !shared);
@@ -83,13 +83,13 @@ function lacksLink(plan: Plan, observed: Observed): boolean {
 }
 
 /** The link that an object is, is on, or is a setting of. */
-function placeOf(object: PlanObject): string | undefined {
+function placeOf(object: PodObject): string | undefined {
   if (isIpObject(object)) return linkOf(object);
   return object.kind === "sysctl" ? /^net\/ipv[46]\/[a-z]+\/([^/]+)\//.exec(object.key)?.[1] : undefined;
 }
 
 /** By where they are and their names: to be made from the start, with all that stands on them. */
-function lostLinks(plan: Plan, observed: Observed): Set<string> {
+function lostLinks(plan: PodPlan, observed: Observed): Set<string> {
   const links = plan.filter((object) => object.kind === "link");
   const lost = links.filter((link) => isGone(link, observed));
   return new Set(lost.flatMap((link) => [keyOf(link.where, link.name), ...otherEnds(link, links)]));
@@ -116,13 +116,13 @@ function keyOf(where: string, name: string): string {
   return `${where} ${name}`;
 }
 
-function inOrder(parts: Plan, plan: Plan): Plan {
+function inOrder(parts: PodPlan, plan: PodPlan): PodPlan {
   const rank = new Map(plan.map((object, index) => [describeObject(object), index]));
-  const rankOf = (object: PlanObject) => rank.get(describeObject(object)) ?? plan.length;
+  const rankOf = (object: PodObject) => rank.get(describeObject(object)) ?? plan.length;
   return parts.toSorted((a, b) => rankOf(a) - rankOf(b));
 }
 
-async function mendStep(step: Step, isLost: (object: PlanObject) => boolean, kernel: Kernel): Promise<void> {
+async function mendStep(step: Step, isLost: (object: PodObject) => boolean, kernel: Kernel): Promise<void> {
   switch (step.tool) {
     case "ip":
       return mendIp(step.objects, isLost, kernel);
@@ -138,7 +138,7 @@ async function mendStep(step: Step, isLost: (object: PlanObject) => boolean, ker
 
 async function mendIp(
   objects: readonly IpObject[],
-  isLost: (object: PlanObject) => boolean,
+  isLost: (object: PodObject) => boolean,
   kernel: Kernel,
 ): Promise<void> {
   const linesOf = (object: IpObject) => (isLost(object) ? linesFor(object) : mendingLines(object));

@@ -1,16 +1,14 @@
 // Reads from the kernel what a plan's objects can be compared with: one `ip -json` per netns, one nft
 // listing, one look at each setting.
-import type { BypassState } from "../bypass/control.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { ShownAddress } from "../linux/shown-address.ts";
 import { readHostSysctl, readPodSysctls } from "../linux/sysctl.ts";
-import { readModule } from "./bypass.ts";
 import { isIpObject, linkOf } from "./ip-lines.ts";
 import { type MasqueradeReader, readMasquerades } from "./masquerade.ts";
 import { type ObservedOvs, readOvs } from "./observe-ovs.ts";
-import { type PeerSetsState, readPeerSets } from "./peer-sets.ts";
-import type { Plan, Where } from "./plan.ts";
+import type { PeerSetsState } from "./peer-sets.ts";
+import type { PodPlan, Where } from "./plan.ts";
 import type { SttStates } from "./stt.ts";
 
 export interface ObservedLink {
@@ -102,11 +100,8 @@ export interface Observed {
   sysctl(where: Where, key: string): string | undefined;
   readonly masquerade: MasqueradeReader;
   readonly ovs: ObservedOvs;
-  /** Read where a plan asks for it. */
+  /** Both are an overlay's, and read of the whole host alone (observe-host.ts). */
   readonly peerSets?: PeerSetsState;
-  /** Likewise; absent too where the module is not loaded. */
-  readonly bypass?: BypassState;
-  /** Of the whole host alone: they are an overlay's. */
   readonly stts?: SttStates;
 }
 
@@ -117,15 +112,13 @@ interface LinkState {
 }
 
 /** Without a pod netns in `kernel` the pod's objects are seen as missing. */
-export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
-  const [host, pod, podSysctls, masquerade, ovs, peerSets, bypass] = await Promise.all([
+export async function observe(plan: PodPlan, kernel: Kernel): Promise<Observed> {
+  const [host, pod, podSysctls, masquerade, ovs] = await Promise.all([
     readLinks(plan, "host", kernel),
     kernel.pod === undefined ? new Map<string, LinkState>() : readLinks(plan, "pod", kernel),
     kernel.pod === undefined ? new Map<string, string | undefined>() : readPodKeys(plan, kernel),
     plan.some((object) => object.kind === "masquerade") ? readMasquerades(kernel) : noMasquerade,
     readOvs(plan, kernel),
-    plan.some((object) => object.kind === "peer-sets") ? readPeerSets(kernel) : undefined,
-    plan.some((object) => object.kind === "bypass") ? readModule(kernel) : undefined,
   ]);
   const links = (where: Where) => (where === "host" ? host : pod);
   return {
@@ -135,8 +128,6 @@ export async function observe(plan: Plan, kernel: Kernel): Promise<Observed> {
     sysctl: (where, key) => (where === "host" ? readHostSysctl(key) : podSysctls.get(key)),
     masquerade,
     ovs,
-    ...(peerSets === undefined ? {} : { peerSets }),
-    ...(bypass === undefined ? {} : { bypass }),
   };
 }
 
@@ -149,7 +140,7 @@ export const noMasquerade: MasqueradeReader = () => ({
   direct: new Set(),
 });
 
-async function readLinks(plan: Plan, where: Where, kernel: Kernel): Promise<Map<string, LinkState>> {
+async function readLinks(plan: PodPlan, where: Where, kernel: Kernel): Promise<Map<string, LinkState>> {
   const objects = plan.filter(isIpObject).filter((object) => object.where === where);
   const names = [...new Set([...objects.map(linkOf), ...(where === "host" ? mastersIn(plan) : [])])];
   if (names.length === 0) return new Map();
@@ -174,13 +165,13 @@ async function readLinks(plan: Plan, where: Where, kernel: Kernel): Promise<Map<
 }
 
 /** A link in a pod tells its master only by an index of the host's. */
-function mastersIn(plan: Plan): string[] {
+function mastersIn(plan: PodPlan): string[] {
   return plan.flatMap((object) =>
     object.kind === "link" && object.type.kind === "ipvlan" ? object.type.master : [],
   );
 }
 
-async function readPodKeys(plan: Plan, kernel: Kernel): Promise<Map<string, string | undefined>> {
+async function readPodKeys(plan: PodPlan, kernel: Kernel): Promise<Map<string, string | undefined>> {
   const keys = plan
     .filter((object) => object.kind === "sysctl")
     .filter((object) => object.where === "pod")

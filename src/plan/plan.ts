@@ -1,7 +1,6 @@
 // Desired kernel state as data. Datapaths and overlays compute plans; apply, verify and remove are
 // the only ones to turn them into changes or questions, so that ADD, rollback, CHECK, DEL, GC
 // and `podwire status` can never disagree.
-import type { BypassConfiguration } from "../bypass/control.ts";
 import type { Where } from "../linux/kernel.ts";
 import type { BridgeName } from "../linux/ovs.ts";
 
@@ -11,34 +10,33 @@ export type { BridgeName } from "../linux/ovs.ts";
 /** Objects in the order in which they are made; they are removed in the reverse order. */
 export type Plan = readonly PlanObject[];
 
-export type PlanObject =
+/** An attachment's, which `apply` makes. An overlay's is reconciled with the whole host (reconcile.ts). */
+export type PodPlan = readonly PodObject[];
+
+export type PlanObject = PodObject | PeerSets | SttSettings;
+
+export type PodObject =
   | Link
   | Address
   | Route
   | Neighbour
   | Sysctl
   | Masquerade
-  | PeerSets
-  | Bypass
-  | SttSettings
   | OvsBridge
   | OvsPort
   | OvsFlows;
 
-export const objectKinds = [
-  "link",
-  "address",
-  "route",
-  "neighbour",
-  "sysctl",
-  "masquerade",
-  "ovs-bridge",
-  "ovs-port",
-  "ovs-flows",
-  "peer-sets",
-  "bypass",
-  "stt-settings",
-] as const;
+export const podObjectKinds: Readonly<Record<PodObject["kind"], true>> = {
+  link: true,
+  address: true,
+  route: true,
+  neighbour: true,
+  sysctl: true,
+  masquerade: true,
+  "ovs-bridge": true,
+  "ovs-port": true,
+  "ovs-flows": true,
+};
 
 export interface Link {
   readonly kind: "link";
@@ -285,12 +283,6 @@ export interface PeerSets {
   readonly filter?: { readonly port: number; readonly id: number; readonly addresses: readonly string[] };
 }
 
-/** What of the host's traffic the module podwire_bypass lets skip netfilter. One for a node. */
-export interface Bypass extends BypassConfiguration {
-  readonly kind: "bypass";
-  readonly where: "host";
-}
-
 /** What of the host's netfilter sees the segments that are sent. */
 export const sttOutputs = ["full", "notrack", "none"] as const;
 export type SttOutput = (typeof sttOutputs)[number];
@@ -338,8 +330,6 @@ export function describeObject(object: PlanObject): string {
       return `masquerading of ${object.sources.join(", ")} ${where}`;
     case "peer-sets":
       return `nftables sets of peers ${where}`;
-    case "bypass":
-      return `bypass of netfilter ${where}`;
     case "stt-settings":
       return `port, output and peers of ${object.link} ${where}`;
   }

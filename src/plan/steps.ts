@@ -2,18 +2,15 @@
 // make one step.
 import { type IpObject, isIpObject } from "./ip-lines.ts";
 import { isOvsObject, type OvsObject } from "./ovs-lines.ts";
-import type { Bypass, Masquerade, PeerSets, Plan, PlanObject, SttSettings, Sysctl, Where } from "./plan.ts";
+import type { Masquerade, PodObject, PodPlan, Sysctl, Where } from "./plan.ts";
 
 export type Step =
   | { readonly tool: "ip"; readonly where: Where; readonly objects: readonly IpObject[] }
   | { readonly tool: "sysctl"; readonly where: Where; readonly objects: readonly Sysctl[] }
   | { readonly tool: "nft"; readonly where: "host"; readonly objects: readonly Masquerade[] }
-  | { readonly tool: "ovs"; readonly where: "host"; readonly objects: readonly OvsObject[] }
-  | { readonly tool: "peer-sets"; readonly where: "host"; readonly objects: readonly PeerSets[] }
-  | { readonly tool: "bypass"; readonly where: "host"; readonly objects: readonly Bypass[] }
-  | { readonly tool: "stt"; readonly where: "host"; readonly objects: readonly SttSettings[] };
+  | { readonly tool: "ovs"; readonly where: "host"; readonly objects: readonly OvsObject[] };
 
-export function stepsOf(plan: Plan): Step[] {
+export function stepsOf(plan: PodPlan): Step[] {
   const steps: Step[] = [];
   for (const object of plan) {
     const tool = toolOf(object);
@@ -27,10 +24,8 @@ export function stepsOf(plan: Plan): Step[] {
   return steps;
 }
 
-function toolOf(object: PlanObject): Step["tool"] {
+function toolOf(object: PodObject): Step["tool"] {
   if (isIpObject(object)) return "ip";
   if (isOvsObject(object)) return "ovs";
-  if (object.kind === "peer-sets" || object.kind === "bypass") return object.kind;
-  if (object.kind === "stt-settings") return "stt";
   return object.kind === "sysctl" ? "sysctl" : "nft";
 }

@@ -1,5 +1,4 @@
 // Compares a plan with what the kernel has: this is CHECK, `podwire status` and reconciling. Pure.
-import { bypassFault } from "./bypass.ts";
 import { type Fault, unequal } from "./fault.ts";
 import { withGiven } from "./given.ts";
 import { masqueradeFault } from "./masquerade-verify.ts";
@@ -73,8 +72,6 @@ function faultOf(object: PlanObject, observed: Observed): Fault | undefined {
       return ovsFault(object, observed.ovs);
     case "peer-sets":
       return peerSetsFault(object, observed.peerSets);
-    case "bypass":
-      return bypassFault(object, observed.bypass);
     case "stt-settings":
       return sttFault(object, observed.stts?.get(object.link));
   }

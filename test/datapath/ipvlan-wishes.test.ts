@@ -1,15 +1,15 @@
 // How ipvlan's plan follows from what was asked, the master and the host, and what it refuses.
 import { describe, expect, test } from "vitest";
 import { ipvlan } from "../../src/datapath/ipvlan.ts";
-import { type IpvlanMode, ipvlanModes, type Plan, type PlanObject } from "../../src/plan/plan.ts";
+import { type IpvlanMode, ipvlanModes, type PodObject, type PodPlan } from "../../src/plan/plan.ts";
 import { thrown } from "../cni/thrown.ts";
 import { inMode, master, settings } from "./ipvlan-wiring.ts";
 import { ipv4, ipv6 } from "./wiring.ts";
 
-const only = <K extends PlanObject["kind"]>(plan: Plan, kind: K) =>
-  plan.filter((object): object is Extract<PlanObject, { kind: K }> => object.kind === kind);
-const hostRoutes = (plan: Plan) => only(plan, "route").filter(({ where }) => where === "host");
-const podRoutes = (plan: Plan) => only(plan, "route").filter(({ where }) => where === "pod");
+const only = <K extends PodObject["kind"]>(plan: PodPlan, kind: K) =>
+  plan.filter((object): object is Extract<PodObject, { kind: K }> => object.kind === kind);
+const hostRoutes = (plan: PodPlan) => only(plan, "route").filter(({ where }) => where === "host");
+const podRoutes = (plan: PodPlan) => only(plan, "route").filter(({ where }) => where === "pod");
 const dualStack = { ips: [ipv4, ipv6], routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }] };
 
 describe("the plan follows the master", () => {

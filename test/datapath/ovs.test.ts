@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { OvsSettings, Wiring } from "../../src/datapath/datapath.ts";
 import { ovs } from "../../src/datapath/ovs.ts";
-import { movesToPod, type PlanObject } from "../../src/plan/plan.ts";
+import { movesToPod, type PodObject } from "../../src/plan/plan.ts";
 import { ipv4, ipv6, wiring } from "./wiring.ts";
 
 const at = { database: "unix:/run/openvswitch/db.sock", bridge: "podwire0" };
@@ -170,7 +170,7 @@ describe("the plan of a pod", () => {
 
   test("flows come when nothing on the host was refused, and what is shared before what cannot be made twice", () => {
     const { plan } = ovs.wire(onSwitch({ portType: "internal", vlan: 100 }, { ips: [ipv4, ipv6] }));
-    const at = (wanted: (object: PlanObject) => boolean) => plan.findIndex(wanted);
+    const at = (wanted: (object: PodObject) => boolean) => plan.findIndex(wanted);
     const route = at(({ kind, where }) => kind === "route" && where === "host");
     const vlan = at((object) => object.kind === "link" && object.type.kind === "vlan");
     const moving = at((object) => object.kind === "link" && movesToPod(object));

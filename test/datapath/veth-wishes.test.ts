@@ -1,7 +1,7 @@
 // How the routed veth's plan follows from what was asked and from the host, and what it refuses.
 import { describe, expect, test } from "vitest";
 import { veth } from "../../src/datapath/veth.ts";
-import type { Plan, PlanObject } from "../../src/plan/plan.ts";
+import type { PodObject, PodPlan } from "../../src/plan/plan.ts";
 import { thrown } from "../cni/thrown.ts";
 import { ipv4, ipv6, wiring } from "./wiring.ts";
 
@@ -11,8 +11,8 @@ const hostLink = "pw73862bcce73ee";
 
 const onHost = { kind: "link", where: "host" } as const;
 const hostKey = (key: string, value: string) => ({ kind: "sysctl", where: "host", key, value });
-const only = <K extends PlanObject["kind"]>(plan: Plan, kind: K) =>
-  plan.filter((object): object is Extract<PlanObject, { kind: K }> => object.kind === kind);
+const only = <K extends PodObject["kind"]>(plan: PodPlan, kind: K) =>
+  plan.filter((object): object is Extract<PodObject, { kind: K }> => object.kind === kind);
 
 describe("the plan follows what was asked", () => {
   test("for attributes of routes", () => {

@@ -158,8 +158,6 @@ describe("the plan", () => {
       ]),
     ];
     expect(bypassPlan(wishes, part, ["10.244.1.7/32"])).toEqual({
-      kind: "bypass",
-      where: "host",
       mode: "bypass",
       lease: 30,
       pods: ["10.244.1.0/24", "10.245.0.0/24", "10.99.0.0/16", "10.244.2.0/24", "10.244.3.0/24"],

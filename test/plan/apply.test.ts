@@ -2,7 +2,7 @@
 // touch nothing. "lo" stands for a link that exists on the host.
 import { describe, expect, test } from "vitest";
 import { apply, RollbackError } from "../../src/plan/apply.ts";
-import type { Link, PlanObject } from "../../src/plan/plan.ts";
+import type { Link, PodObject } from "../../src/plan/plan.ts";
 import { remove } from "../../src/plan/remove.ts";
 import { rejected } from "../cni/thrown.ts";
 import { scripts } from "../linux/scripts.ts";
@@ -17,7 +17,7 @@ const link = (name: string): Link => ({
     peer: { where: "pod", name: "eth0", mac: "0a:00:00:00:00:01", mtu: 1500 },
   },
 });
-const address = (where: "host" | "pod", text: string): PlanObject => ({
+const address = (where: "host" | "pod", text: string): PodObject => ({
   kind: "address",
   where,
   link: "lo",

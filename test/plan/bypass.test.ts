@@ -1,12 +1,9 @@
-// The module's configuration as an object of a plan: what counts as a difference.
+// The module's configuration: what counts as a difference.
 import { expect, test } from "vitest";
-import type { BypassState } from "../../src/bypass/control.ts";
+import type { BypassConfiguration, BypassState } from "../../src/bypass/control.ts";
 import { bypassFault } from "../../src/plan/bypass.ts";
-import type { Bypass } from "../../src/plan/plan.ts";
 
-const wanted: Bypass = {
-  kind: "bypass",
-  where: "host",
+const wanted: BypassConfiguration = {
   mode: "bypass",
   lease: 0,
   pods: ["10.244.0.0/16", "10.244.1.0/24"],
@@ -15,9 +12,8 @@ const wanted: Bypass = {
   peers: ["192.0.2.2/32", "192.0.2.3/32"],
   tunnels: ["udp 8472"],
 };
-const { kind: _, where: __, ...configuration } = wanted;
 const found: BypassState = {
-  ...configuration,
+  ...wanted,
   generation: 7,
   left: 0,
   // As the module lists them: joined.

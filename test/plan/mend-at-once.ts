@@ -1,10 +1,10 @@
 // Run on a test node: repairs of several pods at the same time, which all lost a link that they share, each of them with a
 // route on it of its own.
 import { mend } from "../../src/plan/mend.ts";
-import type { Plan } from "../../src/plan/plan.ts";
+import type { PodPlan } from "../../src/plan/plan.ts";
 
 const kernel = { searchPath: process.env["PATH"], deadline: AbortSignal.timeout(30_000) };
-const planOf = (pod: number): Plan => [
+const planOf = (pod: number): PodPlan => [
   {
     kind: "link",
     where: "host",

@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { veth } from "../../src/datapath/veth.ts";
-import type { Plan, PlanObject, Where } from "../../src/plan/plan.ts";
+import type { PodObject, PodPlan, Where } from "../../src/plan/plan.ts";
 import { stepsOf } from "../../src/plan/steps.ts";
 import { ipv4, ipv6, wiring } from "../datapath/wiring.ts";
 
-const address = (where: Where, link: string): PlanObject => ({
+const address = (where: Where, link: string): PodObject => ({
   kind: "address",
   where,
   link,
   address: "10.0.0.1/32",
 });
-const setting = (where: Where, key: string): PlanObject => ({ kind: "sysctl", where, key, value: "1" });
-const shape = (plan: Plan) =>
+const setting = (where: Where, key: string): PodObject => ({ kind: "sysctl", where, key, value: "1" });
+const shape = (plan: PodPlan) =>
   stepsOf(plan).map(({ tool, where, objects }) => `${tool} ${where} ${objects.length}`);
 
 describe("a plan's steps", () => {
@@ -35,7 +35,7 @@ describe("a plan's steps", () => {
       setting("pod", "x"),
       address("pod", "d"),
     ];
-    expect(stepsOf(plan).flatMap(({ objects }) => objects as Plan)).toEqual(plan);
+    expect(stepsOf(plan).flatMap(({ objects }) => objects as PodPlan)).toEqual(plan);
     expect(shape(plan)).toEqual(["ip host 1", "ip pod 1", "ip host 1", "sysctl pod 1", "ip pod 1"]);
   });
 
