@@ -9,9 +9,10 @@ import type { OverlayConfig } from "../config/overlay.ts";
 import { parseConfig } from "../ipam/host-local/config.ts";
 import type { Range } from "../ipam/host-local/range.ts";
 import { isSameBridge } from "../linux/ovs.ts";
+import type { WantedOverlay } from "../overlay/overlay.ts";
 
 export interface DeclaredOverlay {
-  readonly config: OverlayConfig;
+  readonly config: WantedOverlay;
   /** Prefixes of this node's pods, as far as configurations tell. */
   readonly own: readonly Prefix[];
   /** Names of the networks that use it. */
@@ -29,8 +30,8 @@ export function declaredBy(
 ): DeclaredOverlay | undefined {
   const using = networks.filter((network) => wants(network.overlay));
   const [first, ...others] = using;
-  if (first?.overlay === undefined) {
-    if (networks.length > 0 || !wants(defaults.overlay) || defaults.overlay === undefined) return undefined;
+  if (!wants(first?.overlay)) {
+    if (networks.length > 0 || !wants(defaults.overlay)) return undefined;
     return { config: defaults.overlay, own: [], networks: [], ...bridgeSettings(defaults) };
   }
   for (const other of others) requireSame(first, other);
@@ -76,7 +77,7 @@ export function differentBridges(one: string, other: string): CniError {
   );
 }
 
-export function wants(overlay: OverlayConfig | undefined): boolean {
+export function wants(overlay: OverlayConfig | undefined): overlay is WantedOverlay {
   return overlay !== undefined && overlay.type !== "none";
 }
 

@@ -20,6 +20,7 @@ import {
   isSameTunnel,
   type OvsConfig,
   ownPrefixes,
+  wants,
 } from "./declared.ts";
 import { type Desired, desiredOverlay, prefixesOf, stampOf, warningsOf } from "./overlay.ts";
 import {
@@ -93,7 +94,7 @@ export function desiredForNetwork(network: NetworkConfig, kernel: Kernel): Promi
 
 function declarationFor(network: NetworkConfig): DeclaredOverlay {
   const { overlay: config } = network;
-  if (config === undefined) throw new Error("a network without an overlay");
+  if (!wants(config)) throw new Error("a network without an overlay");
   const others = othersOf(network);
   const own = [...ownPrefixes(network), ...others.flatMap(prefixesOf)];
   return { config, own, networks: [network.name], ...bridgeAmong(network, others) };

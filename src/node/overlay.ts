@@ -8,7 +8,6 @@ import type { Kernel } from "../linux/kernel.ts";
 import { hostHasIpv6 } from "../linux/links.ts";
 import { withLock } from "../linux/lock.ts";
 import { switchIdentity } from "../linux/ovs-identity.ts";
-import { badOverlay } from "../overlay/fault.ts";
 import { onlyIpv4, prefixesOfIpv6 } from "../overlay/ipv4-only.ts";
 import type { Peer, Underlay } from "../overlay/overlay.ts";
 import { type CheckedPeers, checkPeers, type PeerEntry } from "../overlay/peers.ts";
@@ -67,8 +66,6 @@ export async function desiredOverlay(
   isKnown = false,
 ): Promise<Desired> {
   const overlay = overlays[config.type];
-  if (overlay === undefined)
-    throw badOverlay(`overlay.type = "${config.type}" is not in this version of podwire`);
   const bridge =
     ovs === undefined || overlay.hasBridgePort !== true ? undefined : await ovsSettings({ ovs }, kernel);
   const links = await hostLinks(kernel);

@@ -3,16 +3,15 @@ import { parseIp } from "../address/ip.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import { badOverlay } from "./fault.ts";
 import { userspaceTunnel } from "./ovs-tunnel.ts";
-import { overlays } from "./registry.ts";
+import { overlayOf, overlays } from "./registry.ts";
 
 /** Throws code 7 for a pair that cannot work. */
 export function requireFit(config: NetworkConfig): void {
-  const type = config.overlay?.type ?? "none";
+  const { type = "none", underlay } = config.overlay ?? {};
   if (type === "none") return;
-  const { device, hasBridgePort } = overlays[type] ?? {};
+  const { device, hasBridgePort } = overlays[type];
   if (config.datapath === "ipvlan") {
     requireIpvlanFit(config, type, device);
-    const { underlay } = config.overlay ?? {};
     if (underlay !== undefined && parseIp(underlay) === undefined) requireMaster(config, underlay);
   }
   if (config.datapath === "ovs" && hasBridgePort && config.ovs?.datapathType === "netdev") {
@@ -64,14 +63,14 @@ export function requireMaster(config: NetworkConfig, underlay: string): void {
 }
 
 /** Whether pods reach other nodes' by routes of the underlay's link, and no other. */
-export function leavesByUnderlay({ datapath, ipvlan, overlay }: NetworkConfig): boolean {
-  const type = overlay?.type ?? "none";
-  const isRouted = datapath === "ipvlan" && ipvlan?.mode !== "l2";
-  return isRouted && type !== "none" && overlays[type]?.device === undefined;
+export function leavesByUnderlay(config: NetworkConfig): boolean {
+  const overlay = overlayOf(config);
+  const isRouted = config.datapath === "ipvlan" && config.ipvlan?.mode !== "l2";
+  return isRouted && overlay !== undefined && overlay.device === undefined;
 }
 
 /** What ipvlan's master is unless it is configured: pods of l3 and l3s leave by it alone. */
-export function overlayMaster({ datapath, ipvlan, overlay }: NetworkConfig): string | undefined {
-  if (datapath !== "ipvlan" || ipvlan?.mode === "l2") return undefined;
-  return overlays[overlay?.type ?? "none"]?.device;
+export function overlayMaster(config: NetworkConfig): string | undefined {
+  if (config.datapath !== "ipvlan" || config.ipvlan?.mode === "l2") return undefined;
+  return overlayOf(config)?.device;
 }

@@ -7,6 +7,8 @@ import type { Plan } from "../plan/plan.ts";
 
 export type OverlayType = Exclude<OverlayConfig["type"], "none">;
 
+export type WantedOverlay = OverlayConfig & { readonly type: OverlayType };
+
 export interface Peer {
   /** Name of the node. */
   readonly node: string;

@@ -1,7 +1,7 @@
 // What `podwire doctor --probe` knows of the way to a peer, by plans of the kernel's device and of a bridge's tunnel port.
 import { describe, expect, test } from "vitest";
 import { driverOf, remotes, tunnelOf, wrappingLink } from "../../src/cli/doctor/wrapping.ts";
-import type { OverlayConfig } from "../../src/config/overlay.ts";
+import type { WantedOverlay } from "../../src/overlay/overlay.ts";
 import { overlays } from "../../src/overlay/registry.ts";
 import type { Plan } from "../../src/plan/plan.ts";
 import { n2, n3, request } from "../overlay/request.ts";
@@ -11,9 +11,9 @@ const bridge = { at, datapathType: "system", isForeign: false, localMac: "ee:70:
 
 const peers = [{ ...n2, podCIDRs: ["10.244.2.0/24", "10.244.9.7/32", "fd00:2::/64"] }, n3];
 
-function planOf(config: OverlayConfig, isOnBridge: boolean): Plan {
+function planOf(config: WantedOverlay, isOnBridge: boolean): Plan {
   const given = request(config, peers);
-  return overlays[config.type]?.plan(isOnBridge ? { ...given, bridge } : given).plan ?? [];
+  return overlays[config.type].plan(isOnBridge ? { ...given, bridge } : given).plan;
 }
 
 const remotesIn = (plan: Plan) =>
@@ -54,7 +54,7 @@ describe.each([
 });
 
 test("host-gw has no tunnel", () => {
-  const plan = overlays["host-gw"]?.plan(request({ type: "host-gw" })).plan ?? [];
+  const plan = overlays["host-gw"].plan(request({ type: "host-gw" })).plan;
   expect(tunnelOf(plan)).toBeUndefined();
   expect(remotesIn(plan)).toEqual([["10.244.2.0/24", undefined]]);
 });

@@ -56,16 +56,14 @@ function overlayPlan(type: "host-gw" | "vxlan" | "geneve", directRouting = false
       onLink,
     };
   };
-  return (
-    overlays[type]?.plan({
-      config: type === "host-gw" ? { type } : { type, port: 8472, directRouting },
-      underlay: { link: "eth0", mtu: 1500, local: ip("192.0.2.1") },
-      own: [{ ip: ip("10.244.1.0"), length: 24 }],
-      peers: [peer(2, true), peer(3, type === "host-gw")],
-      host: { ipv6: true, advertisedLinks: [] },
-      ...(isOnBridge ? { bridge } : {}),
-    }).plan ?? []
-  );
+  return overlays[type].plan({
+    config: type === "host-gw" ? { type } : { type, port: 8472, directRouting },
+    underlay: { link: "eth0", mtu: 1500, local: ip("192.0.2.1") },
+    own: [{ ip: ip("10.244.1.0"), length: 24 }],
+    peers: [peer(2, true), peer(3, type === "host-gw")],
+    host: { ipv6: true, advertisedLinks: [] },
+    ...(isOnBridge ? { bridge } : {}),
+  }).plan;
 }
 
 describe("a network's wish", () => {

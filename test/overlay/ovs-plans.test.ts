@@ -1,9 +1,10 @@
 // Overlays on a bridge of Open vSwitch by their plans: read the first test to know what podwire makes of a node's peers.
 import { describe, expect, test } from "vitest";
 import { parseNetwork } from "../../src/config/load.ts";
-import type { OverlayConfig, PeerConfig } from "../../src/config/overlay.ts";
+import type { PeerConfig } from "../../src/config/overlay.ts";
 import { datapathOf } from "../../src/datapath/choice.ts";
 import { podFlows } from "../../src/datapath/ovs-flows.ts";
+import type { WantedOverlay } from "../../src/overlay/overlay.ts";
 import { overlays } from "../../src/overlay/registry.ts";
 import type { BridgeInUse } from "../../src/plan/ovs-bridge.ts";
 import type { OvsFlow, Plan } from "../../src/plan/plan.ts";
@@ -15,13 +16,13 @@ const onHost = { where: "host" } as const;
 const onBridge = { ...onHost, ...at };
 
 function planOf(
-  config: OverlayConfig,
+  config: WantedOverlay,
   peers: readonly PeerConfig[] = [n2],
   own: Parameters<typeof request>[2] = {},
   changes: Partial<BridgeInUse> = {},
 ): Plan {
   const bridge = { at, datapathType: "system" as const, isForeign: false, localMac, ...changes };
-  return overlays[config.type]?.plan({ ...request(config, peers, own), bridge }).plan ?? [];
+  return overlays[config.type].plan({ ...request(config, peers, own), bridge }).plan;
 }
 
 function flowObjectsIn(plan: Plan): OvsFlow[] {
@@ -185,7 +186,7 @@ test("geneve differs from vxlan by its names and port", () => {
 
 test("host-gw needs nothing of the bridge", () => {
   const config = { type: "host-gw" } as const;
-  expect(planOf(config)).toEqual(overlays["host-gw"]?.plan(request(config)).plan);
+  expect(planOf(config)).toEqual(overlays["host-gw"].plan(request(config)).plan);
 });
 
 describe("a bridge in userspace", () => {

@@ -1,6 +1,6 @@
 // The overlays by their plans: read the first tests to know what podwire makes of a node's peers.
 import { describe, expect, test } from "vitest";
-import type { OverlayConfig } from "../../src/config/overlay.ts";
+import type { WantedOverlay } from "../../src/overlay/overlay.ts";
 import { overlays } from "../../src/overlay/registry.ts";
 import type { Plan } from "../../src/plan/plan.ts";
 import { n2, n3, request } from "./request.ts";
@@ -10,10 +10,10 @@ const key = (name: string, value: string) => ({ kind: "sysctl", ...onHost, key: 
 const route = { kind: "route", ...onHost, protocol: 120 };
 
 function planOf(
-  config: OverlayConfig,
+  config: WantedOverlay,
   ...rest: [Parameters<typeof request>[1]?, Parameters<typeof request>[2]?]
 ) {
-  return overlays[config.type]?.plan(request(config, ...rest)).plan;
+  return overlays[config.type].plan(request(config, ...rest)).plan;
 }
 
 const nowhere = (dst: string) => {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PeerConfig } from "../../src/config/overlay.ts";
 import { peerEntries } from "../../src/node/peers-file.ts";
 import { placePeers } from "../../src/node/placement.ts";
+import type { OverlayType } from "../../src/overlay/overlay.ts";
 import { checkPeers, type PeerEntry } from "../../src/overlay/peers.ts";
 import { overlays } from "../../src/overlay/registry.ts";
 import { amendment } from "../../src/plan/amend.ts";
@@ -27,45 +28,48 @@ function read(peers: readonly unknown[], before?: readonly PeerEntry[]): PeerEnt
   return peerEntries({ type: "vxlan", peersFile: file }, before);
 }
 
-async function planOf(type: string, entries: readonly PeerEntry[]): Promise<Plan> {
-  const given = request({ type: type as "vxlan" });
+async function planOf(type: OverlayType, entries: readonly PeerEntry[]): Promise<Plan> {
+  const given = request({ type });
   const { link, mtu } = given.underlay;
   const addresses = [{ local: "192.0.2.1", prefixlen: 24, scope: "0" }];
   const links = [{ ifname: link, mtu, addr_info: addresses }];
   const checked = checkPeers(entries, [], new Set(["192.0.2.1"]));
   const kernel = { searchPath: "", deadline: new AbortController().signal };
   const { peers } = await placePeers(checked.peers, given.underlay, links, kernel);
-  return overlays[type]?.plan({ ...given, peers }).plan ?? [];
+  return overlays[type].plan({ ...given, peers }).plan;
 }
 
-describe.each(["vxlan", "geneve", "host-gw"])("a list of peers that was read before, for %s", (type) => {
-  const changes: [string, PeerConfig[], RegExp][] = [
-    ["a new peer", [n2, n3, n4], /10\.244\.4\.0/],
-    ["another prefix of a peer", [n2, { ...n3, podCIDRs: ["10.244.9.0/24"] }], /10\.244\.[39]\.0/],
-    ["another address of a peer", [n2, { ...n3, address: "192.0.2.9" }], /10\.244\.3\.0/],
-    ["a peer that went, and another order", [n3], /10\.244\.2\.0/],
-  ];
-  test.each(changes)("with %s changes what belongs to that peer alone", async (_, after, expected) => {
-    const before = read([n2, n3]);
-    const plan = await planOf(type, before);
-    const next = await planOf(type, read(after, before));
-    const found = amendment(plan, next);
-    expect(found?.changes.length).toBeGreaterThan(0);
-    for (const { line } of found?.changes ?? []) expect(line).toMatch(expected);
-  });
+describe.each<OverlayType>(["vxlan", "geneve", "host-gw"])(
+  "a list of peers that was read before, for %s",
+  (type) => {
+    const changes: [string, PeerConfig[], RegExp][] = [
+      ["a new peer", [n2, n3, n4], /10\.244\.4\.0/],
+      ["another prefix of a peer", [n2, { ...n3, podCIDRs: ["10.244.9.0/24"] }], /10\.244\.[39]\.0/],
+      ["another address of a peer", [n2, { ...n3, address: "192.0.2.9" }], /10\.244\.3\.0/],
+      ["a peer that went, and another order", [n3], /10\.244\.2\.0/],
+    ];
+    test.each(changes)("with %s changes what belongs to that peer alone", async (_, after, expected) => {
+      const before = read([n2, n3]);
+      const plan = await planOf(type, before);
+      const next = await planOf(type, read(after, before));
+      const found = amendment(plan, next);
+      expect(found?.changes.length).toBeGreaterThan(0);
+      for (const { line } of found?.changes ?? []) expect(line).toMatch(expected);
+    });
 
-  test("is the same plan again, object by object, in whatever order keys and peers are", async () => {
-    const before = read([n2, n3]);
-    const plan = await planOf(type, before);
-    const turned = [n3, n2].map(({ podCIDRs, address, node }) => ({ podCIDRs, address, node }));
-    const next = await planOf(type, read(turned, before));
-    const kinds = ["route", "neighbour"];
-    const own = plan.filter((object) => kinds.includes(object.kind) && !("isDeadEnd" in object));
-    expect(own.length).toBeGreaterThan(0);
-    const others = new Set(next);
-    expect(own.filter((object) => !others.has(object))).toEqual([]);
-  });
-});
+    test("is the same plan again, object by object, in whatever order keys and peers are", async () => {
+      const before = read([n2, n3]);
+      const plan = await planOf(type, before);
+      const turned = [n3, n2].map(({ podCIDRs, address, node }) => ({ podCIDRs, address, node }));
+      const next = await planOf(type, read(turned, before));
+      const kinds = ["route", "neighbour"];
+      const own = plan.filter((object) => kinds.includes(object.kind) && !("isDeadEnd" in object));
+      expect(own.length).toBeGreaterThan(0);
+      const others = new Set(next);
+      expect(own.filter((object) => !others.has(object))).toEqual([]);
+    });
+  },
+);
 
 describe("peers behind a router", () => {
   const given = request({ type: "vxlan" });

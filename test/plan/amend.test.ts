@@ -5,7 +5,7 @@ import { amendment } from "../../src/plan/amend.ts";
 import { n2, n3, request } from "../overlay/request.ts";
 
 const plan = (peers: Parameters<typeof request>[1], vni = 1) =>
-  overlays["vxlan"]?.plan(request({ type: "vxlan", vni }, peers)).plan ?? [];
+  overlays["vxlan"].plan(request({ type: "vxlan", vni }, peers)).plan;
 const linesFrom = (before: Parameters<typeof request>[1], after: Parameters<typeof request>[1]) =>
   amendment(plan(before), plan(after))?.changes.map(({ line }) => line.replace(/ metric [0-9]+/, ""));
 
@@ -36,8 +36,7 @@ describe("the difference of two lists of peers", () => {
   });
 
   test("replaces all routes through the tunnel where this node is known by another address now", () => {
-    const known = (local: string) =>
-      overlays["stt"]?.plan(request({ type: "stt" }, [n2, n3], { local })).plan ?? [];
+    const known = (local: string) => overlays["stt"].plan(request({ type: "stt" }, [n2, n3], { local })).plan;
     const lines = amendment(known("192.0.2.1"), known("192.0.2.9"))?.changes.map(({ line }) => line);
     expect(lines).toEqual([
       expect.stringMatching(
@@ -48,13 +47,13 @@ describe("the difference of two lists of peers", () => {
   });
 
   test("is not known where the device differs", () => {
-    const other = overlays["vxlan"]?.plan(request({ type: "vxlan", mtu: 1400 })).plan ?? [];
+    const other = overlays["vxlan"].plan(request({ type: "vxlan", mtu: 1400 })).plan;
     expect(amendment(plan([n2]), other)).toBeUndefined();
   });
 
   test("of stt is in its list of peers too, which is no reason to look at the device", () => {
     const sttPlan = (peers: Parameters<typeof request>[1], output: "full" | "none" = "none") =>
-      overlays["stt"]?.plan(request({ type: "stt", output }, peers)).plan ?? [];
+      overlays["stt"].plan(request({ type: "stt", output }, peers)).plan;
     expect(amendment(sttPlan([n2]), sttPlan([n2, n3]))?.changes.map(({ line }) => line)).toEqual([
       expect.stringMatching(
         /^route add 10\.244\.3\.0\/24 encap ip id 4096 src 192\.0\.2\.1 dst 198\.51\.100\.3 via /,
@@ -67,7 +66,7 @@ describe("the difference of two lists of peers", () => {
     const at = { database: "unix:/run/openvswitch/db.sock", bridge: "podwire0" };
     const bridge = { at, datapathType: "system", isForeign: false, localMac: "ee:70:77:00:00:01" } as const;
     const onBridge = (peers: Parameters<typeof request>[1]) =>
-      overlays["geneve"]?.plan({ ...request({ type: "geneve" }, peers), bridge }).plan ?? [];
+      overlays["geneve"].plan({ ...request({ type: "geneve" }, peers), bridge }).plan;
     const linesOf = (found: ReturnType<typeof amendment>) => found?.flows.flatMap(({ lines }) => lines);
     expect(linesOf(amendment(onBridge([n2]), onBridge([n2, n3])))).toEqual([
       expect.stringMatching(/^add cookie=0x7077000000000001,.*nw_dst=10\.244\.3\.0\/24,.*198\.51\.100\.3/),

@@ -1,6 +1,6 @@
 // Which changes of an overlay would take pods' interfaces away with its device, and that they are refused by the pods' names.
 import { describe, expect, test } from "vitest";
-import type { OverlayConfig } from "../../src/config/overlay.ts";
+import type { WantedOverlay } from "../../src/overlay/overlay.ts";
 import { overlays } from "../../src/overlay/registry.ts";
 import type { ObservedLink } from "../../src/plan/observe.ts";
 import type { Plan } from "../../src/plan/plan.ts";
@@ -25,9 +25,9 @@ const ofSwitch: ObservedLink = { ...vxlan, ifalias: undefined, linkinfo: { info_
 const stt: ObservedLink = { ...vxlan, ifname: "pw-stt", linkinfo: { info_kind: "stt" } };
 
 const at = { database: "unix:/run/openvswitch/db.sock", bridge: "podwire0" };
-const planOf = (config: OverlayConfig, isOnBridge = false): Plan => {
+const planOf = (config: WantedOverlay, isOnBridge = false): Plan => {
   const bridge = { at, datapathType: "system", isForeign: false, localMac: "ee:70:77:00:00:01" } as const;
-  return overlays[config.type]?.plan({ ...request(config), ...(isOnBridge ? { bridge } : {}) }).plan ?? [];
+  return overlays[config.type].plan({ ...request(config), ...(isOnBridge ? { bridge } : {}) }).plan;
 };
 
 function outcome(plan: Plan, found: ObservedLink, pods: readonly string[] = ["default/web"]): string {
