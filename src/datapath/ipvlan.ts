@@ -40,15 +40,18 @@ function wire(wiring: Wiring): Wired {
   const { master, mode, flag } = settings;
   const addresses = wiring.ips.map(subnetOf);
   checkMtu(wiring, addresses);
-  const hostLink = flag === "bridge" ? hostSlaveName(master.name, mode, flag) : undefined;
+  const type: Ipvlan = { kind: "ipvlan", master: master.name, mode, flag };
+  const hostLink = hostSlaveName(master.name, mode, flag);
+  // The host's slave is one among others, and the other flags keep them apart; in l3 its routes would be a loop.
+  const reachesHost = flag === "bridge";
   const routes =
     mode === "l2" ? segmentRoutes(wiring, settings, addresses) : routesThrough(undefined, wiring);
   return {
     plan: [
-      ...hostObjects(wiring, settings, addresses),
-      ...podObjects(wiring, settings, addresses, routes),
-      ...(wiring.ipMasq ? [masquerading(wiring, settings, addresses)] : []),
-      ...forwarding(wiring, addresses, hostLink),
+      ...(reachesHost ? hostObjects(wiring, master, type, hostLink, addresses) : [slaveOnHost(wiring, type)]),
+      ...podObjects(wiring, master, type, addresses, routes),
+      ...(wiring.ipMasq ? [masquerading(wiring, master, hostLink, addresses)] : []),
+      ...forwarding(wiring, addresses, reachesHost ? hostLink : undefined),
     ],
     interfaces: [{ name: wiring.ifname, mac: master.mac, mtu: wiring.mtu, sandbox: wiring.sandbox }],
     ips: addresses.map((address) => ({
@@ -61,14 +64,7 @@ function wire(wiring: Wiring): Wired {
 }
 
 /** Pods of l3 and l3s reach no addresses of the host's but their master's, and the kernel would take any. */
-function masquerading(
-  wiring: Wiring,
-  { master, mode, flag }: IpvlanSettings,
-  addresses: readonly Prefix[],
-): PodObject {
-  // With the other flags pods have no way past the host.
-  if (flag !== "bridge") return masquerade(wiring, addresses);
-  const link = hostSlaveName(master.name, mode, flag);
+function masquerading(wiring: Wiring, master: Master, link: string, addresses: readonly Prefix[]): PodObject {
   const sources = addresses.flatMap(({ ip }) => addressOf(master, ip.family) ?? []);
   return masquerade(wiring, addresses, [link], { link, sources: [...new Set(sources)] });
 }
@@ -86,8 +82,7 @@ export function unfiltered(mode: IpvlanMode): string | undefined {
 
 function traces(name: AttachmentName): PodPlan {
   // Found by their alias, whatever their master was.
-  const settings = { kind: "ipvlan", master: "", mode: "l3s", flag: "bridge" } as const;
-  return podLinks(name, settings, undefined);
+  return [slaveOnHost(name, { kind: "ipvlan", master: "", mode: "l3s", flag: "bridge" })];
 }
 
 function settingsOf({ ipvlan: settings, mac, mtu }: Wiring): IpvlanSettings {
@@ -113,15 +108,12 @@ export function requireMtu(mtu: number, master: Master): void {
 
 function hostObjects(
   wiring: Wiring,
-  { master, mode, flag }: IpvlanSettings,
+  master: Master,
+  type: Ipvlan,
+  link: string,
   addresses: readonly Prefix[],
 ): PodObject[] {
-  const type: Ipvlan = { kind: "ipvlan", master: master.name, mode, flag };
-  const [podLink] = podLinks(wiring, type, undefined);
-  // The host's slave is one among others, and these flags keep them apart; in l3 its routes would be a loop.
-  if (flag !== "bridge") return [podLink];
-  const link = hostSlaveName(master.name, mode, flag);
-  const isSegment = mode === "l2";
+  const isSegment = type.mode === "l2";
   return [
     // First, so that nothing was made before it if another pod's ADD makes it in the same moment.
     { kind: "link", where: "host", name: link, shared: true, noAutomaticAddress: wiring.host.ipv6, type },
@@ -135,20 +127,34 @@ function hostObjects(
             ({ kind: "neighbour", where: "host", link, address: formatIp(ip), mac: master.mac }) as const,
         )
       : []),
-    podLink,
+    slaveOnHost(wiring, type),
     ...(has(addresses, 4) ? [hostSysctl(`net/ipv4/conf/${link}/forwarding`, "1")] : []),
     // In l2 it hears the segment's routers, and pods that say that they are some.
     ...(hasIpv6Settings(wiring, master.mtu) ? [hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "0")] : []),
   ];
 }
 
-/** As it is made on the host, and as it is in the pod. */
-function podLinks(name: AttachmentName, type: Ipvlan, mtu: number | undefined): [Link, Link] {
-  const common = { kind: "link", alias: linkAlias(name) } as const;
-  return [
-    { ...common, where: "host", name: hostLinkName(name), type: { ...type, movesToPodAs: name.ifname } },
-    { ...common, where: "pod", name: name.ifname, ...(mtu === undefined ? {} : { mtu }), type },
-  ];
+/** The pod's, as it is made. */
+function slaveOnHost(name: AttachmentName, type: Ipvlan): Link {
+  return {
+    kind: "link",
+    where: "host",
+    name: hostLinkName(name),
+    alias: linkAlias(name),
+    type: { ...type, movesToPodAs: name.ifname },
+  };
+}
+
+/** The same once it has moved. */
+function slaveInPod(name: AttachmentName, type: Ipvlan, mtu: number | undefined): Link {
+  return {
+    kind: "link",
+    where: "pod",
+    name: name.ifname,
+    alias: linkAlias(name),
+    ...(mtu === undefined ? {} : { mtu }),
+    type,
+  };
 }
 
 /**
@@ -173,22 +179,22 @@ function hostRoutes(link: string, ip: Ip, master: Master, mtu: number): Route[] 
 
 function podObjects(
   wiring: Wiring,
-  { master, mode, flag }: IpvlanSettings,
+  master: Master,
+  type: Ipvlan,
   addresses: readonly Prefix[],
   routes: readonly ResultRoute[],
 ): PodObject[] {
   const link = wiring.ifname;
-  const type: Ipvlan = { kind: "ipvlan", master: master.name, mode, flag };
-  const isSegment = mode === "l2";
+  const isSegment = type.mode === "l2";
   const families = ([4, 6] as const).filter((family) => has(addresses, family));
   // Without an MTU of its own it follows the master's.
-  const [, own] = podLinks(wiring, type, wiring.mtu === master.mtu ? undefined : wiring.mtu);
+  const own = slaveInPod(wiring, type, wiring.mtu === master.mtu ? undefined : wiring.mtu);
   const given = addresses.map(
     (address): Address => ({
       kind: "address",
       where: "pod",
       link,
-      address: podAddress(address, mode),
+      address: podAddress(address, type.mode),
       ...(isSegment && address.ip.family === 6 ? { announced: true } : {}),
     }),
   );
