@@ -27,7 +27,7 @@ import type { OvsDatapathType } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { liveAttachments } from "./liveness.ts";
 
-export const defaultBridge = "podwire0";
+const defaultBridge = "podwire0";
 
 export function bridgeOf({ ovs }: Pick<NetworkConfig, "ovs">): BridgeName {
   return { database: ovs?.database ?? defaultDatabase, bridge: ovs?.bridge ?? defaultBridge };

@@ -124,7 +124,7 @@ export function isInUse(network: string): boolean {
 /** "CONTAINER:IFNAME.json", or ".CONTAINER:IFNAME.json.OWNER.removing" (ownership.ts). */
 const recordEntry = /^\.?([a-zA-Z0-9][^:]*:[^:]+)\.json(?:\.[^.]+\.removing)?$/;
 
-export function listNetworks(): string[] {
+function listNetworks(): string[] {
   return listDirectory(stateDirectory).filter((entry) => !entry.startsWith("."));
 }
 

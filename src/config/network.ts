@@ -1,6 +1,8 @@
 // The schema of podwire's entry in a conflist, as a runtime hands it over on stdin. The keys that
 // node.json may give as defaults are those of `nodeSchema`; docs/configuration.md is generated from here.
 import * as z from "zod/mini";
+import { ovsPortTypes } from "../datapath/datapath.ts";
+import { ipvlanFlags, ipvlanModes, ovsDatapathTypes } from "../plan/plan.ts";
 import { overlaySchema } from "./overlay.ts";
 import { absolutePath, ip, linkName, mac, prefix, wholeNumber } from "./primitives.ts";
 
@@ -58,10 +60,10 @@ const nodeKeys = {
         .optional(linkName)
         .check(z.describe("link that pods' interfaces are slaves of; default that of the default route")),
       mode: z
-        .optional(z.enum(["l2", "l3", "l3s"]))
+        .optional(z.enum(ipvlanModes))
         .check(z.describe("default l3s, the only one with which Services work; see datapaths.md")),
       flag: z
-        .optional(z.enum(["bridge", "private", "vepa"]))
+        .optional(z.enum(ipvlanFlags))
         .check(
           z.describe(
             "whether pods of one master reach each other: directly (bridge, the default), not at all (private), " +
@@ -79,10 +81,10 @@ const nodeKeys = {
         .optional(database)
         .check(z.describe("Open vSwitch's database; default unix:/var/run/openvswitch/db.sock")),
       datapathType: z
-        .optional(z.enum(["system", "netdev"]))
+        .optional(z.enum(ovsDatapathTypes))
         .check(z.describe("of a bridge that is made: system (the kernel's, default) or netdev (userspace)")),
       portType: z
-        .optional(z.enum(["veth", "internal"]))
+        .optional(z.enum(ovsPortTypes))
         .check(
           z.describe(
             "what a pod's interface is: veth (default, the pod has the interface's own name) or internal " +

@@ -67,7 +67,7 @@ async function putSetsBack({ peerSets, link }: ObservedHost, scope: Scope, kerne
   }
 }
 
-export function formerPlan(host: ObservedHost, { devices }: Pick<Scope, "devices">): Plan {
+function formerPlan(host: ObservedHost, { devices }: Pick<Scope, "devices">): Plan {
   const found = devices.flatMap((name) => host.link("host", name) ?? []);
   return [
     ...found.flatMap((link) => formerLink(link) ?? []),

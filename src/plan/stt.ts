@@ -88,7 +88,7 @@ export function sttPortInUse(plan: Plan, line: string, message: string): CniErro
   );
 }
 
-export async function removeStt({ link }: SttSettings, kernel: Kernel): Promise<void> {
+async function removeStt({ link }: SttSettings, kernel: Kernel): Promise<void> {
   await ipApply("host", [`link delete dev ${link}`], kernel, true);
 }
 
