@@ -2,6 +2,7 @@
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Result } from "../cni/result.ts";
 import { decodeResult } from "../cni/result-versions.ts";
+import { datapathNameOf } from "../config/network.ts";
 import { datapathOf } from "../datapath/choice.ts";
 import type { AttachmentName, Wired } from "../datapath/datapath.ts";
 import { unfiltered } from "../datapath/ipvlan.ts";
@@ -211,7 +212,7 @@ function newRecord(call: Call, netns: Netns): AttachmentRecord {
     bootId: bootId(),
     createdAt: new Date().toISOString(),
     netns: { path: netns.path, identity: netns.identity },
-    datapath: call.config.datapath ?? "veth",
+    datapath: datapathNameOf(call.config),
     pod: {
       ...(podName === undefined ? {} : { name: podName }),
       ...(podNamespace === undefined ? {} : { namespace: podNamespace }),

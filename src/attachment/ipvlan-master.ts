@@ -1,6 +1,6 @@
 // Finds out whether the link that ipvlan needs as a master can be one, and what plans must know of it.
 import type { CniError } from "../cni/error.ts";
-import type { NetworkConfig } from "../config/network.ts";
+import { ipvlanOf, type NetworkConfig } from "../config/network.ts";
 import type { IpvlanSettings } from "../datapath/datapath.ts";
 import { requireMtu } from "../datapath/ipvlan.ts";
 import { hostSlaveName } from "../datapath/names.ts";
@@ -31,8 +31,7 @@ interface ShownLink {
 
 /** Throws code 106 if this network cannot have an ipvlan master now. */
 export async function ipvlanSettings(config: NetworkConfig, kernel: Kernel): Promise<IpvlanSettings> {
-  const mode = config.ipvlan?.mode ?? "l3s";
-  const flag = config.ipvlan?.flag ?? "bridge";
+  const { mode, flag } = ipvlanOf(config);
   const underlay = overlayUnderlay(config);
   if (underlay !== undefined) requireMaster(config, underlay);
   const name = podUnderlay(config, underlay);

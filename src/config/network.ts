@@ -2,7 +2,14 @@
 // node.json may give as defaults are those of `nodeSchema`; docs/configuration.md is generated from here.
 import * as z from "zod/mini";
 import { ovsPortTypes } from "../datapath/datapath.ts";
-import { ipvlanFlags, ipvlanModes, ovsDatapathTypes } from "../plan/plan.ts";
+import type { DatapathName } from "../datapath/registry.ts";
+import {
+  type IpvlanFlag,
+  type IpvlanMode,
+  ipvlanFlags,
+  ipvlanModes,
+  ovsDatapathTypes,
+} from "../plan/plan.ts";
 import { overlaySchema } from "./overlay.ts";
 import { absolutePath, ip, linkName, mac, prefix, wholeNumber } from "./primitives.ts";
 
@@ -239,3 +246,17 @@ export const networkSchema = z.strictObject({
 
 export type NodeConfig = z.infer<typeof nodeSchema>;
 export type NetworkConfig = z.infer<typeof networkSchema>;
+
+export function datapathNameOf({ datapath = "veth" }: Pick<NetworkConfig, "datapath">): DatapathName {
+  return datapath;
+}
+
+/** With what is left out. */
+export function ipvlanOf({ ipvlan = {} }: Pick<NetworkConfig, "ipvlan">): {
+  readonly mode: IpvlanMode;
+  readonly flag: IpvlanFlag;
+  readonly master: string | undefined;
+} {
+  const { mode = "l3s", flag = "bridge", master } = ipvlan;
+  return { mode, flag, master };
+}

@@ -1,5 +1,5 @@
 // Which datapath wires a network's pods on this node.
-import type { NetworkConfig } from "../config/network.ts";
+import { datapathNameOf, ipvlanOf, type NetworkConfig } from "../config/network.ts";
 import { requireFit } from "../overlay/fit.ts";
 import type { Datapath } from "./datapath.ts";
 import { datapaths } from "./registry.ts";
@@ -9,13 +9,13 @@ import { cannotWire } from "./routing.ts";
 export function datapathOf(config: NetworkConfig): Datapath {
   requireFit(config);
   refuseMasquerade(config);
-  return datapaths[config.datapath ?? "veth"];
+  return datapaths[datapathNameOf(config)];
 }
 
 /** Of pods that the host does not see. */
-function refuseMasquerade({ datapath, ipMasq, ipvlan = {} }: NetworkConfig): void {
-  const { mode = "l3s", flag = "bridge" } = ipvlan;
-  if (datapath !== "ipvlan" || ipMasq !== true || (mode === "l3s" && flag === "bridge")) return;
+function refuseMasquerade(config: NetworkConfig): void {
+  const { mode, flag } = ipvlanOf(config);
+  if (config.datapath !== "ipvlan" || config.ipMasq !== true || (mode === "l3s" && flag === "bridge")) return;
   throw cannotWire(
     "ipMasq needs the host's conntrack to see what pods send and what they get: with ipvlan only mode l3s and " +
       `flag bridge let it, not ${mode} ${flag}. Remove ipMasq, or change the mode`,

@@ -1,6 +1,6 @@
 // Which overlay goes with which datapath. What cannot work is refused before anything is tried, with the reason.
 import { parseIp } from "../address/ip.ts";
-import type { NetworkConfig } from "../config/network.ts";
+import { ipvlanOf, type NetworkConfig } from "../config/network.ts";
 import { badOverlay } from "./fault.ts";
 import { userspaceTunnel } from "./ovs-tunnel.ts";
 import { overlayOf, overlays } from "./registry.ts";
@@ -19,12 +19,8 @@ export function requireFit(config: NetworkConfig): void {
   }
 }
 
-function requireIpvlanFit(
-  { ipvlan = {}, ipMasq, overlay }: NetworkConfig,
-  type: string,
-  device: string | undefined,
-): void {
-  const { mode = "l3s", flag = "bridge", master } = ipvlan;
+function requireIpvlanFit(config: NetworkConfig, type: string, device: string | undefined): void {
+  const { mode, flag, master } = ipvlanOf(config);
   if (mode === "l2" && flag !== "bridge") {
     throw badOverlay(
       `config: ipvlan.flag = "${flag}" keeps l2 pods apart from the host, whose routes lead to other nodes; use flag bridge`,
@@ -37,13 +33,13 @@ function requireIpvlanFit(
         `routes of ${device} would never be used; leave ipvlan.master out, or use mode l2 or datapath veth`,
     );
   }
-  if (overlay?.directRouting) {
+  if (config.overlay?.directRouting) {
     throw badOverlay(
       `config: overlay.directRouting with ipvlan.mode ${mode}: what pods on ${device} send is routed by it alone, so peers with ` +
         "a direct route would not be reached; remove directRouting, or use mode l2 or datapath veth",
     );
   }
-  if (ipMasq) {
+  if (config.ipMasq) {
     throw badOverlay(
       `config: ipMasq with overlay ${type}: ${mode} pods on ${device} reach other nodes' pods and nothing else, so there is ` +
         "nothing to masquerade; remove ipMasq, or use datapath veth",
@@ -53,7 +49,7 @@ function requireIpvlanFit(
 
 /** Throws code 7 if pods that leave by their master alone have another one than the link to their peers. */
 export function requireMaster(config: NetworkConfig, underlay: string): void {
-  const { mode = "l3s", master } = config.ipvlan ?? {};
+  const { mode, master } = ipvlanOf(config);
   if (!leavesByUnderlay(config) || master === undefined || master === underlay) return;
   throw badOverlay(
     `config: ipvlan.master = "${master}" with overlay ${config.overlay?.type}: what ${mode} pods send is routed by their ` +
@@ -65,12 +61,12 @@ export function requireMaster(config: NetworkConfig, underlay: string): void {
 /** Whether pods reach other nodes' by routes of the underlay's link, and no other. */
 export function leavesByUnderlay(config: NetworkConfig): boolean {
   const overlay = overlayOf(config);
-  const isRouted = config.datapath === "ipvlan" && config.ipvlan?.mode !== "l2";
+  const isRouted = config.datapath === "ipvlan" && ipvlanOf(config).mode !== "l2";
   return isRouted && overlay !== undefined && overlay.device === undefined;
 }
 
 /** What ipvlan's master is unless it is configured: pods of l3 and l3s leave by it alone. */
 export function overlayMaster(config: NetworkConfig): string | undefined {
-  if (config.datapath !== "ipvlan" || config.ipvlan?.mode === "l2") return undefined;
+  if (config.datapath !== "ipvlan" || ipvlanOf(config).mode === "l2") return undefined;
   return overlayOf(config)?.device;
 }

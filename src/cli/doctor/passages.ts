@@ -2,7 +2,7 @@
 import { type Prefix, parsePrefix } from "../../address/ip.ts";
 import { bridgeOf } from "../../attachment/ovs-switch.ts";
 import type { AttachmentRecord } from "../../attachment/record.ts";
-import type { NetworkConfig } from "../../config/network.ts";
+import { ipvlanOf, type NetworkConfig } from "../../config/network.ts";
 import { slaveOf } from "../../datapath/apart.ts";
 import { hostVlanName } from "../../datapath/names.ts";
 import { ownLinks } from "../../plan/own.ts";
@@ -50,7 +50,7 @@ const anyPair = `${ownLinks}*`;
 
 function wayOfNetwork(network: NetworkConfig): Way[] {
   const pods = rangesOf(network);
-  if (network.datapath === "ipvlan") return wayOfSlaves(network.ipvlan?.mode ?? "l3s", pods);
+  if (network.datapath === "ipvlan") return wayOfSlaves(ipvlanOf(network).mode, pods);
   if (network.datapath !== "ovs") return [{ hook: "forward", link: anyPair, pods }];
   const { bridge } = bridgeOf(network);
   const vlan = network.ovs?.vlan ?? 0;
