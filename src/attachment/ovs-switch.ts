@@ -19,7 +19,7 @@ import {
 import { isPresent } from "../linux/ovs-identity.ts";
 import { idOf, labelOf, textOf } from "../linux/ovs-rows.ts";
 import { claimedBridge } from "../node/claimed-bridge.ts";
-import { overlayOf } from "../overlay/registry.ts";
+import { tunnelOnBridge } from "../overlay/fit.ts";
 import { goneOfOthers } from "../plan/ovs.ts";
 import { ownBridge, ownCookies, ownerKey } from "../plan/ovs-lines.ts";
 import { isSwitchKind } from "../plan/own.ts";
@@ -58,7 +58,7 @@ export async function ovsSettings(
   const portType = wanted.portType ?? defaultPortType(datapathType);
   refuseUnfit(datapathType, portType, wanted.ingress !== undefined);
   const { rate, burst } = wanted.ingress ?? {};
-  const tunnel = overlayOf(config)?.device;
+  const tunnel = tunnelOnBridge(config);
   return {
     at,
     datapathType,

@@ -60,7 +60,7 @@ export interface OvsSettings extends BridgeInUse {
   readonly vlan: number;
   readonly trunk: readonly number[];
   readonly ingress?: { readonly rate: number; readonly burst: number };
-  /** The host's link to the overlay's tunnel, if there is one: what comes by that is handed to pods past the host. */
+  /** The host's link to the overlay's tunnel, if that is a port of the bridge: what comes by it is handed to pods past the host. */
   readonly tunnel?: string;
   /** Told to whoever looks at the port: the pod's name, the port that OVN binds. */
   readonly labels: Readonly<Record<string, string>>;

@@ -65,6 +65,12 @@ export function leavesByUnderlay(config: NetworkConfig): boolean {
   return isRouted && overlay !== undefined && overlay.device === undefined;
 }
 
+/** The device of an overlay whose tunnel is a port of the pods' bridge: what comes by it is handed to pods past the host. */
+export function tunnelOnBridge(config: Pick<NetworkConfig, "overlay">): string | undefined {
+  const { device, hasBridgePort } = overlayOf(config) ?? {};
+  return hasBridgePort ? device : undefined;
+}
+
 /** What ipvlan's master is unless it is configured: pods of l3 and l3s leave by it alone. */
 export function overlayMaster(config: NetworkConfig): string | undefined {
   if (config.datapath !== "ipvlan" || ipvlanOf(config).mode === "l2") return undefined;

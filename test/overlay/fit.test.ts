@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { parseNetwork } from "../../src/config/load.ts";
 import { datapathOf } from "../../src/datapath/choice.ts";
-import { requireMaster } from "../../src/overlay/fit.ts";
+import { requireMaster, tunnelOnBridge } from "../../src/overlay/fit.ts";
 
 function network(overlay: object, ipvlan: object, changes: object = {}) {
   return parseNetwork({
@@ -73,4 +73,13 @@ test("a master is compared with the underlay that was found, too", () => {
   const config = network({ type: "host-gw" }, { master: "eth1" });
   expect(() => requireMaster(config, "eth0")).toThrow(refusal(/by the underlay eth0/));
   expect(() => requireMaster(config, "eth1")).not.toThrow();
+});
+
+test("what comes by a tunnel passes the host's connection tracking, unless the tunnel is a port of the pods' bridge", () => {
+  const tunnelOf = (type: string) => {
+    const underlay = type === "none" ? {} : { underlay: "eth0" };
+    return tunnelOnBridge(network({ type, ...underlay }, {}, { datapath: "ovs", ipvlan: undefined }));
+  };
+  expect(["none", "host-gw", "stt"].map(tunnelOf)).toEqual([undefined, undefined, undefined]);
+  expect(["vxlan", "geneve"].map(tunnelOf)).toEqual(["pw-vxlan", "pw-geneve"]);
 });
