@@ -34,9 +34,9 @@ function gatewayRoute(link: string, known: string): Route {
 }
 
 /**
- * Runtimes turn IPv6 off in new netns; duplicate address detection would delay the link-local address. A pod knows its ways: what
- * the host takes in and sends on by one link (too large for a pod of Open vSwitch) it tells of as a detour, and with the redirect the
- * kernel forgets the path's MTU.
+ * Runtimes turn IPv6 off in new netns; duplicate address detection would delay the link-local address. Redirects are ignored: what is
+ * too large for a pod of Open vSwitch the host sends out by the link that it came by, and says so by a redirect, for which the kernel
+ * forgets the path's MTU.
  */
 export function podIpv6Settings(link: string): PodObject[] {
   return ["disable_ipv6", "accept_dad", "accept_ra", "accept_redirects"].map((key) =>

@@ -150,7 +150,7 @@ export function refused(object: PodObject | undefined, message: string, line: st
   return kernelRefused(isUndriven ? `${details}; ${driverMissing(object.type.kind)}` : details);
 }
 
-/** One user takes a link's packets before the host does. A macvlan in another pod cannot be seen from here. */
+/** A link has one rx_handler: ipvlan's, macvlan's, a bridge's or a bond's. A macvlan in another netns cannot be seen from here. */
 function masterInUse(master: string, details: string): CniError {
   return masterUnusable(
     `${details}; ${master} is no Ethernet link, or in use by something that excludes ipvlan (macvlan, a bridge, ` +

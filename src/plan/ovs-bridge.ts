@@ -1,4 +1,4 @@
-// The bridge that pods and the overlay have in common: both plan the same of it.
+// The bridge that pods and the overlay share: both plan the same objects for it.
 import type { BridgeName, Link, OvsBridge, OvsDatapathType } from "./plan.ts";
 
 export interface BridgeInUse {

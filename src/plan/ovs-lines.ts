@@ -52,9 +52,8 @@ export function bridgeWords({ bridge, datapathType, mac }: OvsBridge): string[][
 }
 
 /**
- * Pods get their packets by flow. Where a bridge switches as bridges do (NORMAL of others' flows, or none of podwire's), their
- * ports take nothing in and get nothing but a trunk's VLANs, or else that in which no frame can be; without any, a trunk
- * has all.
+ * A trunk of the pod's VLANs, or of the one in which no frame can be, so that NORMAL (of others' flows, or where podwire's are
+ * lost) switches no untagged frame to or from the port. A trunk without any VLAN would have all.
  */
 export const portVlanMode = "trunk";
 

@@ -174,7 +174,7 @@ export interface Sysctl {
   /** Path below /proc/sys. */
   readonly key: string;
   readonly value: string;
-  /** The kernel changes it with a setting of the whole host, which is others' to write: mended, but no fault. */
+  /** Overwritten by whoever writes the setting for all links (conf/all): a repair puts it back, CHECK does not complain. */
   readonly yielding?: true;
 }
 
@@ -189,7 +189,7 @@ export interface Masquerade {
   readonly direct: readonly string[];
   /** Links by which pods answer each other past the host, which therefore masquerades what it sent there by DNAT. */
   readonly shortcuts?: readonly string[];
-  /** As whom it does that by one that has no address: else the kernel takes that of any link. */
+  /** The source on a link without an address of its own, where masquerade would take any other link's. */
   readonly hairpin?: Hairpin;
 }
 
