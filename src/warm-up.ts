@@ -10,7 +10,7 @@ import { parseDocument } from "./cni/input.ts";
 import { encodeResult } from "./cni/result-versions.ts";
 import { checkVersion, supportedVersions } from "./cni/versions.ts";
 import { parseNetwork } from "./config/load.ts";
-import { datapathOf } from "./datapath/choice.ts";
+import { datapathOf, requireSupported } from "./datapath/choice.ts";
 import { hostLocal } from "./ipam/host-local/host-local.ts";
 import type { IpamRequest } from "./ipam/ipam.ts";
 import { createFile, replaceFile } from "./linux/files.ts";
@@ -61,6 +61,7 @@ function wireOnce(family: 4 | 6, dataDir: string): void {
     environment,
     args: parseCniArgs(environment.args),
   });
+  requireSupported(config);
   const wired = datapathOf(config).wire({
     network: config.name,
     containerID: environment.containerID,

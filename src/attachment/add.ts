@@ -3,7 +3,7 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Result } from "../cni/result.ts";
 import { decodeResult } from "../cni/result-versions.ts";
 import { datapathNameOf } from "../config/network.ts";
-import { datapathOf } from "../datapath/choice.ts";
+import { datapathOf, requireSupported } from "../datapath/choice.ts";
 import type { AttachmentName, Wired } from "../datapath/datapath.ts";
 import { unfiltered } from "../datapath/ipvlan.ts";
 import type { IpamResult } from "../ipam/ipam.ts";
@@ -50,7 +50,7 @@ export async function add(call: Call): Promise<Result> {
   const previous = previousResult(call);
   requirePrograms(call);
   requireUnderlay(call.config);
-  datapathOf(call.config);
+  requireSupported(call.config);
   const bridge = call.config.datapath === "ovs" ? bridgeOf(call.config) : undefined;
   if (bridge !== undefined) await requireHearing(call.config, kernelOf(call));
   const known = bridge && stampOf(bridge);

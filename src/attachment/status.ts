@@ -1,6 +1,6 @@
 // STATUS: whether an ADD could succeed now. Throws code 50 with what is in the way.
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
-import { datapathOf } from "../datapath/choice.ts";
+import { requireSupported } from "../datapath/choice.ts";
 import { ipamOf } from "../ipam/registry.ts";
 import { requireProgram } from "../linux/programs.ts";
 import { requireBypass } from "./bypass.ts";
@@ -19,7 +19,7 @@ export async function status(call: Call): Promise<void> {
       requireProgram(name, call.environment.variables["PATH"]);
     }
     requireWritableState();
-    datapathOf(call.config);
+    requireSupported(call.config);
     requireUnderlay(call.config);
     await requireBypass(call);
     await requireDrivers(call.config, kernelOf(call));

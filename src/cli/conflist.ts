@@ -6,7 +6,7 @@ import { parseDocument } from "../cni/input.ts";
 import { checkVersion } from "../cni/versions.ts";
 import { checkNetworkName, loadNodeDefaults, parseNetwork, withDefaults } from "../config/load.ts";
 import type { NetworkConfig } from "../config/network.ts";
-import { datapathOf } from "../datapath/choice.ts";
+import { requireSupported } from "../datapath/choice.ts";
 import { parseConfig } from "../ipam/host-local/config.ts";
 
 export interface Conflist {
@@ -90,7 +90,7 @@ function checkedNetwork(entry: Record<string, unknown>): Network {
   const rawConfig = cniVersion === undefined ? rest : entry;
   checkVersion(cniVersion, "ADD");
   const config = withDefaults(parseNetwork(rawConfig), loadNodeDefaults());
-  datapathOf(config);
+  requireSupported(config);
   if (config.ipam.type === "host-local") parseConfig(config);
   return { config, rawConfig };
 }

@@ -1,4 +1,4 @@
-// Which datapath wires a network's pods on this node.
+// Which datapath wires a network's pods on this node, and whether it can.
 import { datapathNameOf, ipvlanOf, type NetworkConfig } from "../config/network.ts";
 import { requireFit } from "../overlay/fit.ts";
 import type { Datapath } from "./datapath.ts";
@@ -6,9 +6,12 @@ import { datapaths } from "./registry.ts";
 import { cannotWire } from "./routing.ts";
 
 /** Throws code 7 for settings that cannot work together. */
-export function datapathOf(config: NetworkConfig): Datapath {
+export function requireSupported(config: NetworkConfig): void {
   requireFit(config);
   refuseMasquerade(config);
+}
+
+export function datapathOf(config: NetworkConfig): Datapath {
   return datapaths[datapathNameOf(config)];
 }
 

@@ -81,6 +81,6 @@ export interface Wired {
 export interface Datapath {
   /** Throws code 7 for what this datapath cannot do. */
   wire(wiring: Wiring): Wired;
-  /** What to remove when only the attachment's name is known, and the database that `bridge` is in. */
+  /** What to remove when only the attachment's name is known, and the bridge that it is on: flows go from that one alone. */
   traces(name: AttachmentName, bridge: BridgeName): PodPlan;
 }

@@ -20,7 +20,7 @@ import { attachmentLabel, cookieOf, derivedMac, hostLinkName, hostVlanName, link
 import { baseFlows, podFlows, trunkFlows } from "./ovs-flows.ts";
 import { routedPodObjects } from "./pod-side.ts";
 import { cannotWire, gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
-import { ownedBySwitch, vethPair } from "./veth-pair.ts";
+import { ownedBySwitch, pairTrace, vethPair } from "./veth-pair.ts";
 
 export const ovs: Datapath = { wire, traces };
 
@@ -71,7 +71,7 @@ function wire(wiring: Wiring): Wired {
 function traces(name: AttachmentName, at: BridgeName): PodPlan {
   const link = hostLinkName(name);
   return [
-    vethPair(name, derivedMac(name), 1500).host,
+    pairTrace(name),
     {
       kind: "ovs-port",
       where: "host",

@@ -2,7 +2,7 @@
 import type { Link, PodObject } from "../plan/plan.ts";
 import type { AttachmentName, Wiring } from "./datapath.ts";
 import { gatewayMac, hasIpv6Settings } from "./host-side.ts";
-import { hostLinkName, linkAlias } from "./names.ts";
+import { derivedMac, hostLinkName, linkAlias } from "./names.ts";
 
 export function vethPair(name: AttachmentName, podMac: string, mtu: number): { host: Link; pod: Link } {
   const host = { name: hostLinkName(name), mac: gatewayMac, mtu };
@@ -22,6 +22,11 @@ export function vethPair(name: AttachmentName, podMac: string, mtu: number): { h
       type: { kind: "veth", makesPair: false, peer: { where: "host", ...host } },
     },
   };
+}
+
+/** By which the pair of an attachment is removed. */
+export function pairTrace(name: AttachmentName): Link {
+  return vethPair(name, derivedMac(name), 1500).host;
 }
 
 /**

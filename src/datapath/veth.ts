@@ -18,7 +18,7 @@ import {
 import { derivedMac } from "./names.ts";
 import { routedPodObjects } from "./pod-side.ts";
 import { gateways, has, isOnLink, routesThrough, scopeLink, subnetOf } from "./routing.ts";
-import { vethPair } from "./veth-pair.ts";
+import { pairTrace, vethPair } from "./veth-pair.ts";
 
 export const veth: Datapath = { wire, traces };
 
@@ -45,7 +45,7 @@ function wire(wiring: Wiring): Wired {
 }
 
 function traces(name: AttachmentName): PodPlan {
-  return [vethPair(name, derivedMac(name), 1500).host];
+  return [pairTrace(name)];
 }
 
 function hostObjects(

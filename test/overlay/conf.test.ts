@@ -6,7 +6,7 @@ import { podwireEntry } from "../../build/conflist.ts";
 import { parseNetwork, withDefaults } from "../../src/config/load.ts";
 import { type NodeConfig, nodeSchema } from "../../src/config/network.ts";
 import { peersSchema } from "../../src/config/overlay.ts";
-import { datapathOf } from "../../src/datapath/choice.ts";
+import { requireSupported } from "../../src/datapath/choice.ts";
 import { declaredBy } from "../../src/node/declared.ts";
 import { checkPeers } from "../../src/overlay/peers.ts";
 
@@ -30,7 +30,7 @@ describe.each([
         parseNetwork(podwireEntry(path.join(directory, `node${number}.conflist`))),
         defaults,
       );
-      expect(() => datapathOf(config)).not.toThrow();
+      expect(() => requireSupported(config)).not.toThrow();
       const declared = declaredBy([config], defaults);
       const listed = config.overlay?.peers ?? peersSchema.parse(read(path.join(directory, "peers.json")));
       const entries = listed.map((peer, index) => ({ config: peer, place: `peers.${index}` }));

@@ -1,7 +1,7 @@
 // What of overlays cannot work with a datapath is refused by the configuration alone, with the reason.
 import { describe, expect, test } from "vitest";
 import { parseNetwork } from "../../src/config/load.ts";
-import { datapathOf } from "../../src/datapath/choice.ts";
+import { requireSupported } from "../../src/datapath/choice.ts";
 import { requireMaster, tunnelOnBridge } from "../../src/overlay/fit.ts";
 
 function network(overlay: object, ipvlan: object, changes: object = {}) {
@@ -53,7 +53,7 @@ describe("ipvlan is refused", () => {
       /ipvlan\.master = "eth1" with overlay host-gw: .*by the underlay eth0; leave ipvlan\.master out/,
     ],
   ])("with %s", (_, overlay, ipvlan, changes, words) => {
-    expect(() => datapathOf(network(overlay, ipvlan, changes))).toThrow(refusal(words));
+    expect(() => requireSupported(network(overlay, ipvlan, changes))).toThrow(refusal(words));
   });
 });
 
@@ -65,7 +65,7 @@ describe("ipvlan may have", () => {
     ["direct routes in l2", { ...vxlan, directRouting: true }, { mode: "l2" }, {}],
     ["a master where no overlay is", { type: "none", underlay: "eth0" }, { master: "eth1" }, {}],
   ])("%s", (_, overlay, ipvlan, changes) => {
-    expect(() => datapathOf(network(overlay, ipvlan, changes))).not.toThrow();
+    expect(() => requireSupported(network(overlay, ipvlan, changes))).not.toThrow();
   });
 });
 

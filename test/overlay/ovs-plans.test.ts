@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { parseNetwork } from "../../src/config/load.ts";
 import type { PeerConfig } from "../../src/config/overlay.ts";
-import { datapathOf } from "../../src/datapath/choice.ts";
+import { requireSupported } from "../../src/datapath/choice.ts";
 import { podFlows } from "../../src/datapath/ovs-flows.ts";
 import type { WantedOverlay } from "../../src/overlay/overlay.ts";
 import { overlays } from "../../src/overlay/registry.ts";
@@ -207,12 +207,12 @@ describe("a bridge in userspace", () => {
   test.each(["vxlan", "geneve"] as const)(
     "cannot have %s, by its configuration or as it is found",
     (type) => {
-      expect(() => datapathOf(network(type))).toThrow(refusal);
+      expect(() => requireSupported(network(type))).toThrow(refusal);
       expect(() => planOf({ type }, [n2], {}, { datapathType: "netdev" })).toThrow(refusal);
     },
   );
 
   test("can have host-gw", () => {
-    expect(() => datapathOf(network("host-gw"))).not.toThrow();
+    expect(() => requireSupported(network("host-gw"))).not.toThrow();
   });
 });
