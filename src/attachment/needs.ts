@@ -6,20 +6,31 @@ import { isLoaded, sttModule } from "../kernel-module/module.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type DrivenKind, driverMissing, hasDriver } from "../linux/link-drivers.ts";
 import { hostLinkExists } from "../linux/links.ts";
-import { requireProgram } from "../linux/programs.ts";
+import { type ProgramName, requireProgram } from "../linux/programs.ts";
+import { overlayOf } from "../overlay/registry.ts";
 import { kernelRefused, overlayUnusable } from "../plan/fault.ts";
 import { sttMissing } from "../plan/stt.ts";
 import type { Call } from "./call.ts";
 
-/** Programs that ADD with this configuration needs. Throws before anything is changed. */
+/** Programs that each ADD with this configuration needs. Throws before anything is changed. */
 export function requirePrograms({ config, environment }: Call): void {
-  const names = [
+  requireAll(environment, [
     "ip",
     "nsenter",
     ...(config.ipMasq ? (["nft"] as const) : []),
     ...(config.datapath === "ovs" ? (["ovs-vsctl", "ovs-ofctl"] as const) : []),
-  ] as const;
-  for (const name of names) requireProgram(name, environment.variables["PATH"]);
+  ]);
+}
+
+/** Also those that only some of its ADDs need, for STATUS. */
+export function requireAllPrograms(call: Call): void {
+  requirePrograms(call);
+  const isLocked = call.config.datapath === "ovs" || overlayOf(call.config) !== undefined;
+  requireAll(call.environment, ["tee", "cat", ...(isLocked ? (["flock"] as const) : [])]);
+}
+
+function requireAll({ variables }: Call["environment"], names: readonly ProgramName[]): void {
+  for (const name of names) requireProgram(name, variables["PATH"]);
 }
 
 /** Throws code 100 or 108 if the kernel cannot make the links that pods or the overlay need. */

@@ -2,22 +2,17 @@
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import { requireSupported } from "../datapath/choice.ts";
 import { ipamOf } from "../ipam/registry.ts";
-import { requireProgram } from "../linux/programs.ts";
 import { requireBypass } from "./bypass.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { datapathSettings } from "./datapath-settings.ts";
-import { requireDrivers, requirePrograms, requireUnderlay } from "./needs.ts";
+import { requireAllPrograms, requireDrivers, requireUnderlay } from "./needs.ts";
 import { refuseDeaf } from "./ovs-hearing.ts";
 import { requireBridge } from "./ovs-switch.ts";
 import { requireWritableState } from "./record.ts";
 
 export async function status(call: Call): Promise<void> {
   try {
-    requirePrograms(call);
-    const locking = call.config.datapath === "ovs" ? (["flock"] as const) : [];
-    for (const name of ["tee", "cat", ...locking] as const) {
-      requireProgram(name, call.environment.variables["PATH"]);
-    }
+    requireAllPrograms(call);
     requireWritableState();
     requireSupported(call.config);
     requireUnderlay(call.config);

@@ -18,6 +18,17 @@ describe("STATUS", () => {
     });
   });
 
+  test.each([{ overlay: { type: "host-gw", peers: [] } }, { datapath: "ovs" }])(
+    "asks for the program that holds locks with %j",
+    async (config) => {
+      const PATH = pathWith("ip", "nsenter", "tee", "cat", "ovs-vsctl", "ovs-ofctl");
+      expect(await rejected(status(call({ PATH, config })))).toMatchObject({
+        code: 50,
+        details: expect.stringContaining("flock"),
+      });
+    },
+  );
+
   test("says with code 7 what the configuration asks in vain", async () => {
     const PATH = pathWith("ip", "nsenter", "tee", "cat");
     const config = { overlay: { type: "none", underlay: "nonexistent" } };
