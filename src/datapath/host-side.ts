@@ -5,8 +5,6 @@ import type { Hairpin, PodObject } from "../plan/plan.ts";
 import type { Wiring } from "./datapath.ts";
 import { cannotWire, gateways, has, networkOf } from "./routing.ts";
 
-export { hostSysctl };
-
 /**
  * Of the host as every pod's gateway: locally administered, and the same on every node, so that a pod's neighbour entry
  * never goes stale.

@@ -16,9 +16,10 @@ import {
 } from "../address/ip.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
+import { hostSysctl } from "../plan/forwarding.ts";
 import type { Address, Ipvlan, IpvlanMode, Link, PodObject, PodPlan, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, IpvlanSettings, Master, Wired, Wiring } from "./datapath.ts";
-import { checkMtu, forwarding, hasIpv6Settings, hostSysctl, masquerade } from "./host-side.ts";
+import { checkMtu, forwarding, hasIpv6Settings, masquerade } from "./host-side.ts";
 import { hostLinkName, hostSlaveName, linkAlias } from "./names.ts";
 import { podIpv6Settings, podRoute, podSysctl } from "./pod-side.ts";
 import {

@@ -2,6 +2,7 @@
 // with veth, so that pods of both reach each other; what is for a pod of the same bridge is handed to it by flow, past
 // the host's stack, and all else goes to the host by the bridge's local port. Nothing is flooded, learnt or tracked.
 import { formatIp, hostPrefix, type Prefix } from "../address/ip.ts";
+import { hostSysctl } from "../plan/forwarding.ts";
 import { bridgeObject, localPort } from "../plan/ovs-bridge.ts";
 import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
 import type {
@@ -15,7 +16,7 @@ import type {
   Route,
 } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, OvsSettings, Wired, Wiring } from "./datapath.ts";
-import { checkMtu, forwarding, gatewayAddresses, gatewayMac, hostSysctl, masquerade } from "./host-side.ts";
+import { checkMtu, forwarding, gatewayAddresses, gatewayMac, masquerade } from "./host-side.ts";
 import { attachmentLabel, cookieOf, derivedMac, hostLinkName, hostVlanName, linkAlias } from "./names.ts";
 import { baseFlows, podFlows, trunkFlows } from "./ovs-flows.ts";
 import { routedPodObjects } from "./pod-side.ts";

@@ -4,6 +4,7 @@
 // flooded, learnt or proxied.
 import { hostPrefix, type Prefix } from "../address/ip.ts";
 import type { Route as ResultRoute } from "../cni/result.ts";
+import { hostSysctl } from "../plan/forwarding.ts";
 import type { Link, PodObject, PodPlan, Route } from "../plan/plan.ts";
 import type { AttachmentName, Datapath, Wired, Wiring } from "./datapath.ts";
 import {
@@ -12,7 +13,6 @@ import {
   gatewayAddresses,
   gatewayMac,
   hasIpv6Settings,
-  hostSysctl,
   masquerade,
 } from "./host-side.ts";
 import { derivedMac } from "./names.ts";
