@@ -3,7 +3,8 @@
 import type { Kernel } from "../linux/kernel.ts";
 import { mend } from "../plan/mend.ts";
 import { type PodObject, type PodPlan, sharedLinks } from "../plan/plan.ts";
-import { recordsOfLivePods } from "./liveness.ts";
+import { hasNetns } from "./liveness.ts";
+import { type AttachmentRecord, listAllRecords, readRecord, wholeRecords } from "./record.ts";
 
 export function withoutAddresses(plan: PodPlan): PodPlan {
   const keysOf = keysIn(plan);
@@ -15,7 +16,7 @@ export function minusClaimed(plan: PodPlan): PodPlan {
   const keysOf = keysIn(plan);
   // Reading all records takes a moment.
   if (plan.flatMap(keysOf).length === 0) return plan;
-  const taken = new Set(recordsOfLivePods().flatMap((record) => record.plan.flatMap(keysIn(record.plan))));
+  const taken = new Set(readableRecords().flatMap((record) => record.plan.flatMap(keysIn(record.plan))));
   return plan.flatMap((object) => {
     if (object.kind !== "masquerade") return keysOf(object).some((key) => taken.has(key)) ? [] : object;
     const sources = object.sources.filter((source) => !taken.has(masqueradeKey(object.network, source)));
@@ -30,13 +31,25 @@ export function minusClaimed(plan: PodPlan): PodPlan {
 export async function putBackClaimed(removed: PodPlan, kernel: Kernel): Promise<void> {
   const keys = new Set(removed.flatMap(keysIn(removed)));
   if (keys.size === 0) return;
-  const lost = recordsOfLivePods()
+  const lost = readableRecords()
     .filter(({ state }) => state === "ready")
     .flatMap(({ plan }) => {
       const keysOf = keysIn(plan);
       return plan.filter((object) => keysOf(object).some((key) => keys.has(key)));
     });
   if (lost.length > 0) await mend(lost, lost, kernel);
+}
+
+/** Of pods that live. One that cannot be read must not make another pod's DEL fail. */
+function readableRecords(): AttachmentRecord[] {
+  const stored = listAllRecords().map((name) => {
+    try {
+      return readRecord(name);
+    } catch {
+      return undefined;
+    }
+  });
+  return wholeRecords(stored).filter(hasNetns);
 }
 
 /** Of each object of the plan what the kernel has it by; none if that has the attachment's name. */

@@ -138,15 +138,8 @@ export function recordedPlans(): PodPlan[] | undefined {
   return records.includes("torn") ? undefined : wholeRecords(records).map(({ plan }) => plan);
 }
 
-/** One that cannot be read is torn: it is not the caller's own. */
 export function allRecords(): StoredRecord[] {
-  return listAllRecords().map((name) => {
-    try {
-      return readRecord(name);
-    } catch {
-      return "torn";
-    }
-  });
+  return listAllRecords().map(readRecord);
 }
 
 export function wholeRecords(records: readonly StoredRecord[]): AttachmentRecord[] {
