@@ -1,5 +1,5 @@
 // ADD: claim, address, plan, apply, remember. Whatever fails undoes what came before it.
-import { CniError, ErrorCode } from "../cni/error.ts";
+import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
 import type { Result } from "../cni/result.ts";
 import { decodeResult } from "../cni/result-versions.ts";
 import { datapathNameOf } from "../config/network.ts";
@@ -84,7 +84,12 @@ async function claim(record: AttachmentRecord, call: Call): Promise<void> {
   const judge = (existing: AttachmentRecord) => refuseIfAlive(existing, kernelOf(call));
   const policy = { busy: async (process: number) => refuseWhileBusy(record, process), judge };
   while (!createRecord(record)) await unwireRecorded(record, call, policy);
-  await outlastRemovals(record, call);
+  try {
+    await outlastRemovals(record, call);
+  } catch (error) {
+    if (isHeld(record)) removeRecord(record);
+    throw error;
+  }
   if (!isHeld(record)) refuseWhileBusy(record);
 }
 
@@ -153,14 +158,22 @@ async function wire(
     await repairSwitches(call);
     const ready = { ...record, state: "ready" } as const;
     replaceRecord(ready);
-    // What is taken back is not to be repaired, and gives its address away.
-    undo.push(async () => replaceRecord(record));
+    undo.push(async () => unready(ready, record, call));
     if (settings.ovs !== undefined) await outlastChange(ready, settings.ovs, switchedAt, call);
     return chained(previous, wired, dnsOf(call, addresses.dns));
   } catch (error) {
     // What apply could not take back must stay recorded, with its address.
     if (!(error instanceof RollbackError)) await rollBack(undo, call);
     throw kernel.pod === undefined || isNetwork(kernel.pod) ? error : notNetwork(kernel.pod);
+  }
+}
+
+/** What is taken back is not to be repaired, and gives its address away. That can be done without, too: on a full disk, say. */
+function unready(ready: AttachmentRecord, record: AttachmentRecord, { log }: Call): void {
+  try {
+    if (isHeld(ready)) replaceRecord(record);
+  } catch (error) {
+    log.warn(`its record stays as that of a wired one until it is removed: ${toCniError(error).details}`);
   }
 }
 

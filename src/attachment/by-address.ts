@@ -1,5 +1,6 @@
 // What of an attachment goes by an address alone: routes and neighbours on links that attachments share, and masquerading. Once the
 // address is released it may be another pod's; all else has the attachment's name.
+import { isDeepStrictEqual } from "node:util";
 import type { Kernel } from "../linux/kernel.ts";
 import { mend } from "../plan/mend.ts";
 import { type PodObject, type PodPlan, sharedLinks } from "../plan/plan.ts";
@@ -11,12 +12,13 @@ export function withoutAddresses(plan: PodPlan): PodPlan {
   return plan.filter((object) => keysOf(object).length === 0);
 }
 
-/** Without what records say that live attachments have: for a plan that is none of theirs any more. */
-export function minusClaimed(plan: PodPlan): PodPlan {
+/** Without what records say that live attachments have, but for `own`: for a plan that is none of theirs any more. */
+export function minusClaimed(plan: PodPlan, own?: AttachmentRecord): PodPlan {
   const keysOf = keysIn(plan);
   // Reading all records takes a moment.
   if (plan.flatMap(keysOf).length === 0) return plan;
-  const taken = new Set(readableRecords().flatMap((record) => record.plan.flatMap(keysIn(record.plan))));
+  const others = readableRecords().filter(({ writer }) => !isDeepStrictEqual(writer, own?.writer));
+  const taken = new Set(others.flatMap((record) => record.plan.flatMap(keysIn(record.plan))));
   return plan.flatMap((object) => {
     if (object.kind !== "masquerade") return keysOf(object).some((key) => taken.has(key)) ? [] : object;
     const sources = object.sources.filter((source) => !taken.has(masqueradeKey(object.network, source)));
@@ -26,7 +28,7 @@ export function minusClaimed(plan: PodPlan): PodPlan {
 
 /**
  * After the removal of a plan: makes again what of it another attachment has, for one that came while it was removed, or that
- * had its own overwritten. What an ADD is still making is its own to make.
+ * had its own overwritten. Not of an ADD under way: what it has not made yet would be in its way.
  */
 export async function putBackClaimed(removed: PodPlan, kernel: Kernel): Promise<void> {
   const keys = new Set(removed.flatMap(keysIn(removed)));

@@ -9,8 +9,8 @@ import { type Call, kernelOf } from "./call.ts";
 import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftovers.ts";
 import { sweepMasquerade } from "./masquerade-sweep.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
-import { type Claim, claimsOn } from "./ownership.ts";
-import { listRecords, readRecord } from "./record.ts";
+import { type Claim, claimsOn, storedOf } from "./ownership.ts";
+import { listRecords } from "./record.ts";
 import { sweepSharedLinks } from "./shared-links.ts";
 import { repairSwitches } from "./switch-stamp.ts";
 import { unwireClaim, unwireUnrecorded } from "./unwire.ts";
@@ -108,7 +108,7 @@ function includes(list: readonly AttachmentKey[], { containerID, ifname }: Attac
 }
 
 function unrecorded(names: readonly AttachmentName[]): AttachmentName[] {
-  return names.filter((name) => readRecord(name) === undefined);
+  return names.filter((name) => storedOf(name) === undefined);
 }
 
 /** A delegated IPAM goes by the configuration's list. */

@@ -17,6 +17,7 @@ import {
   removingFlowsLine,
   trunkVlanOf,
 } from "../plan/ovs-lines.ts";
+import { storedOf } from "./ownership.ts";
 import { readRecord, recordedPlans } from "./record.ts";
 import { releaseTrunks } from "./shared-flows.ts";
 
@@ -115,7 +116,7 @@ async function removeStrayFlowsOf(
   const stray = [...unneeded].filter((cookie) => trunkVlanOf(cookie) === undefined);
   if (stray.length > 0) await changeFlows(at, stray.map(removingFlowsLine), kernel);
   // Of an attachment without a record nobody knows its trunk.
-  if (names.some((name) => readRecord(name) === undefined)) return;
+  if (names.some((name) => storedOf(name) === undefined)) return;
   await releaseTrunks(
     trunks.map((vlan) => sharedTrunk(at, vlan)),
     kernel,

@@ -14,6 +14,7 @@ import {
 } from "../plan/masquerade.ts";
 import type { Masquerade } from "../plan/plan.ts";
 import { type Call, kernelOf } from "./call.ts";
+import { storedOf } from "./ownership.ts";
 import { listRecords, readRecord, type StoredRecord, wholeRecords } from "./record.ts";
 import { heldAddresses } from "./unwire.ts";
 
@@ -33,7 +34,7 @@ export async function sweepMasquerade(
     return putBack(network, () => true, kernel);
   }
   const all = [...names, ...valid.map((key) => ({ network, ...key }))];
-  const stored = all.map((name) => ({ name, record: readRecord(name) }));
+  const stored = all.map((name) => ({ name, record: storedOf(name) }));
   const unknown = stored.filter(({ record }) => record === undefined || record === "torn");
   const held = await Promise.all(unknown.map(({ name }) => heldAddresses(name, call)));
   // Of one whose IPAM cannot tell either, all may be its own.

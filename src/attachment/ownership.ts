@@ -18,8 +18,10 @@ import {
   type AttachmentRecord,
   listDirectory,
   networkDirectory,
+  readRecord,
   readRecordFile,
   recordFile,
+  type StoredRecord,
 } from "./record.ts";
 
 /** A file that says that the attachment exists, or did. */
@@ -40,7 +42,12 @@ export function claimsOn(name: AttachmentName): Claim[] {
   return [...removalsOf(name), ...recordOf(name)];
 }
 
-/** Removals that were begun: by a process that is still at it, or by one that was killed. */
+/** Its record, or that of a removal that was begun. */
+export function storedOf(name: AttachmentName): StoredRecord {
+  return readRecord(name) ?? claimsOn(name)[0]?.stored;
+}
+
+/** Removals that were begun: by a process that is still at it, by one that was killed, or by one that failed late. */
 export function removalsOf(name: AttachmentName): Claim[] {
   const directory = networkDirectory(name.network);
   const start = removalStart(name);
@@ -94,7 +101,7 @@ function restore(mine: string, original: string, name: AttachmentName): void {
   else fs.renameSync(mine, original);
 }
 
-/** Ends a removal that failed: the attachment has its record again, unless a new ADD waits to take over. */
+/** Ends a removal that failed early: the attachment has its record again, unless a new ADD waits to take over. */
 export function abandon(mine: string, name: AttachmentName): void {
   if (linkUnlessExists(mine, recordFile(name))) fs.rmSync(mine, { force: true });
 }

@@ -91,9 +91,11 @@ async function mendOrTakeBack(record: AttachmentRecord, kernel: Kernel): Promise
   }
 }
 
-async function takeBack({ plan }: AttachmentRecord, kernel: Kernel): Promise<void> {
-  await remove(minusClaimed(plan), kernel);
-  await putBackClaimed(plan, kernel);
+async function takeBack(record: AttachmentRecord, kernel: Kernel): Promise<void> {
+  const { plan } = record;
+  await remove(minusClaimed(plan, record), kernel);
+  // What cannot be is for the repair, or the CHECK, of the one that has it.
+  await putBackClaimed(plan, kernel).catch(() => {});
   await releaseShared(plan, kernel);
 }
 

@@ -112,6 +112,7 @@ async function takeRecordedApart(
   isReleased: boolean,
 ): Promise<IpamRequest> {
   if (record.state === "adding") await endOrphans(record.writer, call.deadline);
+  const release = recordedRequestFor(name, record, call);
   const needsPod = podLinks(record.plan).length > 0;
   const inPod = needsPod && hasNetns(record) ? openIfThere(record.netns.path) : undefined;
   const traces = datapaths[record.datapath].traces(name, bridgeIn(record, call));
@@ -121,7 +122,7 @@ async function takeRecordedApart(
   const plan = isOfThisBoot ? mine : withoutAddresses(record.plan);
   await takeApart([...plan, ...traces], call, inPod);
   if (isReleased) await putBack(plan, call);
-  return recordedRequestFor(name, record, call);
+  return release;
 }
 
 /** What cannot be is for the CHECK of the one that has it. */

@@ -13,7 +13,7 @@ import type { PodPlan } from "../plan/plan.ts";
 /**
  * wired: its ADD succeeded, and its pod's netns is there.
  * adding: its ADD is under way.
- * unfinished: the podwire that was adding it is dead.
+ * unfinished: the podwire that was adding it is dead, or that which was removing it, or its IPAM refused.
  * stale: its pod's netns is gone, or was one of an earlier boot.
  * torn: its record cannot be read.
  */
@@ -45,6 +45,9 @@ export function examine(name: AttachmentName): Attachment | undefined {
   if (stored === "torn") {
     const why = "its record is torn, or of another version of podwire";
     return { name, condition: "torn", why, ...doubtOf(tracesOf(name)) };
+  }
+  if (claim.isBegun && claim.busyProcess === undefined) {
+    return { name, record: stored, condition: "unfinished", why: "its DEL was killed, or failed" };
   }
   return { name, record: stored, ...conditionOf(stored) };
 }

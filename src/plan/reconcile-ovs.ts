@@ -107,7 +107,7 @@ async function removeDevices(
   if (!wanted.some(({ kind }) => kind === "ovs-port")) return [];
   const found = devices.filter((name) => {
     const link = host.link("host", name);
-    return link !== undefined && !isOfSwitch(link);
+    return link?.linkinfo?.info_kind !== undefined && !isOfSwitch(link);
   });
   if (found.length === 0) return [];
   // A tunnel that works is given up for one that can be had only.

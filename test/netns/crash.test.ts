@@ -181,7 +181,10 @@ describe("DEL that ends while a delegated IPAM works", () => {
     const call = { container: "pod2", path: healthy() };
     const { json: prevResult } = await succeed(node, { verb: "ADD", config: delegated, ...call });
     const refusing = pluginDirectory(node, { stub: "exit 1" });
-    expect((await cni(node, { verb: "DEL", config: delegated, path: refusing })).exitCode).not.toBe(0);
+    for (const verb of ["DEL", "ADD"])
+      expect((await cni(node, { verb, config: delegated, path: refusing })).exitCode).not.toBe(0);
+    // Of the ADD that could not finish the DEL nothing stays.
+    expect((await storedFiles(node)).filter((file) => file.endsWith("/pod1:eth0.json"))).toEqual([]);
     await succeed(node, { verb: "DEL", config: delegated, path: healthy() });
     await succeed(node, { verb: "CHECK", config: { ...delegated, prevResult }, ...call });
     await succeed(node, { verb: "DEL", config: delegated, ...call });
