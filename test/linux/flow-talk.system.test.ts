@@ -44,8 +44,12 @@ describe.skipIf(!hasOpenVswitch)("of a bridge", () => {
         "br0",
         `cookie=${cookie},priority=${cookie},ip,actions=drop`,
       );
+    // A change of the very moment at which the monitor is set up may not be told (seen with Open vSwitch 3.1).
+    await eventually(() =>
+      expect(heard).toContainEqual(expect.stringMatching(/event=(INITIAL|ADDED) .*cookie=0 /)),
+    );
     await add(1);
-    await eventually(() => expect(heard).toContainEqual(expect.stringContaining(" cookie=0x1 ")));
+    await eventually(() => expect(heard).toContainEqual(expect.stringMatching(/event=ADDED .*cookie=0x1 /)));
     await add(2);
     await eventually(() => expect(heard).toContainEqual(expect.stringMatching(/event=ADDED .*cookie=0x2 /)));
   });
