@@ -26,7 +26,9 @@ describe.skipIf(!isAffected || !hasTimeNamespaces)(
     async function addEarly(name: string): Promise<void> {
       const started = startedAfterBoot(own.ovs.pid("ovs-vswitchd") ?? 0) ?? 0;
       const plugin = "/run/early";
-      const script = `#!/bin/sh\nexec unshare --time --boottime -${Math.floor(started) - 1} ${executable}\n`;
+      // Of 6.1 exec alone does not enter the namespace, and no thread can be started before that.
+      const unshare = `unshare --fork --time --boottime -${Math.floor(started) - 1}`;
+      const script = `#!/bin/sh\nexec ${unshare} ${executable}\n`;
       fs.writeFileSync(own.node.file(plugin), script, { mode: 0o755 });
       await own.pod(name, config, { plugin });
     }
