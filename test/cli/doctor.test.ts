@@ -43,7 +43,7 @@ describe("versions", () => {
 });
 
 const pods = ["10.244.1.0/24"].map((text) => parsePrefix(text)).filter((prefix) => prefix !== undefined);
-const forwarded = { hook: "forward", links: ["pw*"], pods, linkless: [] } as const;
+const forwarded = { hook: "forward", links: ["pw*"], pods } as const;
 const chain = (name: string, more: object = {}): NftObject => ({
   chain: { family: "ip", table: "filter", name, ...more },
 });
@@ -138,9 +138,9 @@ describe("a firewall meets", () => {
   const passages = (...configs: Record<string, unknown>[]) => {
     const networks = configs.map((config) => call({ config }).config);
     return passagesOf({ networks, attachments: [] } as Partial<Node> as Node).map(
-      ({ hook, links, linkless }) => ({
+      ({ hook, links, pods }) => ({
         hook,
-        by: [...links, ...linkless.map(formatPrefix)],
+        by: links.length > 0 ? links : pods.map(formatPrefix),
       }),
     );
   };

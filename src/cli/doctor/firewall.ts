@@ -125,8 +125,8 @@ function waysOf({ hook }: Passage, [from, to]: [string, string], values: readonl
   return values.flatMap((value) => ways.map((way) => `${way} ${value}`));
 }
 
-function linkless({ linkless }: Passage, family: Family): string[] {
-  return linkless.filter(({ ip }) => ip.family === family).map(formatPrefix);
+function linkless({ links, pods }: Passage, family: Family): string[] {
+  return links.length > 0 ? [] : pods.filter(({ ip }) => ip.family === family).map(formatPrefix);
 }
 
 function readLines(file: string): string[] {

@@ -11,12 +11,13 @@ import { type Node, rangesOf, wiredRecords } from "./node.ts";
 
 export interface Passage {
   readonly hook: "forward" | "input";
-  /** The host's links that pods' packets come by and go to; "*" at the end stands for whatever follows. */
+  /**
+   * The host's links that pods' packets come by and go to; "*" at the end stands for whatever follows. None: they come by a link of the
+   * node's own, and a rule can tell them by address alone.
+   */
   readonly links: readonly string[];
   /** Pods' addresses; none if nobody here knows them. */
   readonly pods: readonly Prefix[];
-  /** Of those the ones that a rule can tell by address alone: their packets come by a link of the node's own. */
-  readonly linkless: readonly Prefix[];
 }
 
 /** One for each kind of pods: those of the networks, and those that were wired when these had another datapath. */
@@ -33,10 +34,7 @@ export function passagesOf(node: Node): Passage[] {
     const [first] = kind;
     if (first === undefined) return [];
     const { hook, link } = first;
-    const pods = kind.flatMap((way) => way.pods);
-    return link === undefined
-      ? { hook, links: [], pods, linkless: pods }
-      : { hook, links: [link], pods, linkless: [] };
+    return { hook, links: link === undefined ? [] : [link], pods: kind.flatMap((way) => way.pods) };
   });
 }
 
