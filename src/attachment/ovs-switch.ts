@@ -21,6 +21,7 @@ import { idOf, labelOf, textOf } from "../linux/ovs-rows.ts";
 import { claimedBridge } from "../node/claimed-bridge.ts";
 import { tunnelOnBridge } from "../overlay/fit.ts";
 import { goneOfOthers } from "../plan/ovs.ts";
+import type { BridgeInUse } from "../plan/ovs-bridge.ts";
 import { ownBridge, ownCookies, ownerKey } from "../plan/ovs-lines.ts";
 import { isSwitchKind } from "../plan/own.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
@@ -40,32 +41,43 @@ export function presentDatabase(call: Call): string | undefined {
 }
 
 /** Throws code 11 if Open vSwitch does not run, 107 if the bridge is not as the configuration says. */
+export async function findBridge(
+  { ovs = {} }: Pick<NetworkConfig, "ovs">,
+  kernel: Kernel,
+): Promise<BridgeInUse> {
+  const at = bridgeOf({ ovs });
+  const present = await readBridge(at, kernel);
+  if (present === undefined && isOthers(at)) throw goneOfOthers(at);
+  const datapathType = present?.datapathType ?? ovs.datapathType ?? "system";
+  if (ovs.datapathType !== undefined && ovs.datapathType !== datapathType) {
+    throw ovsRefused(
+      `bridge ${at.bridge} has datapath_type ${datapathType}; expected ovs.datapathType = "${ovs.datapathType}". ` +
+        "Change one of the two, or name another ovs.bridge",
+    );
+  }
+  return {
+    at,
+    datapathType,
+    ...(present === undefined ? {} : { row: present.row }),
+    isForeign: present !== undefined && !present.isOwn,
+    localMac: present?.localMac ?? gatewayMac,
+  };
+}
+
+/** Throws as findBridge does, and code 7 for what pods cannot have on such a bridge. */
 export async function ovsSettings(
   config: Pick<NetworkConfig, "ovs" | "overlay">,
   kernel: Kernel,
 ): Promise<OvsSettings> {
-  const at = bridgeOf(config);
   const wanted = config.ovs ?? {};
-  const present = await readBridge(at, kernel);
-  if (present === undefined && isOthers(at)) throw goneOfOthers(at);
-  const datapathType = present?.datapathType ?? wanted.datapathType ?? "system";
-  if (wanted.datapathType !== undefined && wanted.datapathType !== datapathType) {
-    throw ovsRefused(
-      `bridge ${at.bridge} has datapath_type ${datapathType}; expected ovs.datapathType = "${wanted.datapathType}". ` +
-        "Change one of the two, or name another ovs.bridge",
-    );
-  }
-  const portType = wanted.portType ?? defaultPortType(datapathType);
-  refuseUnfit(datapathType, portType, wanted.ingress !== undefined);
+  const bridge = await findBridge(config, kernel);
+  const portType = wanted.portType ?? defaultPortType(bridge.datapathType);
+  refuseUnfit(bridge.datapathType, portType, wanted.ingress !== undefined);
   const { rate, burst } = wanted.ingress ?? {};
   const tunnel = tunnelOnBridge(config);
   return {
-    at,
-    datapathType,
+    ...bridge,
     portType,
-    ...(present === undefined ? {} : { row: present.row }),
-    isForeign: present !== undefined && !present.isOwn,
-    localMac: present?.localMac ?? gatewayMac,
     antiSpoofing: wanted.antiSpoofing ?? true,
     vlan: wanted.vlan ?? 0,
     trunk: wanted.trunk ?? [],
@@ -80,7 +92,7 @@ export async function ovsSettings(
  * For STATUS: throws code 11 if Open vSwitch does not run, 107 if it could not make the network's bridge, or does not take
  * podwire's flows for it.
  */
-export async function requireBridge({ at, datapathType, row }: OvsSettings, kernel: Kernel): Promise<void> {
+export async function requireBridge({ at, datapathType, row }: BridgeInUse, kernel: Kernel): Promise<void> {
   await requireSwitch(at.database, kernel);
   const isThere = hostLinkExists(at.bridge);
   if (isThere && row !== undefined) {

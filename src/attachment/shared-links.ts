@@ -15,7 +15,7 @@ import { ipApply, ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists, hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
 import { endOrphans } from "../linux/orphans.ts";
-import { OvsDownError } from "../linux/ovs.ts";
+import { isSameBridge, OvsDownError } from "../linux/ovs.ts";
 import {
   formatIdentity,
   isRunning,
@@ -174,7 +174,7 @@ async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {
   // A bridge may be in Open vSwitch's database and nowhere else.
   if (!hostLinkExists(link.name) && link.type.kind !== "ovs") return;
   // Every pod has a route on it, so that this is the end for all but the last. On a bridge of others the host may have more.
-  if (!isOfOthers(link) && linksWithHostRoutes().has(link.name)) return;
+  if (!isOfOthers(link, plan) && linksWithHostRoutes().has(link.name)) return;
   await forgetTheDead(link.name, kernel.deadline);
   const announcement = announce(link.name);
   try {
@@ -188,9 +188,12 @@ async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {
   }
 }
 
-/** podwire gives its own bridges the gateway's MAC. */
-function isOfOthers({ type, mac }: Link): boolean {
-  return type.kind === "ovs" && mac !== undefined && mac !== gatewayMac;
+function isOfOthers({ type }: Link, plan: Plan): boolean {
+  if (type.kind !== "ovs") return false;
+  const { bridge } = type;
+  return plan.some(
+    (object) => object.kind === "ovs-bridge" && object.foreign && isSameBridge(object, bridge),
+  );
 }
 
 function isNeeded(link: string): boolean {

@@ -1,12 +1,12 @@
 // Tells whether Open vSwitch has been restarted, which loses flows and internal ports, or its bridge has another MAC, and has
 // its pods repaired then.
 import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
-import type { OvsSettings } from "../datapath/datapath.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { type BridgeName, isSameBridge } from "../linux/ovs.ts";
 import { macOf, switchIdentity, switchStart } from "../linux/ovs-identity.ts";
 import { sinceBoot } from "../linux/process.ts";
 import type { Log } from "../log.ts";
+import type { BridgeInUse } from "../plan/ovs-bridge.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { liveAttachments } from "./liveness.ts";
 import { bridgeOf, bridgeRow } from "./ovs-switch.ts";
@@ -48,7 +48,7 @@ export async function repairSwitches(call: Call): Promise<void> {
  */
 export async function outlastChange(
   record: AttachmentRecord,
-  { at, localMac }: Pick<OvsSettings, "at" | "localMac">,
+  { at, localMac }: Pick<BridgeInUse, "at" | "localMac">,
   start: string | undefined,
   call: Call,
 ): Promise<void> {
@@ -64,7 +64,7 @@ export async function outlastChange(
  * For an ADD that found the bridge, or none. `before`: what was known before it looked. Returns whether it is another one than pods were
  * wired to, which the next repair puts right; ovs-vswitchd need not have seen anything of it.
  */
-export function noticeLoss(before: Stamp | undefined, { row }: Pick<OvsSettings, "row">): boolean {
+export function noticeLoss(before: Stamp | undefined, { row }: Pick<BridgeInUse, "row">): boolean {
   if (before === undefined || before.row === row) return false;
   writeStamp({ ...before, identity: noIdentity });
   return true;
@@ -72,7 +72,7 @@ export function noticeLoss(before: Stamp | undefined, { row }: Pick<OvsSettings,
 
 /** For an ADD that is done: no other pods, no repair. `row`: the bridge's when it looked, if there was one. */
 export async function rememberSwitch(
-  { at, row }: Pick<OvsSettings, "at" | "row">,
+  { at, row }: Pick<BridgeInUse, "at" | "row">,
   kernel: Kernel,
 ): Promise<void> {
   const identity = switchIdentity(at);

@@ -52,8 +52,6 @@ export interface Master {
 export interface OvsSettings extends BridgeInUse {
   /** "internal": Open vSwitch makes the pod's link; "veth": the bridge has one end of a pair. */
   readonly portType: OvsPortType;
-  /** Which row the bridge had, when somebody looked: with another one it is another bridge. undefined: there was none. */
-  readonly row?: string;
   /** Whether pods may send from their own addresses alone. */
   readonly antiSpoofing: boolean;
   /** 0: none. */

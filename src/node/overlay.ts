@@ -2,7 +2,7 @@
 // computed and reconciled. All of podwire that changes an overlay comes through here, one at a time.
 import { formatPrefix, type Prefix, parsePrefix, prefixCovers } from "../address/ip.ts";
 import { defaultGateways, linkMtu } from "../attachment/host-facts.ts";
-import { ovsSettings } from "../attachment/ovs-switch.ts";
+import { findBridge } from "../attachment/ovs-switch.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostHasIpv6 } from "../linux/links.ts";
@@ -67,7 +67,7 @@ export async function desiredOverlay(
 ): Promise<Desired> {
   const overlay = overlays[config.type];
   const bridge =
-    ovs === undefined || overlay.hasBridgePort !== true ? undefined : await ovsSettings({ ovs }, kernel);
+    ovs === undefined || overlay.hasBridgePort !== true ? undefined : await findBridge({ ovs }, kernel);
   const links = await hostLinks(kernel);
   const all = checkPeers(entries, own, ownAddresses(links), gateways(isKnown));
   const hasIpv6 = hostHasIpv6();

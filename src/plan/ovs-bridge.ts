@@ -4,6 +4,8 @@ import type { BridgeName, Link, OvsBridge, OvsDatapathType } from "./plan.ts";
 export interface BridgeInUse {
   readonly at: BridgeName;
   readonly datapathType: OvsDatapathType;
+  /** Which row it had, when somebody looked: with another one it is another bridge. undefined: there was none. */
+  readonly row?: string;
   /** Others made it, and may have the host's own uplink on it: its local port keeps its settings and addresses. */
   readonly isForeign: boolean;
   /** MAC of its local port. */
