@@ -6,6 +6,7 @@ export const ethernet = {
   link_type: "ether",
   address: "52:54:00:00:01:01",
   mtu: 1500,
+  flags: ["BROADCAST", "MULTICAST", "UP", "LOWER_UP"],
   addr_info: [
     { local: "192.0.2.1", scope: "0" },
     { local: "169.254.3.4", scope: "253" },
@@ -38,6 +39,7 @@ export function pathOn({ master = ethernet, ...others }: Host): string {
     `case "$question" in "${question}"*) echo '${JSON.stringify(links)}';; esac`;
   const answers = [
     answer("address show dev lo", [master]),
+    answer("link show dev lo", [master]),
     ...(["macvlan", "macvtap", "ipvlan", "ipvtap"] as const).map((kind) => {
       const link = others[kind];
       // One that a filter left out is an empty object.

@@ -34,6 +34,19 @@ describe("podwire doctor, of ipvlan,", () => {
     expect(about).toMatchObject({ breaks: "this host does not reach its pods: probes fail" });
   });
 
+  test.each([
+    ["down", ["BROADCAST", "MULTICAST"]],
+    ["no carrier", ["BROADCAST", "MULTICAST", "NO-CARRIER", "UP"]],
+  ])("reports a master that is %s", async (found, flags) => {
+    const master = { ...ethernet, flags };
+    expect((await findings({ master }, "l3s")).at(1)).toMatchObject({
+      check: "link of master lo",
+      level: "error",
+      found,
+      breaks: "pods reach nothing beyond this host",
+    });
+  });
+
   test("warns of a master without an address of a family that pods have, which l2 does not need", async () => {
     const of = (...families: ("." | ":")[]) => ({
       master: {

@@ -5,6 +5,7 @@ import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
 import type { IpvlanSettings } from "../../datapath/datapath.ts";
 import { addressOf, unfiltered } from "../../datapath/ipvlan.ts";
+import { ipAsk } from "../../linux/ip.ts";
 import { readHostSysctl } from "../../linux/sysctl.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, warning } from "./finding.ts";
@@ -19,7 +20,12 @@ async function checkNetwork(network: NetworkConfig): Promise<Finding[]> {
   const check = `ipvlan of network ${network.name}`;
   try {
     const settings = await ipvlanSettings(network, commandKernel());
-    return [mode(check, settings), ...reversePath(settings), ...hostAddresses(network, settings)];
+    return [
+      mode(check, settings),
+      ...(await carrier(settings)),
+      ...reversePath(settings),
+      ...hostAddresses(network, settings),
+    ];
   } catch (error) {
     return [
       fault(check, toCniError(error).details, "no pod can be wired", "put that right, or use datapath veth"),
@@ -40,6 +46,18 @@ function mode(check: string, { master, mode, flag }: IpvlanSettings): Finding {
     ...(flag === "bridge" ? [] : ["leave out ipvlan.flag, unless pods need no host"]),
   ];
   return warning(check, found, breaks.join("; "), fixes.join("; "));
+}
+
+/** Which keeps neither pods nor this host from reaching each other, so that nothing else tells of it. */
+async function carrier({ master: { name } }: IpvlanSettings): Promise<Finding[]> {
+  const [links] = await ipAsk("host", [`link show dev ${name}`], commandKernel());
+  const { flags = [] } = (links?.[0] ?? {}) as { flags?: readonly string[] };
+  const isUp = flags.includes("UP");
+  if (isUp && !flags.includes("NO-CARRIER")) return [];
+  const [found, fix] = isUp
+    ? ["no carrier", "see to its cable, or to what it is connected to"]
+    : ["down", `ip link set dev ${name} up`];
+  return [fault(`link of master ${name}`, found, "pods reach nothing beyond this host", fix)];
 }
 
 /** The kernel routes what l3 pods send by the master alone. */

@@ -103,6 +103,27 @@ describe.skipIf(cannotRunLab("ipvlan's master")).each(testedKernels)(
       );
     }
 
+    onNode(
+      "is down: host and pods are together all the same, and podwire doctor says what fails",
+      async (node) => {
+        for (const mode of ["l2", "l3", "l3s"] as const) {
+          await node.sh("ip link set vlan9 down");
+          const network = onMaster(node, mode);
+          const one = await pod(node, network);
+          await one.check();
+          await ping(node, one, { count: 1 });
+          await node.sh(
+            `mkdir -p /etc/cni/net.d; echo '${JSON.stringify(network)}' >/etc/cni/net.d/10-podwire.conflist`,
+          );
+          const said = await node.sh("podwire doctor || true");
+          expect(said).toMatch(/link of master vlan9.*\bdown\b/);
+          await node.sh("rm /etc/cni/net.d/10-podwire.conflist; ip link set vlan9 up");
+          expect(await node.sh("podwire doctor || true")).not.toContain("link of master");
+          await one.remove();
+        }
+      },
+    );
+
     onNode("has a larger MTU than a pod, and the host tells senders so", async (node) => {
       for (const mode of ["l2", "l3s"] as const) {
         const one = await pod(node, onMaster(node, mode, { mtu: 1300 }));
