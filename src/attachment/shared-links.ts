@@ -24,7 +24,7 @@ import {
   parseIdentity,
 } from "../linux/process.ts";
 import { isClaimed } from "../node/claimed-bridge.ts";
-import { routeProtocol } from "../plan/ip-lines.ts";
+import { forgettingLine, routeProtocol } from "../plan/ip-lines.ts";
 import { type Link, type Plan, type PodPlan, type Route, sharedLinks } from "../plan/plan.ts";
 import { ownBridges, removeShared } from "../plan/shared.ts";
 import { listDirectory, recordedPlans, stateDirectory } from "./record.ts";
@@ -106,7 +106,7 @@ export async function releaseBridges(database: string, kernel: Kernel): Promise<
 
 /** Of removals that are under way, or were when their process died. */
 function announcedLinks(): Set<string> {
-  return new Set(listDirectory(announcements).map((entry) => entry.slice(0, entry.lastIndexOf("."))));
+  return new Set(listDirectory(announcements).map(linkOf));
 }
 
 function patternLinks(): Link[] {
@@ -151,23 +151,18 @@ async function strayLines(links: readonly string[], kernel: Kernel): Promise<str
   const plans = recordedPlans();
   if (plans === undefined) return [];
   const planned = new Set(plans.flat().flatMap((object) => (object.kind === "route" ? object.dst : [])));
-  const found = links.map((link, index) => {
+  return links.flatMap((link, index) => {
     const [routes = [], neighbours = []] = answers.slice(2 * index, 2 * index + 2);
     const stray = (routes as { dst?: string; protocol?: string }[])
       .filter(({ protocol }) => protocol === String(routeProtocol))
       .flatMap(({ dst }) => dst ?? [])
       .filter((dst) => !planned.has(withLength(dst)));
-    return { link, stray, known: (neighbours as { dst?: string }[]).flatMap(({ dst }) => dst ?? []) };
+    const known = (neighbours as { dst?: string }[]).flatMap(({ dst }) => dst ?? []);
+    return [
+      ...stray.map((dst) => `route delete ${dst} dev ${link} proto ${routeProtocol}`),
+      ...known.filter((dst) => stray.includes(dst)).map((dst) => forgettingLine(dst, link)),
+    ];
   });
-  return [
-    ...found.flatMap(({ link, stray }) =>
-      stray.map((dst) => `route delete ${dst} dev ${link} proto ${routeProtocol}`),
-    ),
-    // Last: iproute2 gives up a batch at a neighbour that is not there any more.
-    ...found.flatMap(({ link, stray, known }) =>
-      known.filter((dst) => stray.includes(dst)).map((dst) => `neighbour delete ${dst} dev ${link}`),
-    ),
-  ];
 }
 
 async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {
@@ -227,12 +222,17 @@ interface Remover {
 }
 
 function removersOf(link: string): Remover[] {
-  const entries = listDirectory(announcements).filter((entry) => entry.startsWith(`${link}.`));
+  const entries = listDirectory(announcements).filter((entry) => linkOf(entry) === link);
   return entries.map((entry) => {
     const file = path.join(announcements, entry);
     const identity = parseIdentity(entry.slice(link.length + 1));
     return { file, identity, isAlive: isRunning(identity) ?? isRecent(file) };
   });
+}
+
+/** Names of bridges may have dots. */
+function linkOf(announcement: string): string {
+  return announcement.slice(0, announcement.lastIndexOf("."));
 }
 
 /** Of a process in another pid namespace only the time can tell. */

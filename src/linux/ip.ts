@@ -36,7 +36,10 @@ export async function ipApply(
     : ipBatch(where);
   const outcome = await runIn(command, `${lines.join("\n")}\n`, kernel);
   const faults = parseFaults(outcome.stderr);
-  if (outcome.exitCode !== 0 && faults.length === 0) throw broken(outcome.stderr, outcome.exitCode);
+  // It ends with 1 after refusals, else it gave up at a line without saying which.
+  if (outcome.exitCode !== 0 && (faults.length === 0 || outcome.exitCode !== 1)) {
+    throw broken(outcome.stderr, outcome.exitCode);
+  }
   return faults;
 }
 

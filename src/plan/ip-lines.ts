@@ -78,11 +78,13 @@ export function detachingLines(object: IpObject): string[] {
     const metric = object.priority === undefined ? "" : ` metric ${object.priority}`;
     return [`route delete ${object.dst} dev ${object.link} proto ${routeProtocol}${metric}`];
   }
-  // iproute2 gives up a whole batch when there is no such neighbour, even with -force.
-  if (object.kind === "neighbour") {
-    return [...makingLines(object), `neighbour delete ${object.address} dev ${object.link}`];
-  }
+  if (object.kind === "neighbour") return [forgettingLine(object.address, object.link)];
   return [];
+}
+
+/** To delete one that is not there, or where IPv6 is off, makes iproute2 give up a whole batch, even with -force. */
+export function forgettingLine(address: string, link: string): string {
+  return `neighbour flush to ${address} dev ${link} nud permanent`;
 }
 
 function linkLines(link: Link): string[] {

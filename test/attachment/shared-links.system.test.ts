@@ -1,9 +1,11 @@
 // When a link that attachments share goes, and when it stays.
 import fs from "node:fs";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { formatIdentity, ownIdentity } from "../../src/linux/process.ts";
 import { cannotMakeNodes } from "../cli/root.ts";
 import { succeed } from "../fixture/calls.ts";
-import { announcements, config, sharingNode } from "./shared-links-node.ts";
+import { announcements, config, link, sharingNode } from "./shared-links-node.ts";
 
 describe.skipIf(cannotMakeNodes("shared links"))("a link that attachments share", () => {
   const host = sharingNode();
@@ -33,6 +35,15 @@ describe.skipIf(cannotMakeNodes("shared links"))("a link that attachments share"
     await del("pod2");
     expect(await host.hasLink()).toBe(false);
     expect(fs.readdirSync(host.node.file(announcements))).toEqual([]);
+  });
+
+  test("does not take the announced removal of a link for its own whose name begins with its name", async () => {
+    await host.vanished("pod1", "10.244.1.2");
+    const other = path.join(host.node.file(announcements), `${link}.100.${formatIdentity(ownIdentity())}`);
+    fs.mkdirSync(path.dirname(other), { recursive: true });
+    fs.writeFileSync(other, "");
+    await del("pod1");
+    expect(fs.existsSync(other)).toBe(true);
   });
 
   test("keeps the route of a pod that has the address of one whose ADD was killed when it had released that", async () => {

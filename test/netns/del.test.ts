@@ -119,4 +119,18 @@ describe("DEL", () => {
     await pod.del({ ifname: "eth1" });
     await succeed(pod.node, { verb: "CHECK", config: { ...podnet, prevResult } });
   });
+
+  test("succeeds with IPv6 turned off since, and takes the routes of that pod alone", async () => {
+    const beside = { container: "beside" };
+    await pod.node.addPod("beside");
+    await pod.add();
+    await pod.add(beside);
+    await pod.node.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6");
+    await pod.del();
+    const routes = await pod.node.run("ip", "route");
+    expect(routes).not.toContain("10.244.1.2 ");
+    expect(routes).toContain("10.244.1.3 ");
+    await pod.del(beside);
+    await pod.expectNothingLeft();
+  });
 });
