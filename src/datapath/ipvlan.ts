@@ -115,9 +115,10 @@ function hostObjects(
   addresses: readonly Prefix[],
 ): PodObject[] {
   const isSegment = type.mode === "l2";
+  const hasIpv6 = hasIpv6Settings(wiring, master.mtu);
   return [
     // First, so that nothing was made before it if another pod's ADD makes it in the same moment.
-    { kind: "link", where: "host", name: link, shared: true, noAutomaticAddress: wiring.host.ipv6, type },
+    { kind: "link", where: "host", name: link, shared: true, noAutomaticAddress: hasIpv6, type },
     ...(has(addresses, 6) && wiring.host.ipv6OffByDefault
       ? [hostSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0")]
       : []),
@@ -131,7 +132,7 @@ function hostObjects(
     slaveOnHost(wiring, type),
     ...(has(addresses, 4) ? [hostSysctl(`net/ipv4/conf/${link}/forwarding`, "1")] : []),
     // In l2 it hears the segment's routers, and pods that say that they are some.
-    ...(hasIpv6Settings(wiring, master.mtu) ? [hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "0")] : []),
+    ...(hasIpv6 ? [hostSysctl(`net/ipv6/conf/${link}/accept_ra`, "0")] : []),
   ];
 }
 

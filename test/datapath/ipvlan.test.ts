@@ -1,7 +1,7 @@
 // The ipvlan datapath by its plans: read the first three tests to know what podwire makes of a pod in each mode.
 import { describe, expect, test } from "vitest";
 import { ipvlan } from "../../src/datapath/ipvlan.ts";
-import { inMode, settings } from "./ipvlan-wiring.ts";
+import { inMode, master, settings } from "./ipvlan-wiring.ts";
 import { ipv4, ipv6 } from "./wiring.ts";
 
 /** Follows from the names podnet, pod1 and eth0. */
@@ -112,6 +112,17 @@ describe("the plan of a pod", () => {
     ]);
     expect(heardBy({ mtu: 1200 })).toEqual([hostKey(`net/ipv6/conf/${hostSlave.l2}/accept_ra`, "0")]);
   });
+
+  test.each(["l2", "l3", "l3s"] as const)(
+    "in mode %s asks a slave of a small master for nothing of IPv6",
+    (mode) => {
+      const small = settings(mode, { master: { ...master, mtu: 1200 } });
+      const { plan } = ipvlan.wire(inMode(mode, { mtu: 1200, ipvlan: small }));
+      expect(JSON.stringify(plan)).not.toContain("ipv6");
+      const made = plan.filter(({ kind, where }) => kind === "link" && where === "host");
+      expect(made).not.toContainEqual(expect.objectContaining({ noAutomaticAddress: true }));
+    },
+  );
 
   test.each(["l2", "l3", "l3s"] as const)(
     "in mode %s with an MTU of its own tells the host of it",

@@ -135,6 +135,20 @@ describe.skipIf(cannotRunLab("ipvlan's master")).each(testedKernels)(
       }
     });
 
+    onNode("is too small for IPv6, and pods have IPv4 alone", async (node) => {
+      await node.sh("ip link set vlan9 mtu 1200");
+      for (const mode of ["l2", "l3", "l3s"] as const) {
+        const ipam = { type: "host-local", ranges: [[{ subnet: `10.244.${node.number}.0/24` }]] };
+        const [one, beside] = [
+          await pod(node, onMaster(node, mode, { ipam })),
+          await pod(node, onMaster(node, mode, { ipam })),
+        ];
+        for (const to of [hostOf(node), beside]) await ping(one, to, { count: 1 });
+        for (const each of [one, beside]) await each.check();
+        for (const each of [one, beside]) await each.remove();
+      }
+    });
+
     onNode("has a smaller MTU than an overlay, and l2 pods get that", async (node, other) => {
       await node.sh("ip link set vlan9 mtu 1300");
       const peers = [{ node: "n2", address: other.address, podCIDRs: ["10.244.128.0/24"] }];
