@@ -1,26 +1,39 @@
 // What is others' to say and may change: the MAC of a bridge's local port, which flows have; the MAC of ipvlan's master, which all
 // its slaves take, neighbour entries name, and the kernel forgets those entries for; the master's addresses, by which host and
-// pods know each other. So a plan is compared with what is there, and mended, for what is given now.
+// pods know each other; and which links the host has besides, to hear routers by. So a plan is compared with what is there, and mended, for what is given now.
 import { sourcesOf } from "../linux/shown-address.ts";
 import { withSources, withWaysTo } from "./given-addresses.ts";
 import { isOnMaster, type Observed } from "./observe.ts";
 import { toHost } from "./ovs-tables.ts";
 import type { Ipvlan, Link, Plan, PodPlan } from "./plan.ts";
 
-type Seen = Pick<Observed, "link" | "masquerade">;
+type Seen = Pick<Observed, "link" | "masquerade" | "sysctl">;
 
 export function withGiven(plan: PodPlan, observed: Seen): PodPlan;
 export function withGiven(plan: Plan, observed: Seen): Plan;
 export function withGiven(plan: Plan, observed: Seen): Plan {
   return plan
     .filter((object) => object.kind === "link")
-    .reduce((adapted, link) => {
-      if (link.type.kind === "ipvlan") return withMaster(adapted, link, link.type, observed);
-      const mac = observed.link(link.where, link.name)?.address;
-      return mac !== undefined && link.shared && link.type.kind === "ovs"
-        ? withLocalMac(adapted, link, mac)
-        : adapted;
-    }, plan);
+    .reduce(
+      (adapted, link) => {
+        if (link.type.kind === "ipvlan") return withMaster(adapted, link, link.type, observed);
+        const mac = observed.link(link.where, link.name)?.address;
+        return mac !== undefined && link.shared && link.type.kind === "ovs"
+          ? withLocalMac(adapted, link, mac)
+          : adapted;
+      },
+      withoutLost(plan, observed),
+    );
+}
+
+/** A link that hears routers may go, or get another name, while pods are there. */
+function withoutLost(plan: Plan, observed: Seen): Plan {
+  const planned = new Set(plan.flatMap((object) => (object.kind === "link" ? object.name : [])));
+  return plan.filter((object) => {
+    if (object.kind !== "sysctl" || object.where !== "host") return true;
+    const [, link] = /^net\/ipv6\/conf\/([^/]+)\/accept_ra$/.exec(object.key) ?? [];
+    return link === undefined || planned.has(link) || observed.sysctl("host", object.key) !== undefined;
+  });
 }
 
 function withMaster(plan: Plan, link: Link, { master: name }: Ipvlan, observed: Seen): Plan {

@@ -43,6 +43,28 @@ test("it learns that way also if the router is heard after the first pod", async
   await hear();
 });
 
+test("it may be renamed while pods are there", async () => {
+  await node.run("bash", "-c", "echo 1 > /proc/sys/net/ipv6/conf/uplink/accept_ra");
+  await hear();
+  const call = {
+    container: "pod1",
+    config: network({ ipam: dualStackIpam }),
+    netns: await node.addPod("pod1"),
+  };
+  const prevResult = (await succeed(node, { verb: "ADD", ...call })).json;
+  const check = () => succeed(node, { verb: "CHECK", ...call, config: { ...call.config, prevResult } });
+  await check();
+  const setName = (from: string, to: string) =>
+    node.run(
+      "sh",
+      "-c",
+      `ip link set ${from} down && ip link set ${from} name ${to} && ip link set ${to} up`,
+    );
+  await setName("uplink", "other");
+  await check();
+  await setName("other", "uplink");
+});
+
 function withoutAge(route: string): string {
   return route.replace(/expires \S+/, "").trim();
 }
