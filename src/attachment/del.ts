@@ -3,7 +3,6 @@ import { CniError, ErrorCode } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { type Call, describeAttachment, kernelOf, nameOf } from "./call.ts";
 import { presentDatabase } from "./ovs-switch.ts";
-import { removeRecord } from "./record.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
 import { repairSwitches } from "./switch-stamp.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
@@ -17,7 +16,6 @@ export async function del(call: Call): Promise<void> {
 
 async function unwireByName(name: AttachmentName, call: Call): Promise<void> {
   await unwireUnrecorded(name, call);
-  removeRecord(name);
   await releaseUnusedLinks(kernelOf(call), presentDatabase(call));
 }
 

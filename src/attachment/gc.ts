@@ -51,8 +51,10 @@ export async function gc(call: Call): Promise<void> {
     for (const claim of idleClaimsOn(name))
       if (idle.get(name)?.includes(claim.text)) await unwireClaim(name, claim, call);
   });
+  const others: AttachmentName[] = [];
   const unwireUnlisted = (names: readonly AttachmentName[]) => {
     const own = names.filter((name) => name.network === network);
+    others.push(...names.filter((name) => name.network !== network));
     return forAll(own, async (name) => {
       if (claimsOn(name).length === 0) await unwireUnrecorded(name, call);
     });
@@ -69,8 +71,8 @@ export async function gc(call: Call): Promise<void> {
       faults.push(...unread.map((fault) => `flows of Open vSwitch: ${fault}`));
     });
   }
-  // Of a valid attachment without a record nobody knows what it needs.
-  if (unrecorded(listed).length === 0) {
+  // Of a valid attachment without a record, or of another network's, nobody knows what it needs.
+  if ([...listed, ...others].every((name) => storedOf(name) !== undefined)) {
     await attempt("shared links", () => sweepSharedLinks(kernelOf(call), database));
   }
   await repairSwitches(call);
@@ -105,10 +107,6 @@ function validAttachments({ config }: Call): readonly AttachmentKey[] {
 
 function includes(list: readonly AttachmentKey[], { containerID, ifname }: AttachmentKey): boolean {
   return list.some((key) => key.containerID === containerID && key.ifname === ifname);
-}
-
-function unrecorded(names: readonly AttachmentName[]): AttachmentName[] {
-  return names.filter((name) => storedOf(name) === undefined);
 }
 
 /** A delegated IPAM goes by the configuration's list. */

@@ -104,10 +104,10 @@ async function removeStrayFlowsOf(
   const known = names.map(podCookie);
   const planned = plans
     .flat()
-    .filter((object) => object.kind === "ovs-flows")
-    .map(({ cookie }) => cookie);
-  // The base flows are there for as long as any pod is; the overlay's are no attachment's.
-  const shared = [...(known.length > 0 ? [ownCookies.base] : []), ownCookies.overlay];
+    .flatMap((object) => (object.kind === "ovs-flows" && isSameBridge(object, at) ? object.cookie : []));
+  // Which bridge an attachment without a record is on nobody knows; the overlay's flows are no attachment's.
+  const isAllKnown = names.every((name) => storedOf(name) !== undefined);
+  const shared = [...(isAllKnown ? [] : [ownCookies.base]), ownCookies.overlay];
   const needed = new Set([...known, ...planned, ...shared].map(BigInt));
   const unneeded = new Set(
     present.map(({ cookie }) => cookie).filter((cookie) => !needed.has(BigInt(cookie))),
@@ -115,8 +115,8 @@ async function removeStrayFlowsOf(
   const trunks = [...unneeded].flatMap((cookie) => trunkVlanOf(cookie) ?? []);
   const stray = [...unneeded].filter((cookie) => trunkVlanOf(cookie) === undefined);
   if (stray.length > 0) await changeFlows(at, stray.map(removingFlowsLine), kernel);
-  // Of an attachment without a record nobody knows its trunk.
-  if (names.some((name) => storedOf(name) === undefined)) return;
+  // Nor its trunk.
+  if (!isAllKnown) return;
   await releaseTrunks(
     trunks.map((vlan) => sharedTrunk(at, vlan)),
     kernel,

@@ -16,6 +16,7 @@ import {
 import { isBeingAdded, isWithinCall } from "./liveness.ts";
 import {
   type AttachmentRecord,
+  inNetworkDirectory,
   listDirectory,
   networkDirectory,
   readRecord,
@@ -67,10 +68,7 @@ export function removalsOf(name: AttachmentName): Claim[] {
 
 /** Makes a claim ours to remove. Returns its new file, or undefined if it has changed since it was read. */
 export function seize(claim: Claim, name: AttachmentName): string | undefined {
-  const mine = path.join(
-    networkDirectory(name.network),
-    removalStart(name) + formatIdentity(ownIdentity()) + removalEnd,
-  );
+  const mine = ownRemoval(name);
   if (claim.file === mine) return mine;
   try {
     fs.renameSync(claim.file, mine);
@@ -81,6 +79,25 @@ export function seize(claim: Claim, name: AttachmentName): string | undefined {
   if (readRecordFile(mine, name)?.text === claim.text) return mine;
   restore(mine, claim.file, name);
   return undefined;
+}
+
+/**
+ * Announces the removal of what has no record: ADDs of its name wait until the file that is returned is gone. Where none can be
+ * made, as on a full disk, they do not.
+ */
+export function announceRemoval(name: AttachmentName): string {
+  const mine = ownRemoval(name);
+  try {
+    inNetworkDirectory(name, () => fs.writeFileSync(mine, ""));
+  } catch {
+    // No reason to leave anything.
+  }
+  return mine;
+}
+
+function ownRemoval(name: AttachmentName): string {
+  const entry = removalStart(name) + formatIdentity(ownIdentity()) + removalEnd;
+  return path.join(networkDirectory(name.network), entry);
 }
 
 function timeoutOf(stored: AttachmentRecord | "torn"): unknown {
@@ -110,6 +127,11 @@ export function abandon(mine: string, name: AttachmentName): void {
 export function isHeld(record: AttachmentRecord): boolean {
   const stored = readRecordFile(recordFile(record), record)?.stored;
   return isDeepStrictEqual(writerOf(stored), record.writer);
+}
+
+/** Whether two claims come from the same ADD. */
+export function isSameWriter(one: Claim, other: Claim): boolean {
+  return isDeepStrictEqual(writerOf(one.stored), writerOf(other.stored));
 }
 
 function writerOf(stored: AttachmentRecord | "torn" | undefined): ProcessIdentity | undefined {

@@ -44,11 +44,16 @@ export type StoredRecord = AttachmentRecord | "torn" | undefined;
 
 /** Claims the attachment. Returns false if it has a record already. */
 export function createRecord(record: AttachmentRecord): boolean {
-  return storing(record, (file) => {
+  return inNetworkDirectory(record, (file) => createFile(file, serialize(record)));
+}
+
+/** Makes a file there; `write` is told the name of the attachment's record. */
+export function inNetworkDirectory<T>(name: AttachmentName, write: (file: string) => T): T {
+  return storing(name, (file) => {
     for (;;) {
       makeDirectory(path.dirname(file), 0o700);
       try {
-        return createFile(file, serialize(record));
+        return write(file);
       } catch (error) {
         // The DEL of the network's last attachment removes the directory.
         if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

@@ -17,8 +17,8 @@ import { minusClaimed, putBackClaimed, withoutAddresses } from "./by-address.ts"
 import { type Call, kernelOf } from "./call.ts";
 import { hasNetns } from "./liveness.ts";
 import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
-import { abandon, type Claim, claimsOn, seize } from "./ownership.ts";
-import { type AttachmentRecord, removeRecordFile } from "./record.ts";
+import { abandon, announceRemoval, type Claim, claimsOn, isSameWriter, seize } from "./ownership.ts";
+import { type AttachmentRecord, readRecord, removeRecordFile } from "./record.ts";
 import { releaseShared } from "./shared-flows.ts";
 import { onSharedLinks, releaseUnusedLinks } from "./shared-links.ts";
 
@@ -35,8 +35,10 @@ export async function unwireRecorded(
   call: Call,
   policy: RemovalPolicy,
 ): Promise<boolean> {
+  // An ADD that waits for this removal is not to be removed by it.
+  const known = claimsOn(name);
   for (let found = false; ; found = true) {
-    const [claim] = claimsOn(name);
+    const claim = claimsOn(name).find((each) => known.some((other) => isSameWriter(each, other)));
     if (claim === undefined) return found;
     if (claim.busyProcess !== undefined) {
       if ((await policy.busy(claim.busyProcess)) === "leave") return true;
@@ -71,8 +73,14 @@ export async function unwireClaim(name: AttachmentName, claim: Claim, call: Call
   await releaseShared(claim.stored.plan, kernelOf(call));
 }
 
+/** Does nothing if it has a record by now. */
 export async function unwireUnrecorded(name: AttachmentName, call: Call): Promise<void> {
-  await releaseAddress(await takeUnrecordedApart(name, call));
+  const announcement = announceRemoval(name);
+  try {
+    if (readRecord(name) === undefined) await releaseAddress(await takeUnrecordedApart(name, call));
+  } finally {
+    removeRecordFile(announcement, name);
+  }
 }
 
 /** Goes by what the attachment's name, the IPAM and prevResult can tell. Returns whose address is to be released. */

@@ -1,9 +1,11 @@
-// GC while ADDs come that are not on the runtime's list: what they make stays.
+// GC and DEL while ADDs come, which are not on the runtime's list: what they make stays.
 import fs from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type CniCall, cni, network, succeed } from "../fixture/calls.ts";
 import { startNode, type TestNode } from "../fixture/node.ts";
 import { locate, pluginDirectory, podwireWith } from "../fixture/programs.ts";
+import { shape } from "../fixture/shape/shape.ts";
 
 const config = network({ ipMasq: true });
 const real = (program: string) => `exec ${locate(program)} "$@"`;
@@ -59,6 +61,41 @@ describe("GC that is slow to remove a dead pod", () => {
     await collecting;
     await check("pod2", prevResult);
     expect(records()).toEqual(["pod2:eth0.json"]);
+  });
+});
+
+describe("an ADD that takes the place of a pod while that is removed", () => {
+  const slow = () => podwireWith(node, { nft: `${held}; ${real("nft")}` });
+  const expectWhole = async (prevResult: { ips: { address: string }[] }) => {
+    await check("pod1", prevResult);
+    const address = prevResult.ips[0]?.address.replace(/\/.*/, "");
+    expect(fs.existsSync(node.file(`/var/lib/cni/networks/podnet/${address}`))).toBe(true);
+    expect(records()).toEqual(["pod1:eth0.json"]);
+  };
+
+  test("is left alone by the DEL that it waited for", async () => {
+    await add("pod1");
+    const deleting = succeed(node, { verb: "DEL", config, plugin: slow() });
+    await until("/run/held");
+    const adding = add("pod1");
+    await until("/var/lib/podwire/podnet/pod1:eth0.json");
+    letGo();
+    await deleting;
+    await expectWhole(await adding);
+  });
+
+  // What an ipvlan pod without a record leaves nobody sees from the host.
+  test.skipIf(shape.name === "ipvlan")("is left alone by the GC of what had no record", async () => {
+    await add("pod1");
+    fs.rmSync(node.file("/var/lib/podwire/podnet"), { recursive: true });
+    const collecting = gc(slow());
+    await until("/run/held");
+    const adding = add("pod1");
+    // Either it waits, or it is through by now.
+    await Promise.race([adding, setTimeout(1_500)]);
+    letGo();
+    await collecting;
+    await expectWhole(await adding);
   });
 });
 

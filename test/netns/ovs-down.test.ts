@@ -5,7 +5,7 @@ import { cni } from "../fixture/calls.ts";
 import { expectFailure } from "../fixture/failure.ts";
 import { masqueradedAddresses, storedFiles } from "../fixture/machine-state.ts";
 import { executable } from "../fixture/node.ts";
-import { hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
+import { datapathTypeHere, hasOpenVswitch, type OvsDaemon } from "../fixture/open-vswitch.ts";
 import { ovsNetwork, ovsNode } from "../fixture/ovs-pods.ts";
 import { isFull } from "../lab/fixture/kernels.ts";
 
@@ -146,6 +146,20 @@ describe.skipIf(!hasOpenVswitch)("without an Open vSwitch that answers", () => {
       expect((await own.node.attempt(executable, ["apply"])).exitCode).toBe(0);
       expect((await own.check(pod2, config)).stdout).toBe("");
     });
+  });
+
+  test("the last DEL on a bridge of others leaves flows, which GC takes away while pods are on another", async () => {
+    const other = ovsNetwork({ bridge: "br-other" }, { timeout: 25 });
+    const type = `datapath_type=${datapathTypeHere()}`;
+    await own.ovs.run("ovs-vsctl", "add-br", "br-other", "--", "set", "Bridge", "br-other", type);
+    await own.pod("pod1", config);
+    await own.pod("pod2", other);
+    await during(gone("ovsdb-server"), async () => {
+      expect((await own.del("pod2", other)).exitCode).toBe(0);
+    });
+    expect((await own.gc(["pod1"], other)).stdout).toBe("");
+    expect((await own.flows("br-other")).filter((flow) => flow.includes("cookie=0x7077"))).toEqual([]);
+    expect((await own.flows()).filter((flow) => flow.includes("cookie=0x7077000000000000"))).not.toEqual([]);
   });
 
   test("GC reports that it could not look, and does the rest", async () => {
