@@ -93,7 +93,7 @@ function linkFault(wanted: Link, observed: Observed): Fault | undefined {
     (wanted.mac === undefined ? undefined : unequal(`mac ${wanted.mac}`, `mac ${link.address}`)) ??
     (wanted.mtu === undefined ? undefined : unequal(`mtu ${wanted.mtu}`, `mtu ${link.mtu}`)) ??
     (link.flags.includes("UP") ? undefined : { expected: "up", found: "down" }) ??
-    // A slave's carrier is its master's, without which host and pods reach each other all the same.
+    // A slave's carrier is its master's, and no fault of the pod's: podwire doctor tells of it.
     (kind !== "ipvlan" && link.flags.includes("NO-CARRIER")
       ? { expected: "a peer that is up", found: "no carrier" }
       : undefined)

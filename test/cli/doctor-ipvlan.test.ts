@@ -43,7 +43,7 @@ describe("podwire doctor, of ipvlan,", () => {
       check: "link of master lo",
       level: "error",
       found,
-      breaks: "pods reach nothing beyond this host",
+      breaks: "pods reach neither this host nor anything beyond it",
     });
   });
 

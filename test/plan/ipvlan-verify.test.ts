@@ -261,7 +261,7 @@ test("a slave whose master gave its name to another link is not judged by that o
   ]);
 });
 
-test("a master without a carrier keeps no pod and its host apart", () => {
+test("a master without a carrier is no fault of its pods", () => {
   const unplugged = (state: Kernel) => {
     for (const { link } of [master(state), host(state), pod(state)]) link.flags.push("NO-CARRIER");
   };
