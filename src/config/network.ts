@@ -176,7 +176,7 @@ const nodeKeys = {
     ),
   timeout: wholeNumber(1, 3600).check(
     z.describe(
-      "seconds a call may take before it gives up with code 11, a sixth of them, at most 120, for each answer of Open vSwitch; default 60",
+      "seconds a call may take before it gives up with code 11, for each answer of Open vSwitch a sixth of them, at most 120, or if that is less than 10 a third, at most 10; default 60",
     ),
   ),
 };

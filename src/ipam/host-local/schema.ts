@@ -28,7 +28,7 @@ const rangeSetsSchema = z.array(z.array(rangeSchema));
 
 const route = z.strictObject({
   dst: prefix.check(z.describe("destination network")),
-  gw: z.optional(ipOrEmpty).check(z.describe("next hop; default the gateway of the range")),
+  gw: z.optional(ipOrEmpty).check(z.describe("next hop; default the host")),
   mtu: z.optional(count).check(z.describe("MTU of the route in bytes")),
   advmss: z.optional(count).check(z.describe("MSS to advertise on the route, in bytes")),
   priority: z.optional(count).check(z.describe("metric; lower ones win")),
