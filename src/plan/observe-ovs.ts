@@ -19,6 +19,8 @@ export interface ObservedPort {
   readonly settings: ReadonlyMap<string, string>;
   /** kbit/s; 0: no limit. */
   readonly rate: number;
+  /** kbit; 0: Open vSwitch's default. */
+  readonly burst: number;
   readonly bridge: string | undefined;
   /** What was asked for; undefined: nothing. */
   readonly mtu: number | undefined;
@@ -83,7 +85,8 @@ interface Tables {
   readonly ports: ReadonlyMap<string, ObservedPort>;
 }
 
-const portColumns = "name,ofport,error,type,ingress_policing_rate,mtu_request,options,external_ids";
+const portColumns =
+  "name,ofport,error,type,ingress_policing_rate,ingress_policing_burst,mtu_request,options,external_ids";
 
 async function readTables(database: string, objects: readonly OvsObject[], kernel: Kernel): Promise<Tables> {
   const names = objects
@@ -123,6 +126,7 @@ function observedPort(row: Row, port: Row | undefined, bridge: Row | undefined):
     vlanMode: textOf(port?.["vlan_mode"]),
     settings: port === undefined ? new Map() : mapOf(port["other_config"]),
     rate: Number(row["ingress_policing_rate"]),
+    burst: Number(row["ingress_policing_burst"]),
     bridge: bridge === undefined ? undefined : String(bridge["name"]),
     mtu: numberOf(row["mtu_request"]),
     options: mapOf(row["options"]),

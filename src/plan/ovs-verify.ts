@@ -34,6 +34,7 @@ function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
     unequal(`trunks ${sorted(trunksOf(wanted))}`, `trunks ${sorted(port.trunk)}`) ??
     unequal(`vlan_mode ${portVlanMode}`, `vlan_mode ${port.vlanMode ?? "none"}`) ??
     unequal(`ingress rate ${wanted.ingress?.rate ?? 0}`, `ingress rate ${port.rate}`) ??
+    unequal(`ingress burst ${wanted.ingress?.burst ?? 0}`, `ingress burst ${port.burst}`) ??
     entryFault("other_config", spanningTree, port.settings) ??
     entryFault("external_ids", wanted.externalIds, port.labels)
   );

@@ -52,6 +52,11 @@ const breakages: Breakage[] = [
     script: "ovs-vsctl set Interface PORT ingress_policing_rate=1000 ingress_policing_burst=100",
     words: ["port PORT", "expected ingress rate 0, found ingress rate 1000"],
   },
+  {
+    what: "a port whose limit has another burst",
+    script: "ovs-vsctl set Interface PORT ingress_policing_burst=1",
+    words: ["port PORT", "expected ingress burst 0, found ingress burst 1"],
+  },
   { what: "the flows of all pods gone", script: `${ofctl} del-flows podwire0`, words: ["flows 0x7077"] },
   {
     what: "the flow that all pods share gone",
