@@ -176,6 +176,19 @@ describe.skipIf(!hasOpenVswitch)("pods of an Open vSwitch bridge", () => {
     expect(calls).toHaveLength(names.length);
   });
 
+  test("are each made by one transaction and one bundle of flows", async () => {
+    const programs = ["ovs-vsctl", "ovs-ofctl"].map((program) => [
+      program,
+      `echo "${program} $*" >> /run/calls; exec ${locate(program)} "$@"`,
+    ]);
+    await own.pod("pod3", ovsNetwork(), { plugin: podwireWith(own.node, Object.fromEntries(programs)) });
+    const calls = fs.readFileSync(own.node.file("/run/calls"), "utf8").trim().split("\n");
+    expect(calls.filter((call) => / (add|set|del|mod|replace)[ -]/.test(call))).toEqual([
+      expect.stringMatching(/^ovs-vsctl .* add-port /),
+      expect.stringMatching(/^ovs-ofctl .*--bundle .*add-flows /),
+    ]);
+  });
+
   test("may be the first of a new ovs-vswitchd, many at once, where the one before left its link", async () => {
     await own.ovs.end("ovs-vswitchd", "SIGKILL");
     for (const { name } of pods) expect((await own.del(name)).exitCode).toBe(0);

@@ -180,6 +180,9 @@ describe.skipIf(cannotRunLab("ipvlan's master")).each(testedKernels)(
           expect(status).toMatchObject({ ...refusal, code: 50 });
           // Nothing can be put right, and nothing must be spoilt.
           await expect(node.sh("podwire apply")).rejects.toThrow("expected master vlan9, found another one");
+          expect(await node.sh("podwire status || true")).toContain(
+            "expected master vlan9, found another one",
+          );
           for (const family of families) await ping(node, one, { family, count: 1 });
           await one.remove();
           const next = await pod(node, onMaster(node, mode));

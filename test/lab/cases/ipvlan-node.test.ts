@@ -240,7 +240,7 @@ describe.skipIf(cannotRunFullLab("a node with ipvlan")).each(testedKernels)(
       );
     }
 
-    for (const mode of ["l2", "l3s"] as const) {
+    for (const mode of ["l2", "l3", "l3s"] as const) {
       onNode(`changes from ipvlan ${mode} to veth with pods running`, async (node) => {
         const network = ipvlanNetwork(node, mode, { ipMasq: false });
         const old = [await pod(node, network), await pod(node, network)] as const;
@@ -250,9 +250,20 @@ describe.skipIf(cannotRunFullLab("a node with ipvlan")).each(testedKernels)(
         const fresh = await pod(node, veth);
         for (const each of [...old, fresh]) await ping(node, each, once);
         await ping(old[0], old[1], once);
-        // Answers of l3s pods leave by the master, and an l2 pod takes what is in its subnet for a neighbour.
+        // Answers of l3 and l3s pods leave by the master, and an l2 pod takes what is in its subnet for a neighbour.
         expect(await reaches(fresh, old[0], 4)).toBe(false);
         expect(await node.sh(`cat ${log}`)).toMatch(/pods do not reach each other: .* \(2 pods\)/);
+        if (mode !== "l2") {
+          expect(await reaches(old[0], fresh, 4)).toBe(false);
+          await ping(fresh, old[0], { ...once, family: 6 });
+          await ping(old[0], fresh, { ...once, family: 6 });
+          const ranges = [[{ subnet: `10.250.${node.number}.0/24` }]];
+          const others = { type: "host-local", ranges, routes: [{ dst: "0.0.0.0/0" }] };
+          const masked = { ...conflistFor(node, { ipMasq: true, ipam: others }), name: "othernet" };
+          const third = await pod(node, masked);
+          await ping(third, old[0], once);
+          await third.remove();
+        }
         await fresh.check();
         for (const each of old) {
           const container = each.netns.split("/").at(-1) ?? "";
