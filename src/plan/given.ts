@@ -1,6 +1,7 @@
 // What is others' to say and may change: the MAC of a bridge's local port, which flows have; the MAC of ipvlan's master, which all
 // its slaves take, neighbour entries name, and the kernel forgets those entries for; the master's addresses, by which host and
-// pods know each other; and which links the host has besides, to hear routers by. So a plan is compared with what is there, and mended, for what is given now.
+// pods know each other; and which links the host has besides, to hear routers by. So a plan is compared with what is there, and
+// mended, for what is given now.
 import { sourcesOf } from "../linux/shown-address.ts";
 import { withSources, withWaysTo } from "./given-addresses.ts";
 import { isOnMaster, type Observed } from "./observe.ts";
