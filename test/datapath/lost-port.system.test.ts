@@ -2,6 +2,7 @@
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { outsideAddress, outsideAddress6, startNode } from "../fixture/node.ts";
+import { firstHostLink } from "../fixture/shape/links.ts";
 
 const script = path.resolve(import.meta.dirname, "lost-port.ts");
 
@@ -32,10 +33,28 @@ test.each(cases)(
       `add rule netdev seen in ${family} saddr ${foreign} counter`,
     ];
     await node.runIn("outside", "nft", rules.join("; "));
-    await node.runIn("pod1", "ip", "address", "add", foreign, "dev", "eth0");
+    await node.runIn(
+      "pod1",
+      "ip",
+      "address",
+      "add",
+      foreign,
+      "dev",
+      "eth0",
+      ...(family === "ip6" ? ["nodad"] : []),
+    );
     const from = foreign.replace(/\/.*/, "");
     const words = ["--net=/run/netns/pod1", "ping", "-c", "2", "-i", "0.2", "-W", "1", "-I", from, outside];
-    expect((await node.attempt("nsenter", words)).exitCode).not.toBe(0);
-    expect(await node.runIn("outside", "nft", "list", "table", "netdev", "seen")).toContain("packets 0 ");
+    const seen = async () => {
+      // Nobody has a way back.
+      expect((await node.attempt("nsenter", words)).exitCode).toBe(1);
+      return node.runIn("outside", "nft", "list", "table", "netdev", "seen");
+    };
+    expect(await seen()).toContain("packets 0 ");
+    // It is what podwire set on the link that keeps them from being routed.
+    const link = await firstHostLink(node);
+    const taken = `echo 1 > ipv4/conf/${link}/forwarding; echo 0 > ipv6/conf/${link}/disable_ipv6`;
+    await node.run("sh", "-ec", `cd /proc/sys/net; ${taken}`);
+    expect(await seen()).toMatch(/packets [1-9]/);
   },
 );

@@ -167,8 +167,8 @@ describe.skipIf(!hasOpenVswitch)("an ADD to Open vSwitch", () => {
       "File exists",
     );
     expect(await state()).toBe(before);
-    await own.check(first, config);
-    await own.del("pod3", config);
+    expect((await own.check(first, config)).stdout).toBe("");
+    expect((await own.del("pod3", config)).stdout).toBe("");
     before = await state();
   });
 
