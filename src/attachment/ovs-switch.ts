@@ -21,7 +21,7 @@ import { idOf, labelOf, textOf } from "../linux/ovs-rows.ts";
 import { claimedBridge } from "../node/claimed-bridge.ts";
 import { tunnelOnBridge } from "../overlay/fit.ts";
 import { goneOfOthers } from "../plan/ovs.ts";
-import type { BridgeInUse } from "../plan/ovs-bridge.ts";
+import { type BridgeInUse, isOfOthers } from "../plan/ovs-bridge.ts";
 import { ownBridge, ownCookies, ownerKey } from "../plan/ovs-lines.ts";
 import { isSwitchKind } from "../plan/own.ts";
 import type { OvsDatapathType } from "../plan/plan.ts";
@@ -153,8 +153,7 @@ function refuseUnfit(datapathType: OvsDatapathType, portType: OvsPortType, isPol
 function isOthers(at: BridgeName): boolean {
   const claimed = claimedBridge();
   if (claimed?.foreign && isSameBridge(claimed, at)) return true;
-  const planned = liveAttachments().flatMap(({ plan }) => plan);
-  return planned.some((object) => object.kind === "ovs-bridge" && object.foreign && isSameBridge(object, at));
+  return liveAttachments().some(({ plan }) => isOfOthers(plan, at));
 }
 
 interface PresentBridge {

@@ -15,7 +15,7 @@ import { ipApply, ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists, hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
 import { endOrphans } from "../linux/orphans.ts";
-import { isSameBridge, OvsDownError } from "../linux/ovs.ts";
+import { OvsDownError } from "../linux/ovs.ts";
 import {
   formatIdentity,
   isRunning,
@@ -25,6 +25,7 @@ import {
 } from "../linux/process.ts";
 import { isClaimed } from "../node/claimed-bridge.ts";
 import { forgettingLine, routeProtocol } from "../plan/ip-lines.ts";
+import { isOfOthers } from "../plan/ovs-bridge.ts";
 import { type Link, type Plan, type PodPlan, type Route, sharedLinks } from "../plan/plan.ts";
 import { ownBridges, removeShared } from "../plan/shared.ts";
 import { listDirectory, recordedPlans, stateDirectory } from "./record.ts";
@@ -169,7 +170,8 @@ async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {
   // A bridge may be in Open vSwitch's database and nowhere else.
   if (!hostLinkExists(link.name) && link.type.kind !== "ovs") return;
   // Every pod has a route on it, so that this is the end for all but the last. On a bridge of others the host may have more.
-  if (!isOfOthers(link, plan) && linksWithHostRoutes().has(link.name)) return;
+  const isTheirs = link.type.kind === "ovs" && isOfOthers(plan, link.type.bridge);
+  if (!isTheirs && linksWithHostRoutes().has(link.name)) return;
   await forgetTheDead(link.name, kernel.deadline);
   const announcement = announce(link.name);
   try {
@@ -181,14 +183,6 @@ async function release(link: Link, plan: Plan, kernel: Kernel): Promise<void> {
   } finally {
     fs.rmSync(announcement, { force: true });
   }
-}
-
-function isOfOthers({ type }: Link, plan: Plan): boolean {
-  if (type.kind !== "ovs") return false;
-  const { bridge } = type;
-  return plan.some(
-    (object) => object.kind === "ovs-bridge" && object.foreign && isSameBridge(object, bridge),
-  );
 }
 
 function isNeeded(link: string): boolean {

@@ -37,8 +37,8 @@ export async function unwireRecorded(
 ): Promise<boolean> {
   // An ADD that waits for this removal is not to be removed by it.
   const known = claimsOn(name);
-  for (let found = false; ; found = true) {
-    const claim = claimsOn(name).find((each) => known.some((other) => isSameWriter(each, other)));
+  for (let [found, claims] = [false, known]; ; found = true, claims = claimsOn(name)) {
+    const claim = claims.find((each) => known.some((other) => isSameWriter(each, other)));
     if (claim === undefined) return found;
     if (claim.busyProcess !== undefined) {
       if ((await policy.busy(claim.busyProcess)) === "leave") return true;

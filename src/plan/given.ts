@@ -13,18 +13,16 @@ type Seen = Pick<Observed, "link" | "masquerade" | "sysctl">;
 export function withGiven(plan: PodPlan, observed: Seen): PodPlan;
 export function withGiven(plan: Plan, observed: Seen): Plan;
 export function withGiven(plan: Plan, observed: Seen): Plan {
-  return plan
+  const present = withoutLost(plan, observed);
+  return present
     .filter((object) => object.kind === "link")
-    .reduce(
-      (adapted, link) => {
-        if (link.type.kind === "ipvlan") return withMaster(adapted, link, link.type, observed);
-        const mac = observed.link(link.where, link.name)?.address;
-        return mac !== undefined && link.shared && link.type.kind === "ovs"
-          ? withLocalMac(adapted, link, mac)
-          : adapted;
-      },
-      withoutLost(plan, observed),
-    );
+    .reduce((adapted, link) => {
+      if (link.type.kind === "ipvlan") return withMaster(adapted, link, link.type, observed);
+      const mac = observed.link(link.where, link.name)?.address;
+      return mac !== undefined && link.shared && link.type.kind === "ovs"
+        ? withLocalMac(adapted, link, mac)
+        : adapted;
+    }, present);
 }
 
 /** A link that hears routers may go, or get another name, while pods are there. */

@@ -1,5 +1,6 @@
 // The bridge that pods and the overlay share: both plan the same objects for it.
-import type { BridgeName, Link, OvsBridge, OvsDatapathType } from "./plan.ts";
+import { isSameBridge } from "../linux/ovs.ts";
+import type { BridgeName, Link, OvsBridge, OvsDatapathType, Plan } from "./plan.ts";
 
 export interface BridgeInUse {
   readonly at: BridgeName;
@@ -28,4 +29,9 @@ export function localPort({ at, isForeign, localMac }: BridgeInUse, ipv6: boolea
     mac: localMac,
     type: { kind: "ovs", bridge: at },
   };
+}
+
+/** Whether the plan uses the bridge as one that others made. */
+export function isOfOthers(plan: Plan, at: BridgeName): boolean {
+  return plan.some((object) => object.kind === "ovs-bridge" && object.foreign && isSameBridge(object, at));
 }

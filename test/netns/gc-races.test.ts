@@ -21,6 +21,8 @@ const until = (file: string) => node.run("sh", "-c", waitFor(file));
 const waitFor = (file: string) => `until [ -e ${file} ]; do sleep 0.01; done`;
 /** Shell commands that stop a program until the test lets it go on. */
 const held = `touch /run/held; ${waitFor("/run/go")}`;
+/** Its first nft waits. */
+const slow = () => podwireWith(node, { nft: `${held}; ${real("nft")}` });
 const letGo = () => fs.writeFileSync(node.file("/run/go"), "");
 
 const add = async (container: string) => (await succeed(node, { verb: "ADD", container, config })).json;
@@ -34,8 +36,7 @@ const gc = (plugin: string, call: Partial<CniCall> = {}, ...kept: string[]) => {
 const records = () => fs.readdirSync(node.file("/var/lib/podwire/podnet"));
 
 describe("GC that is slow to remove a dead pod", () => {
-  /** Removing one begins with nft; names go in their order. */
-  const slow = () => podwireWith(node, { nft: `${held}; ${real("nft")}` });
+  // Removing one begins with nft; names go in their order.
 
   test("leaves an ADD alone that was under way when GC began and is through by its turn", async () => {
     await add("pod1");
@@ -65,7 +66,6 @@ describe("GC that is slow to remove a dead pod", () => {
 });
 
 describe("an ADD that takes the place of a pod while that is removed", () => {
-  const slow = () => podwireWith(node, { nft: `${held}; ${real("nft")}` });
   const expectWhole = async (prevResult: { ips: { address: string }[] }) => {
     await check("pod1", prevResult);
     const address = prevResult.ips[0]?.address.replace(/\/.*/, "");
@@ -100,8 +100,7 @@ describe("an ADD that takes the place of a pod while that is removed", () => {
 });
 
 describe("GC that is slow between looking at records and at addresses", () => {
-  /** Its first program is the listing of what is masqueraded. */
-  const slow = () => podwireWith(node, { nft: `${held}; ${real("nft")}` });
+  // Its first program is the listing of what is masqueraded.
 
   test("leaves the lease of an ADD alone that came in between", async () => {
     const collecting = gc(slow());
