@@ -2,10 +2,18 @@
 import { toCniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { isSameBridge, listFlows, OvsDownError, ovsRows } from "../linux/ovs.ts";
-import { idOf, mapOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
+import { idOf, labelOf, mapOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
 import { byBridge } from "./by-bridge.ts";
-import { isOvsObject, type OvsObject, ownCookies, parseFlow } from "./ovs-lines.ts";
-import type { BridgeName, OvsFlow, OvsPort, Plan } from "./plan.ts";
+import {
+  type BridgeSetting,
+  isOvsObject,
+  type OvsObject,
+  ownBridge,
+  ownCookies,
+  ownerKey,
+  parseFlow,
+} from "./ovs-lines.ts";
+import type { BridgeName, OvsFlow, Plan } from "./plan.ts";
 
 export interface ObservedPort {
   /** -1: Open vSwitch could not open the link, for the reason in `error`. */
@@ -29,10 +37,16 @@ export interface ObservedPort {
   readonly labels: ReadonlyMap<string, string>;
 }
 
+export interface ObservedBridge {
+  readonly datapathType: string;
+  /** Of one that podwire made; undefined: others made it. */
+  readonly settings: Readonly<Record<BridgeSetting, string | undefined>> | undefined;
+}
+
 export interface ObservedOvs {
   /** Why Open vSwitch cannot be asked. */
   readonly down?: string;
-  bridge(at: BridgeName): { readonly datapathType: string } | undefined;
+  bridge(at: BridgeName): ObservedBridge | undefined;
   port(at: BridgeName, name: string): ObservedPort | undefined;
   /** The flows with a cookie. */
   flows(at: BridgeName, cookie: string): readonly OvsFlow[];
@@ -81,7 +95,7 @@ function faultOf(error: unknown): Error {
 }
 
 interface Tables {
-  readonly bridges: ReadonlyMap<string, { datapathType: string }>;
+  readonly bridges: ReadonlyMap<string, ObservedBridge>;
   readonly ports: ReadonlyMap<string, ObservedPort>;
 }
 
@@ -89,20 +103,23 @@ const portColumns =
   "name,ofport,error,type,ingress_policing_rate,ingress_policing_burst,mtu_request,options,external_ids";
 
 async function readTables(database: string, objects: readonly OvsObject[], kernel: Kernel): Promise<Tables> {
-  const names = objects
-    .filter((object): object is OvsPort => object.kind === "ovs-port" && object.database === database)
-    .map(({ name }) => name);
+  const here = objects.filter((object) => object.database === database);
+  const names = here.flatMap((object) => {
+    if (object.kind === "ovs-bridge") return [object.bridge];
+    return object.kind === "ovs-port" ? [object.name] : [];
+  });
   const questions = [
-    ["--columns=name,datapath_type,ports", "list", "Bridge"],
+    ["--columns=name,datapath_type,ports,fail_mode,external_ids", "list", "Bridge"],
     ["--columns=_uuid,name,tag,trunks,vlan_mode,other_config", "--if-exists", "list", "Port", ...names],
     [`--columns=${portColumns}`, "--if-exists", "list", "Interface", ...names],
   ];
   // Without a name all rows would be listed, and are harmless.
   const [bridges = [], ports = [], interfaces = []] = await ovsRows(database, questions, kernel);
   const portOf = new Map(ports.map((row) => [row["name"], row]));
+  const localOf = (name: string) => interfaces.find((row) => row["name"] === name);
   return {
     bridges: new Map(
-      bridges.map((row) => [String(row["name"]), { datapathType: String(row["datapath_type"] || "system") }]),
+      bridges.map((row) => [String(row["name"]), observedBridge(row, localOf(String(row["name"])))]),
     ),
     ports: new Map(
       interfaces.map((row) => {
@@ -113,6 +130,17 @@ async function readTables(database: string, objects: readonly OvsObject[], kerne
         return [String(row["name"]), observedPort(row, port, bridge)];
       }),
     ),
+  };
+}
+
+function observedBridge(row: Row, local: Row | undefined): ObservedBridge {
+  const settings = {
+    fail_mode: textOf(row["fail_mode"]),
+    mtu_request: numberOf(local?.["mtu_request"])?.toString(),
+  };
+  return {
+    datapathType: String(row["datapath_type"] || "system"),
+    settings: labelOf(row, ownerKey) === ownBridge ? settings : undefined,
   };
 }
 

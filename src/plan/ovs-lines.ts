@@ -36,18 +36,25 @@ export function isOvsObject(object: PlanObject): object is OvsObject {
  */
 const localMtu = 65000;
 
+/** What podwire changes back of a bridge of its own, by the names of the columns. */
+export const bridgeSettings = { fail_mode: "secure", mtu_request: String(localMtu) };
+export type BridgeSetting = keyof typeof bridgeSettings;
+
 /** Fails if there is a bridge of this name. */
-export function bridgeWords({ bridge, datapathType, mac }: OvsBridge): string[][] {
-  const settings = [
+export function bridgeWords(object: OvsBridge): string[][] {
+  const { bridge, datapathType, mac } = object;
+  const given = [
     `datapath_type=${datapathType}`,
-    "fail_mode=secure",
     `other_config:hwaddr=${quoted(mac)}`,
     `external_ids:${ownerKey}=${ownBridge}`,
   ];
+  return [["add-br", bridge], ["set", "Bridge", bridge, ...given], ...bridgeSettingWords(object)];
+}
+
+export function bridgeSettingWords({ bridge }: OvsBridge): string[][] {
   return [
-    ["add-br", bridge],
-    ["set", "Bridge", bridge, ...settings],
-    ["set", "Interface", bridge, `mtu_request=${localMtu}`],
+    ["set", "Bridge", bridge, `fail_mode=${bridgeSettings.fail_mode}`],
+    ["set", "Interface", bridge, `mtu_request=${bridgeSettings.mtu_request}`],
   ];
 }
 

@@ -50,6 +50,24 @@ describe.skipIf(!hasOpenVswitch)("podwire's own bridge", () => {
     }
   });
 
+  test("that others have made anew since has their settings", async () => {
+    const pod = await own.pod("pod1");
+    const theirs = [
+      "--",
+      "set",
+      "Bridge",
+      "podwire0",
+      `datapath_type=${datapathTypeHere()}`,
+      "fail_mode=standalone",
+    ];
+    await own.ovs.run("ovs-vsctl", "del-br", "podwire0", "--", "add-br", "podwire0", ...theirs);
+    const repaired = await own.apply();
+    expect(repaired.exitCode, repaired.stdout).toBe(0);
+    expect((await own.check(pod)).stdout).toBe("");
+    expect(await own.get("Bridge", "podwire0", "fail_mode")).toBe("standalone");
+    expect(await own.get("Interface", "podwire0", "mtu_request")).toBe("[]");
+  });
+
   test("that lost its last pod to GC goes too", async () => {
     await own.pod("pod1");
     expect((await own.gc([])).exitCode).toBe(0);
