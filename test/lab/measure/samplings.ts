@@ -24,11 +24,19 @@ export function messages(bytes: number): Sampling {
   };
 }
 
-/** The same, of one byte, with the rate at which datagrams are sent. */
+/** The same, of one byte, inside of one guest, with the rate at which datagrams are sent and what all of it takes for each. */
 export const smallMessagesSent: Sampling = {
-  figures: messageFigures(1, "kB/s sent"),
-  sample: (ends) => sampleMessages(ends, 1, ({ sendBandwidth }) => sendBandwidth),
+  figures: [...messageFigures(1, "kB/s sent"), { name: "CPU for 100k datagrams", unit: megainstructions }],
+  sample: async (ends) => {
+    const figures = await sampleMessages(ends, 1, ({ sendBandwidth }) => sendBandwidth);
+    return [...figures, workOfBusy((figures.at(-1) as number) * 1000)];
+  },
 };
+
+/** Of a processor that does nothing but handle datagrams of such a rate: for 100,000 of them. */
+function workOfBusy(datagramsPerSecond: number): number {
+  return 1e9 / nanosecondsPerInstruction / datagramsPerSecond / 10;
+}
 
 async function sampleMessages(
   { from, to }: Ends,
@@ -67,9 +75,8 @@ export const datagramWork: Sampling = {
         printed = await from.sh(`qperf ${to.address} -uu -t 2 -m 1 udp_bw`);
       });
       const sent = positive(parseQperf(printed).sendBandwidth, printed);
-      const instructionsEach = 1e9 / nanosecondsPerInstruction / sent;
       const received = positive(work?.datagrams, printed);
-      return [sent / 1000, instructionsEach / 10, (work?.instructions ?? 0) / received / 10];
+      return [sent / 1000, workOfBusy(sent), (work?.instructions ?? 0) / received / 10];
     }),
 };
 
