@@ -4,7 +4,7 @@ import type { Wiring } from "../datapath/datapath.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Call } from "./call.ts";
 import { ipvlanSettings } from "./ipvlan-master.ts";
-import { ovsSettings } from "./ovs-switch.ts";
+import { ovsSettings } from "./ovs/switch.ts";
 
 export type DatapathSettings = Pick<Wiring, "ipvlan" | "ovs">;
 

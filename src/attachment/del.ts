@@ -2,9 +2,9 @@
 import { CniError, ErrorCode } from "../cni/error.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import { type Call, describeAttachment, kernelOf, nameOf } from "./call.ts";
-import { presentDatabase } from "./ovs-switch.ts";
+import { repairSwitches } from "./ovs/stamp.ts";
+import { presentDatabase } from "./ovs/switch.ts";
 import { releaseUnusedLinks } from "./shared-links.ts";
-import { repairSwitches } from "./switch-stamp.ts";
 import { unwireRecorded, unwireUnrecorded } from "./unwire.ts";
 
 export async function del(call: Call): Promise<void> {

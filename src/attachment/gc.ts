@@ -8,11 +8,11 @@ import { sweepBypass } from "./bypass.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { linkedAttachments, portAttachments, removeStrayFlows } from "./leftovers.ts";
 import { sweepMasquerade } from "./masquerade-sweep.ts";
-import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
+import { repairSwitches } from "./ovs/stamp.ts";
+import { bridgeOf, presentDatabase } from "./ovs/switch.ts";
 import { type Claim, claimsOn, storedOf } from "./ownership.ts";
 import { listRecords } from "./record.ts";
 import { sweepSharedLinks } from "./shared-links.ts";
-import { repairSwitches } from "./switch-stamp.ts";
 import { unwireClaim, unwireUnrecorded } from "./unwire.ts";
 
 /** Milliseconds: times of files go by a clock that ticks a hundred times a second, or more often; one more for rounding. */

@@ -6,8 +6,8 @@ import { podCookie, sharedTrunk } from "../datapath/ovs.ts";
 import { ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
-import { type BridgeName, changeFlows, isSameBridge, listFlows, ovsRows } from "../linux/ovs.ts";
-import { labelOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
+import { type BridgeName, changeFlows, isSameBridge, listFlows, ovsRows } from "../linux/ovs/ovs.ts";
+import { labelOf, numberOf, type Row, textOf } from "../linux/ovs/rows.ts";
 import {
   isOvsObject,
   ownBridge,
@@ -16,10 +16,10 @@ import {
   parseFlow,
   removingFlowsLine,
   trunkVlanOf,
-} from "../plan/ovs-lines.ts";
+} from "../plan/ovs/lines.ts";
+import { releaseTrunks } from "./ovs/shared-flows.ts";
 import { storedOf } from "./ownership.ts";
 import { readRecord, recordedPlans } from "./record.ts";
-import { releaseTrunks } from "./shared-flows.ts";
 
 /** Attachments of all networks that have a port in Open vSwitch, by what their ports say of themselves. */
 export async function portAttachments(database: string, kernel: Kernel): Promise<AttachmentName[]> {

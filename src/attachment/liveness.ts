@@ -5,7 +5,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists } from "../linux/links.ts";
 import { netnsStillAt } from "../linux/netns.ts";
 import { bootId, isRunning } from "../linux/process.ts";
-import { readOvs } from "../plan/observe-ovs.ts";
+import { readOvs } from "../plan/ovs/observe.ts";
 import { hostLinksOf, type Plan } from "../plan/plan.ts";
 import { type AttachmentRecord, allRecords, wholeRecords } from "./record.ts";
 

@@ -13,8 +13,8 @@ import { remove } from "../plan/remove.ts";
 import { describeDifference, verify } from "../plan/verify.ts";
 import { minusClaimed, putBackClaimed } from "./by-address.ts";
 import { planToKeep } from "./chained-changes.ts";
+import { releaseShared } from "./ovs/shared-flows.ts";
 import { type AttachmentRecord, readRecord, type StoredRecord } from "./record.ts";
-import { releaseShared } from "./shared-flows.ts";
 
 export interface Repair {
   readonly name: AttachmentName;

@@ -15,7 +15,7 @@ import { ipApply, ipAsk } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostLinkExists, hostLinkNames, linksWithHostRoutes } from "../linux/links.ts";
 import { endOrphans } from "../linux/orphans.ts";
-import { OvsDownError } from "../linux/ovs.ts";
+import { OvsDownError } from "../linux/ovs/ovs.ts";
 import {
   formatIdentity,
   isRunning,
@@ -25,11 +25,11 @@ import {
 } from "../linux/process.ts";
 import { isClaimed } from "../node/claimed-bridge.ts";
 import { forgettingLine, routeProtocol } from "../plan/ip-lines.ts";
-import { isOfOthers } from "../plan/ovs-bridge.ts";
+import { isOfOthers } from "../plan/ovs/bridge.ts";
 import { type Link, type Plan, type PodPlan, type Route, sharedLinks } from "../plan/plan.ts";
 import { ownBridges, removeShared } from "../plan/shared.ts";
+import { forgetSwitch } from "./ovs/stamped.ts";
 import { listDirectory, recordedPlans, stateDirectory } from "./record.ts";
-import { forgetSwitch } from "./stamped-switches.ts";
 
 /** Its name is none that a network can have. */
 const announcements = path.join(stateDirectory, ".removing-links");

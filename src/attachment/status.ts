@@ -6,8 +6,8 @@ import { requireBypass } from "./bypass.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { datapathSettings } from "./datapath-settings.ts";
 import { requireAllPrograms, requireDrivers, requireUnderlay } from "./needs.ts";
-import { refuseDeaf } from "./ovs-hearing.ts";
-import { requireBridge } from "./ovs-switch.ts";
+import { refuseDeaf } from "./ovs/hearing.ts";
+import { requireBridge } from "./ovs/switch.ts";
 import { requireWritableState } from "./record.ts";
 
 export async function status(call: Call): Promise<void> {

@@ -16,10 +16,10 @@ import { podLinks, remove } from "../plan/remove.ts";
 import { minusClaimed, putBackClaimed, withoutAddresses } from "./by-address.ts";
 import { type Call, kernelOf } from "./call.ts";
 import { hasNetns } from "./liveness.ts";
-import { bridgeOf, presentDatabase } from "./ovs-switch.ts";
+import { releaseShared } from "./ovs/shared-flows.ts";
+import { bridgeOf, presentDatabase } from "./ovs/switch.ts";
 import { abandon, announceRemoval, type Claim, claimsOn, isSameWriter, seize } from "./ownership.ts";
 import { type AttachmentRecord, readRecord, removeRecordFile } from "./record.ts";
-import { releaseShared } from "./shared-flows.ts";
 import { onSharedLinks, releaseUnusedLinks } from "./shared-links.ts";
 
 export interface RemovalPolicy {

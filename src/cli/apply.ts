@@ -1,7 +1,7 @@
 // `podwire apply`: makes the node what its configuration and its records say: the overlay first, then what attachments lost. Exits
 // with 1 if something cannot be.
 import { liveAttachments } from "../attachment/liveness.ts";
-import { mendHearing } from "../attachment/ovs-hearing.ts";
+import { mendHearing } from "../attachment/ovs/hearing.ts";
 import { asOnlyRepairer, type Repair, repairAttachments } from "../attachment/repair.ts";
 import { CniError, toCniError } from "../cni/error.ts";
 import { firstFew } from "../few.ts";

@@ -1,6 +1,6 @@
 // All attachments on this node, by their records, and what can be said of each without starting a program.
 import { hasNetns, isBeingAdded } from "../attachment/liveness.ts";
-import { bridgeOf } from "../attachment/ovs-switch.ts";
+import { bridgeOf } from "../attachment/ovs/switch.ts";
 import { claimsOn } from "../attachment/ownership.ts";
 import { type AttachmentRecord, listAllRecords, stateDirectory } from "../attachment/record.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";

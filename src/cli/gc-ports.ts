@@ -1,10 +1,10 @@
 // What `podwire gc` finds in Open vSwitch of attachments that are no more: a DEL does not fail where Open vSwitch is down, and leaves
 // their ports and flows.
 import { removeStrayFlows, unrecordedPorts } from "../attachment/leftovers.ts";
-import { bridgeOf } from "../attachment/ovs-switch.ts";
+import { bridgeOf } from "../attachment/ovs/switch.ts";
 import type { AttachmentName } from "../datapath/datapath.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { isPresent } from "../linux/ovs-identity.ts";
+import { isPresent } from "../linux/ovs/identity.ts";
 import type { Words } from "./command.ts";
 import { failed, nobody, type Outcome } from "./gc-outcome.ts";
 import { configuredNetworks, removeTraces } from "./removal.ts";

@@ -1,7 +1,7 @@
 // Removes one attachment without a runtime: the call that a DEL of it would be is made up from its record
 // or, if that is torn, from its network's conflist.
 import type { Call } from "../attachment/call.ts";
-import { repairSwitches } from "../attachment/switch-stamp.ts";
+import { repairSwitches } from "../attachment/ovs/stamp.ts";
 import { unwireRecorded, unwireUnrecorded } from "../attachment/unwire.ts";
 import { newestVersion } from "../cni/versions.ts";
 import { parseNetwork } from "../config/load.ts";

@@ -2,7 +2,7 @@
 // A new datapath is one file and one line in registry.ts.
 import type { Interface, IpConfig, Route } from "../cni/result.ts";
 import type { OverlayHost } from "../overlay/overlay.ts";
-import type { BridgeInUse } from "../plan/ovs-bridge.ts";
+import type { BridgeInUse } from "../plan/ovs/bridge.ts";
 import type { BridgeName, IpvlanFlag, IpvlanMode, PodPlan } from "../plan/plan.ts";
 
 /** Names one interface of one container in one network; everything derives from it. */

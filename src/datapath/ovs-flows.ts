@@ -18,7 +18,7 @@ import {
   toTrunk,
   trunk,
   untagged,
-} from "../plan/ovs-tables.ts";
+} from "../plan/ovs/tables.ts";
 import type { OvsFlow } from "../plan/plan.ts";
 import { gatewayMac } from "./host-side.ts";
 import { gateways } from "./routing.ts";

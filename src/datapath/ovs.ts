@@ -3,8 +3,8 @@
 // the host's stack, and all else goes to the host by the bridge's local port. Nothing is flooded, learnt or tracked.
 import { formatIp, hostPrefix, type Prefix } from "../address/ip.ts";
 import { hostSysctl } from "../plan/forwarding.ts";
-import { bridgeObject, localPort } from "../plan/ovs-bridge.ts";
-import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
+import { bridgeObject, localPort } from "../plan/ovs/bridge.ts";
+import { ownCookies, ownerKey } from "../plan/ovs/lines.ts";
 import type {
   BridgeName,
   Link,

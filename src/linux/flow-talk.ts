@@ -1,7 +1,7 @@
 // `ovs-ofctl monitor` of a bridge's flows, in a version of OpenFlow that the bridge speaks. A bridge of others may have 1.0 turned off,
 // by which every ovs-ofctl can; only those of Open vSwitch 3.0 and newer can by others, and older ones hear nothing if they try.
 import type { Kernel } from "./kernel.ts";
-import { type BridgeName, flowMonitorWords } from "./ovs.ts";
+import { type BridgeName, flowMonitorWords } from "./ovs/ovs.ts";
 import { type Talker, talk } from "./talk.ts";
 
 /** `hear` gets each line: first those of the flows that are there, then of those that change. */

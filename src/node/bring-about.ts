@@ -3,11 +3,11 @@
 import { outlastLinkRemovals, releaseBridges } from "../attachment/shared-links.ts";
 import { podsOn } from "../attachment/standing.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, defaultDatabase, isSameBridge, OvsDownError } from "../linux/ovs.ts";
-import { isPresent } from "../linux/ovs-identity.ts";
+import { isPresent } from "../linux/ovs/identity.ts";
+import { changeFlows, defaultDatabase, isSameBridge, OvsDownError } from "../linux/ovs/ovs.ts";
 import { tunnelPort } from "../overlay/ovs-tunnel.ts";
 import { overlayDevices } from "../overlay/registry.ts";
-import { ownCookies, removingFlowsLine } from "../plan/ovs-lines.ts";
+import { ownCookies, removingFlowsLine } from "../plan/ovs/lines.ts";
 import type { BridgeName } from "../plan/plan.ts";
 import { type Reconciled, reconcile } from "../plan/reconcile.ts";
 import { rememberAdvertised } from "./advertised.ts";

@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
-import { type BridgeName, isSameBridge } from "../linux/ovs.ts";
+import { type BridgeName, isSameBridge } from "../linux/ovs/ovs.ts";
 
 const file = path.join(runDirectory, "overlay-bridge");
 

@@ -1,14 +1,14 @@
 // The overlay that a node is declared to have: by its networks' configurations, or by node.json where there is no network.
 // A node has one overlay, because it has one device and one set of routes for it.
 import { firstIp, lastIp, type Prefix } from "../address/ip.ts";
-import { bridgeOf } from "../attachment/ovs-switch.ts";
+import { bridgeOf } from "../attachment/ovs/switch.ts";
 import { CniError, ErrorCode } from "../cni/error.ts";
 import { loadNodeDefaults } from "../config/load.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
 import { parseConfig } from "../ipam/host-local/config.ts";
 import type { Range } from "../ipam/host-local/range.ts";
-import { isSameBridge } from "../linux/ovs.ts";
+import { isSameBridge } from "../linux/ovs/ovs.ts";
 import type { WantedOverlay } from "../overlay/overlay.ts";
 
 export interface DeclaredOverlay {

@@ -6,12 +6,12 @@ import { holderAmong } from "../address/holder.ts";
 import { parsePrefix, withLength } from "../address/ip.ts";
 import { talkOfFlows } from "../linux/flow-talk.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { isSameBridge, isSwitchTunnel } from "../linux/ovs.ts";
+import { isSameBridge, isSwitchTunnel } from "../linux/ovs/ovs.ts";
 import { type Talker, talk } from "../linux/talk.ts";
 import { overlayDevices } from "../overlay/registry.ts";
 import { remembered } from "../overlay/remembered.ts";
 import { peerRouteProtocol, routeProtocol } from "../plan/ip-lines.ts";
-import { ownCookies } from "../plan/ovs-lines.ts";
+import { ownCookies } from "../plan/ovs/lines.ts";
 import type { BridgeName } from "../plan/plan.ts";
 
 export interface Events {

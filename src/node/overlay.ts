@@ -2,12 +2,12 @@
 // computed and reconciled. All of podwire that changes an overlay comes through here, one at a time.
 import { formatPrefix, type Prefix, parsePrefix, prefixCovers } from "../address/ip.ts";
 import { defaultGateways, linkMtu } from "../attachment/host-facts.ts";
-import { findBridge } from "../attachment/ovs-switch.ts";
+import { findBridge } from "../attachment/ovs/switch.ts";
 import type { NetworkConfig, NodeConfig } from "../config/network.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { hostHasIpv6 } from "../linux/links.ts";
 import { withLock } from "../linux/lock.ts";
-import { switchIdentity } from "../linux/ovs-identity.ts";
+import { switchIdentity } from "../linux/ovs/identity.ts";
 import { onlyIpv4, prefixesOfIpv6 } from "../overlay/ipv4-only.ts";
 import type { Peer, Underlay } from "../overlay/overlay.ts";
 import { type CheckedPeers, checkPeers, type PeerEntry } from "../overlay/peers.ts";

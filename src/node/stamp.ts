@@ -6,8 +6,8 @@ import { linkMtu } from "../attachment/host-facts.ts";
 import type { NetworkConfig } from "../config/network.ts";
 import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
 import { hostLinkExists } from "../linux/links.ts";
-import type { BridgeName } from "../linux/ovs.ts";
-import { switchIdentity } from "../linux/ovs-identity.ts";
+import { switchIdentity } from "../linux/ovs/identity.ts";
+import type { BridgeName } from "../linux/ovs/ovs.ts";
 import { bootId } from "../linux/process.ts";
 import { bridgeSettings, describeOverlay, type OvsConfig } from "./declared.ts";
 

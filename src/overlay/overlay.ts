@@ -2,7 +2,7 @@
 // one file and one line in registry.ts.
 import type { Ip, Prefix } from "../address/ip.ts";
 import type { OverlayConfig } from "../config/overlay.ts";
-import type { BridgeInUse } from "../plan/ovs-bridge.ts";
+import type { BridgeInUse } from "../plan/ovs/bridge.ts";
 import type { Plan } from "../plan/plan.ts";
 
 export type OverlayType = Exclude<OverlayConfig["type"], "none">;

@@ -2,8 +2,8 @@
 // says where its packets are wrapped to. On the wire it is what the kernel's own device makes, so that nodes of both kinds
 // go together. The host reaches the tunnel by an internal port that has the name, the addresses and the routes of that device.
 import { addressBits, formatIp } from "../address/ip.ts";
-import { type BridgeInUse, bridgeObject, localPort } from "../plan/ovs-bridge.ts";
-import { ownCookies, ownerKey } from "../plan/ovs-lines.ts";
+import { type BridgeInUse, bridgeObject, localPort } from "../plan/ovs/bridge.ts";
+import { ownCookies, ownerKey } from "../plan/ovs/lines.ts";
 import {
   admission,
   asideMatches,
@@ -16,7 +16,7 @@ import {
   toHost,
   toSize,
   untagged,
-} from "../plan/ovs-tables.ts";
+} from "../plan/ovs/tables.ts";
 import type { OvsFlow, OvsPort, Plan, PlanObject } from "../plan/plan.ts";
 import { badOverlay } from "./fault.ts";
 import { tunnelMac } from "./mac.ts";

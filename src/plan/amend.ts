@@ -2,7 +2,7 @@
 // keeper of thousands of peers, one of whom has changed.
 import { type Change, isInTheWay } from "./changes.ts";
 import { makingLines, routeLine } from "./ip-lines.ts";
-import { type FlowChange, flowChange } from "./ovs-lines.ts";
+import { type FlowChange, flowChange } from "./ovs/lines.ts";
 import {
   describeObject,
   type Neighbour,

@@ -8,7 +8,7 @@ import { writeHostSysctl, writePodSysctls } from "../linux/sysctl.ts";
 import { kernelRefused, masterUnusable } from "./fault.ts";
 import { type IpObject, makingLines, upLines } from "./ip-lines.ts";
 import { applyMasquerade, removeMasquerade } from "./masquerade.ts";
-import { applyOvs } from "./ovs.ts";
+import { applyOvs } from "./ovs/apply.ts";
 import {
   describeObject,
   type Link,

@@ -1,7 +1,7 @@
 // From what a host has to what a plan wants of it, as lines for `ip -batch`: set differences, so that a change of one among
 // thousands of peers is a line or two. What is new is made before what is stale goes, and a route is replaced in one step,
 // so that traffic that needs neither goes on.
-import { isSwitchTunnel } from "../linux/ovs.ts";
+import { isSwitchTunnel } from "../linux/ovs/ovs.ts";
 import { foreignRoutes, hopWords } from "./foreign-routes.ts";
 import { makingLines, peerRouteProtocol, routeLine, upLines } from "./ip-lines.ts";
 import { nextHopRoute } from "./next-hop.ts";

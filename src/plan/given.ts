@@ -5,7 +5,7 @@
 import { sourcesOf } from "../linux/shown-address.ts";
 import { withSources, withWaysTo } from "./given-addresses.ts";
 import { isOnMaster, type Observed } from "./observe.ts";
-import { toHost } from "./ovs-tables.ts";
+import { toHost } from "./ovs/tables.ts";
 import type { Ipvlan, Link, Plan, PodPlan } from "./plan.ts";
 
 type Seen = Pick<Observed, "link" | "masquerade" | "sysctl">;

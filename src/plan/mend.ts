@@ -2,14 +2,14 @@
 // restarts of daemons and other programs take away from a pod that lives.
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { ovsTransact } from "../linux/ovs.ts";
+import { ovsTransact } from "../linux/ovs/ovs.ts";
 import { applySysctls, isSharedByNow, linesFor, refused } from "./apply.ts";
 import { withGiven } from "./given.ts";
 import { type IpObject, isIpObject, linkOf, mendingLines } from "./ip-lines.ts";
 import { remakeMasquerade } from "./masquerade.ts";
 import { type Observed, observe } from "./observe.ts";
-import { applyOvs, goneOfOthers } from "./ovs.ts";
-import { isOvsObject, type OvsObject, removingPortWords } from "./ovs-lines.ts";
+import { applyOvs, goneOfOthers } from "./ovs/apply.ts";
+import { isOvsObject, type OvsObject, removingPortWords } from "./ovs/lines.ts";
 import { describeObject, type Link, movesToPod, type PodObject, type PodPlan } from "./plan.ts";
 import { removePodLinks } from "./remove.ts";
 import { type Step, stepsOf } from "./steps.ts";

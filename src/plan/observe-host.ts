@@ -11,7 +11,7 @@ import {
   type ObservedNeighbour,
   type ObservedRoute,
 } from "./observe.ts";
-import { readOvs } from "./observe-ovs.ts";
+import { readOvs } from "./ovs/observe.ts";
 import { readPeerSets } from "./peer-sets.ts";
 import type { Plan } from "./plan.ts";
 import { readStts, type SttStates } from "./stt.ts";

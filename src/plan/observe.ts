@@ -6,7 +6,7 @@ import type { ShownAddress } from "../linux/shown-address.ts";
 import { readHostSysctl, readPodSysctls } from "../linux/sysctl.ts";
 import { isIpObject, linkOf } from "./ip-lines.ts";
 import { type MasqueradeReader, readMasquerades } from "./masquerade.ts";
-import { type ObservedOvs, readOvs } from "./observe-ovs.ts";
+import { type ObservedOvs, readOvs } from "./ovs/observe.ts";
 import type { PeerSetsState } from "./peer-sets.ts";
 import type { PodPlan, Where } from "./plan.ts";
 import type { SttStates } from "./stt.ts";

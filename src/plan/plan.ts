@@ -2,10 +2,10 @@
 // the only ones to turn them into changes or questions, so that ADD, rollback, CHECK, DEL, GC
 // and `podwire status` can never disagree.
 import type { Where } from "../linux/kernel.ts";
-import type { BridgeName } from "../linux/ovs.ts";
+import type { BridgeName } from "../linux/ovs/ovs.ts";
 
 export type { Where } from "../linux/kernel.ts";
-export type { BridgeName } from "../linux/ovs.ts";
+export type { BridgeName } from "../linux/ovs/ovs.ts";
 
 /** Objects in the order in which they are made; they are removed in the reverse order. */
 export type Plan = readonly PlanObject[];

@@ -19,11 +19,11 @@ import {
 import { overlayUnusable } from "./fault.ts";
 import { describeForeign, type ForeignRoute, foreignRoutes, strayRoutes } from "./foreign-routes.ts";
 import { putBack } from "./former.ts";
-import { type OvsMemory, ovsMemory } from "./former-ovs.ts";
 import { type ObservedHost, observeHost } from "./observe-host.ts";
+import { type OvsMemory, ovsMemory } from "./ovs/former.ts";
+import { applyFlowChanges, reconcileOvs } from "./ovs/reconcile.ts";
 import { openPorts, removePeerSets, replacePeerSets, stateAfter } from "./peer-sets.ts";
 import { describeObject, type PeerSets, type Plan, type SttSettings } from "./plan.ts";
-import { applyFlowChanges, reconcileOvs } from "./reconcile-ovs.ts";
 import { refuseLosses } from "./standing.ts";
 import { changeStt, sttPortInUse, sttSettingsOf, sttStateAfter } from "./stt.ts";
 import { refuseTakenPort } from "./tunnel-port.ts";

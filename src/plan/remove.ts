@@ -7,7 +7,7 @@ import type { Kernel, Where } from "../linux/kernel.ts";
 import { hostLinkExists, linksWithHostRoutes } from "../linux/links.ts";
 import { detachingLines, isIpObject, linkOf, removingLines } from "./ip-lines.ts";
 import { removeMasquerade } from "./masquerade.ts";
-import { removeOvs } from "./ovs.ts";
+import { removeOvs } from "./ovs/apply.ts";
 import { type Link, movesToPod, type Plan, sharedLinks } from "./plan.ts";
 
 export async function remove(plan: Plan, kernel: Kernel): Promise<void> {

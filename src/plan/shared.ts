@@ -2,10 +2,10 @@
 // port is left; from any other only podwire's own flows and addresses go.
 import { ipApply } from "../linux/ip.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, isAnswering, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
-import { isPresent } from "../linux/ovs-identity.ts";
-import { membersOf } from "../linux/ovs-rows.ts";
-import { ownBridge, ownerKey, removingFlowsLine } from "./ovs-lines.ts";
+import { isPresent } from "../linux/ovs/identity.ts";
+import { changeFlows, isAnswering, OvsDownError, ovsRows, ovsTransact } from "../linux/ovs/ovs.ts";
+import { membersOf } from "../linux/ovs/rows.ts";
+import { ownBridge, ownerKey, removingFlowsLine } from "./ovs/lines.ts";
 import type { BridgeName, Link, Plan } from "./plan.ts";
 
 /** `stays`: something else than attachments needs it. `plan`: that of the last attachment. */

@@ -1,7 +1,7 @@
 // Groups a plan into as few programs as its order allows: neighbours of one kind and one netns
 // make one step.
 import { type IpObject, isIpObject } from "./ip-lines.ts";
-import { isOvsObject, type OvsObject } from "./ovs-lines.ts";
+import { isOvsObject, type OvsObject } from "./ovs/lines.ts";
 import type { Masquerade, PodObject, PodPlan, Sysctl, Where } from "./plan.ts";
 
 export type Step =

@@ -2,8 +2,8 @@
 // others get by it, and the device of before is gone by the time that the kernel refuses the new one.
 import type { CniError } from "../cni/error.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { isSwitchTunnel, ovsRowsIfUp } from "../linux/ovs.ts";
-import { mapOf, type Row } from "../linux/ovs-rows.ts";
+import { isSwitchTunnel, ovsRowsIfUp } from "../linux/ovs/ovs.ts";
+import { mapOf, type Row } from "../linux/ovs/rows.ts";
 import { isUdpPortTaken } from "../linux/udp-port.ts";
 import type { Scope } from "./changes.ts";
 import { overlayUnusable } from "./fault.ts";

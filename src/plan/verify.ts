@@ -9,7 +9,7 @@ import {
   type ObservedLink,
   type ObservedNeighbour,
 } from "./observe.ts";
-import { ovsFault } from "./ovs-verify.ts";
+import { ovsFault } from "./ovs/verify.ts";
 import { isSwitchKind } from "./own.ts";
 import { peerSetsFault } from "./peer-sets.ts";
 import {

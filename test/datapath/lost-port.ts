@@ -8,7 +8,7 @@ import { ovs } from "../../src/datapath/ovs.ts";
 import { closeNetns, openNetns } from "../../src/linux/netns.ts";
 import { apply } from "../../src/plan/apply.ts";
 import { mend } from "../../src/plan/mend.ts";
-import { isOvsObject } from "../../src/plan/ovs-lines.ts";
+import { isOvsObject } from "../../src/plan/ovs/lines.ts";
 import { ipv4, ipv6, wiring } from "./wiring.ts";
 
 const bridge = "podwire0";

@@ -6,7 +6,7 @@ import { requireSupported } from "../../src/datapath/choice.ts";
 import { podFlows } from "../../src/datapath/ovs-flows.ts";
 import type { WantedOverlay } from "../../src/overlay/overlay.ts";
 import { overlays } from "../../src/overlay/registry.ts";
-import type { BridgeInUse } from "../../src/plan/ovs-bridge.ts";
+import type { BridgeInUse } from "../../src/plan/ovs/bridge.ts";
 import type { OvsFlow, Plan } from "../../src/plan/plan.ts";
 import { n2, n3, request } from "./request.ts";
 

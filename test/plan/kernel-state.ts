@@ -1,7 +1,7 @@
 // A kernel's state as plain data that can be changed, in the words in which iproute2 reports it.
 
 import type { Observed, ObservedLink, ObservedNeighbour, ObservedRoute } from "../../src/plan/observe.ts";
-import { noOvs } from "../../src/plan/observe-ovs.ts";
+import { noOvs } from "../../src/plan/ovs/observe.ts";
 import type { Plan, Route, Where } from "../../src/plan/plan.ts";
 
 type Changeable<T> = { -readonly [K in keyof T]: Changeable<T[K]> };

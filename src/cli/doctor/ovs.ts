@@ -1,10 +1,10 @@
 // Networks whose pods are ports of Open vSwitch: whether it runs, and can make or take their bridge.
-import { ovsSettings, requireBridge } from "../../attachment/ovs-switch.ts";
+import { ovsSettings, requireBridge } from "../../attachment/ovs/switch.ts";
 import { toCniError } from "../../cni/error.ts";
 import type { NetworkConfig } from "../../config/network.ts";
 import type { OvsSettings } from "../../datapath/datapath.ts";
 import { hostLinkExists } from "../../linux/links.ts";
-import { deaf, hearingOf } from "../../linux/ovs-hearing.ts";
+import { deaf, hearingOf } from "../../linux/ovs/hearing.ts";
 import { commandKernel } from "../command-kernel.ts";
 import { type Finding, fault, fine, warning } from "./finding.ts";
 import type { Node } from "./node.ts";

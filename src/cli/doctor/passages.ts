@@ -1,6 +1,6 @@
 // Where in the host's netfilter a firewall meets the pods of a node, by their datapaths.
 import { type Prefix, parsePrefix } from "../../address/ip.ts";
-import { bridgeOf } from "../../attachment/ovs-switch.ts";
+import { bridgeOf } from "../../attachment/ovs/switch.ts";
 import type { AttachmentRecord } from "../../attachment/record.ts";
 import { ipvlanOf, type NetworkConfig } from "../../config/network.ts";
 import { slaveOf } from "../../datapath/apart.ts";

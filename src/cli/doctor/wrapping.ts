@@ -1,7 +1,7 @@
 // How packets of the overlay's routes are wrapped: the kernel's device by what each route says, a tunnel port of Open vSwitch by
 // what its flows say.
 import { withLength } from "../../address/ip.ts";
-import { switchTunnel } from "../../linux/ovs.ts";
+import { switchTunnel } from "../../linux/ovs/ovs.ts";
 import type { OvsFlow, OvsTunnel, Plan, Route, Tunnel } from "../../plan/plan.ts";
 
 /** undefined where the overlay has no tunnel. */

@@ -3,7 +3,7 @@
 // switch is in userspace; for a release it meets the kernel of its own Debian.
 import { beforeAll, describe, expect, test } from "vitest";
 import { baseFlows, podFlows, trunkFlows } from "../../../src/datapath/ovs-flows.ts";
-import { flowKey, flowLines, parseFlow } from "../../../src/plan/ovs-lines.ts";
+import { flowKey, flowLines, parseFlow } from "../../../src/plan/ovs/lines.ts";
 import type { OvsFlow } from "../../../src/plan/plan.ts";
 import { ask, serve } from "../../chain/traffic.ts";
 import { hostAddress, hostAddress6 } from "../../fixture/node.ts";

@@ -1,7 +1,8 @@
 // Objects of Open vSwitch as words for ovs-vsctl and lines for ovs-ofctl. Values that others chose are quoted as
 // OVSDB's strings are.
-import { reservedVlan } from "./ovs-tables.ts";
-import type { OvsBridge, OvsFlow, OvsFlows, OvsPort, OvsTunnel, PlanObject } from "./plan.ts";
+
+import type { OvsBridge, OvsFlow, OvsFlows, OvsPort, OvsTunnel, PlanObject } from "../plan.ts";
+import { reservedVlan } from "./tables.ts";
 
 export type OvsObject = OvsBridge | OvsPort | OvsFlows;
 

@@ -1,8 +1,9 @@
 // Reads what a plan has in Open vSwitch.
-import { toCniError } from "../cni/error.ts";
-import type { Kernel } from "../linux/kernel.ts";
-import { isSameBridge, listFlows, OvsDownError, ovsRows } from "../linux/ovs.ts";
-import { idOf, labelOf, mapOf, membersOf, numberOf, type Row, textOf } from "../linux/ovs-rows.ts";
+import { toCniError } from "../../cni/error.ts";
+import type { Kernel } from "../../linux/kernel.ts";
+import { isSameBridge, listFlows, OvsDownError, ovsRows } from "../../linux/ovs/ovs.ts";
+import { idOf, labelOf, mapOf, membersOf, numberOf, type Row, textOf } from "../../linux/ovs/rows.ts";
+import type { BridgeName, OvsFlow, Plan } from "../plan.ts";
 import { byBridge } from "./by-bridge.ts";
 import {
   type BridgeSetting,
@@ -12,8 +13,7 @@ import {
   ownCookies,
   ownerKey,
   parseFlow,
-} from "./ovs-lines.ts";
-import type { BridgeName, OvsFlow, Plan } from "./plan.ts";
+} from "./lines.ts";
 
 export interface ObservedPort {
   /** -1: Open vSwitch could not open the link, for the reason in `error`. */

@@ -1,18 +1,18 @@
 // Tells whether Open vSwitch has been restarted, which loses flows and internal ports, or its bridge has another MAC, and has
 // its pods repaired then.
-import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
-import type { Kernel } from "../linux/kernel.ts";
-import { type BridgeName, isSameBridge } from "../linux/ovs.ts";
-import { macOf, switchIdentity, switchStart } from "../linux/ovs-identity.ts";
-import { sinceBoot } from "../linux/process.ts";
-import type { Log } from "../log.ts";
-import type { BridgeInUse } from "../plan/ovs-bridge.ts";
-import { type Call, kernelOf } from "./call.ts";
-import { liveAttachments } from "./liveness.ts";
-import { bridgeOf, bridgeRow } from "./ovs-switch.ts";
-import { type AttachmentRecord, recordFile } from "./record.ts";
-import { asOnlyRepairer, ifOnlyRepairer, repairAttachments } from "./repair.ts";
-import { allStamps, noIdentity, type Stamp, stampOf, writeStamp } from "./stamped-switches.ts";
+import { CniError, ErrorCode, toCniError } from "../../cni/error.ts";
+import type { Kernel } from "../../linux/kernel.ts";
+import { macOf, switchIdentity, switchStart } from "../../linux/ovs/identity.ts";
+import { type BridgeName, isSameBridge } from "../../linux/ovs/ovs.ts";
+import { sinceBoot } from "../../linux/process.ts";
+import type { Log } from "../../log.ts";
+import type { BridgeInUse } from "../../plan/ovs/bridge.ts";
+import { type Call, kernelOf } from "../call.ts";
+import { liveAttachments } from "../liveness.ts";
+import { type AttachmentRecord, recordFile } from "../record.ts";
+import { asOnlyRepairer, ifOnlyRepairer, repairAttachments } from "../repair.ts";
+import { allStamps, noIdentity, type Stamp, stampOf, writeStamp } from "./stamped.ts";
+import { bridgeOf, bridgeRow } from "./switch.ts";
 
 /** What passes by itself is over at the next call; what does not must not cost each one the work of a repair. */
 const longestPause = 60;

@@ -7,8 +7,8 @@ import {
   parseFlow,
   portWords,
   removingFlowsLine,
-} from "../../src/plan/ovs-lines.ts";
-import type { OvsPort } from "../../src/plan/plan.ts";
+} from "../../../src/plan/ovs/lines.ts";
+import type { OvsPort } from "../../../src/plan/plan.ts";
 
 const at = { where: "host", database: "unix:/run/openvswitch/db.sock", bridge: "podwire0" } as const;
 const port: OvsPort = {

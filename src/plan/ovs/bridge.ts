@@ -1,6 +1,6 @@
 // The bridge that pods and the overlay share: both plan the same objects for it.
-import { isSameBridge } from "../linux/ovs.ts";
-import type { BridgeName, Link, OvsBridge, OvsDatapathType, Plan } from "./plan.ts";
+import { isSameBridge } from "../../linux/ovs/ovs.ts";
+import type { BridgeName, Link, OvsBridge, OvsDatapathType, Plan } from "../plan.ts";
 
 export interface BridgeInUse {
   readonly at: BridgeName;

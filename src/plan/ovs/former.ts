@@ -1,12 +1,13 @@
 // What an overlay has in Open vSwitch, remembered before it is changed: for a change that fails half-way. It becomes a plan again, which is
 // made where something of it is missing.
-import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, isSameBridge, listFlows, ovsRowsIfUp, ovsTransact } from "../linux/ovs.ts";
-import { isPresent } from "../linux/ovs-identity.ts";
-import { mapOf, numberOf, portsOn, type Row, textOf } from "../linux/ovs-rows.ts";
+import type { Kernel } from "../../linux/kernel.ts";
+import { isPresent } from "../../linux/ovs/identity.ts";
+import { changeFlows, isSameBridge, listFlows, ovsRowsIfUp, ovsTransact } from "../../linux/ovs/ovs.ts";
+import { mapOf, numberOf, portsOn, type Row, textOf } from "../../linux/ovs/rows.ts";
+import type { Scope } from "../changes.ts";
+import type { BridgeName, Link, OvsFlows, OvsPort, Plan } from "../plan.ts";
+import { applyOvs } from "./apply.ts";
 import { byBridge } from "./by-bridge.ts";
-import type { Scope } from "./changes.ts";
-import { applyOvs } from "./ovs.ts";
 import {
   isOvsObject,
   type OvsObject,
@@ -14,8 +15,7 @@ import {
   parseFlow,
   removingFlowsLine,
   removingPortWords,
-} from "./ovs-lines.ts";
-import type { BridgeName, Link, OvsFlows, OvsPort, Plan } from "./plan.ts";
+} from "./lines.ts";
 
 export interface OvsMemory {
   /** Before the first change. */

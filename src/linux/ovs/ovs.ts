@@ -1,11 +1,11 @@
 // Open vSwitch by its own programs: one transaction on its database, one atomic bundle of flows, and what they tell.
-import { CniError, ErrorCode } from "../cni/error.ts";
-import { runIn } from "./enter.ts";
-import type { Kernel } from "./kernel.ts";
-import { directoryOf, managementSocket, pidFileOf, switchProcess } from "./ovs-identity.ts";
-import type { Row } from "./ovs-rows.ts";
-import type { ProgramName } from "./programs.ts";
-import type { RunOutcome } from "./run.ts";
+import { CniError, ErrorCode } from "../../cni/error.ts";
+import { runIn } from "../enter.ts";
+import type { Kernel } from "../kernel.ts";
+import type { ProgramName } from "../programs.ts";
+import type { RunOutcome } from "../run.ts";
+import { directoryOf, managementSocket, pidFileOf, switchProcess } from "./identity.ts";
+import type { Row } from "./rows.ts";
 
 export const defaultDatabase = "unix:/var/run/openvswitch/db.sock";
 

@@ -1,11 +1,11 @@
 // Whether packets get to ovs-vswitchd. Version 3.1.0 (Debian 12 has it) counts the processors for the first time ten
 // seconds after boot: to a datapath that it opens in the kernel before, it does not listen, for as long as that is open.
 // Every packet that no flow was made for before is lost then. Versions from 3.1.1 on count at once.
-import { CniError, ErrorCode } from "../cni/error.ts";
-import type { Kernel } from "./kernel.ts";
+import { CniError, ErrorCode } from "../../cni/error.ts";
+import type { Kernel } from "../kernel.ts";
+import { sinceBoot, startedAfterBoot } from "../process.ts";
+import { switchProcess } from "./identity.ts";
 import { askSwitch } from "./ovs.ts";
-import { switchProcess } from "./ovs-identity.ts";
-import { sinceBoot, startedAfterBoot } from "./process.ts";
 
 const affectedVersion = "3.1.0";
 

@@ -2,9 +2,9 @@
 // machine's next start.
 import fs from "node:fs";
 import path from "node:path";
-import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
-import type { BridgeName } from "../linux/ovs.ts";
-import { listDirectory } from "./record.ts";
+import { makeDirectory, replaceFile, runDirectory } from "../../linux/files.ts";
+import type { BridgeName } from "../../linux/ovs/ovs.ts";
+import { listDirectory } from "../record.ts";
 
 const prefix = "switch-";
 

@@ -1,6 +1,6 @@
 // The tables of a bridge in which podwire has flows: what may come in by which port, where packets go, whether one is too
 // large for the way to another node, what a pod may say in the VLANs of its trunk, and whether a packet is too large for a pod.
-import type { OvsFlow } from "./plan.ts";
+import type { OvsFlow } from "../plan.ts";
 
 /**
  * On a bridge that others use too, admission is their first table as well. The others are ours alone: OVN and Neutron's agent

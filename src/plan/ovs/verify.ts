@@ -1,6 +1,6 @@
 // Compares what a plan has in Open vSwitch with what is there. Pure.
-import { type Fault, unequal } from "./fault.ts";
-import type { ObservedBridge, ObservedOvs, ObservedPort } from "./observe-ovs.ts";
+import { type Fault, unequal } from "../fault.ts";
+import type { OvsBridge, OvsFlows, OvsPort } from "../plan.ts";
 import {
   bridgeSettings,
   flowKey,
@@ -9,8 +9,8 @@ import {
   spanningTree,
   trunksOf,
   tunnelOptions,
-} from "./ovs-lines.ts";
-import type { OvsBridge, OvsFlows, OvsPort } from "./plan.ts";
+} from "./lines.ts";
+import type { ObservedBridge, ObservedOvs, ObservedPort } from "./observe.ts";
 
 export function ovsFault(object: OvsObject, observed: ObservedOvs): Fault | undefined {
   if (observed.down !== undefined) return { expected: "Open vSwitch to answer", found: observed.down };

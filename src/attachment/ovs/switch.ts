@@ -1,12 +1,13 @@
 // Finds out whether Open vSwitch can take a network's pods, and what plans must know of its bridge.
 import fs from "node:fs";
-import { CniError, ErrorCode } from "../cni/error.ts";
-import type { NetworkConfig } from "../config/network.ts";
-import type { OvsPortType, OvsSettings } from "../datapath/datapath.ts";
-import { gatewayMac } from "../datapath/host-side.ts";
-import { ipAsk } from "../linux/ip.ts";
-import type { Kernel } from "../linux/kernel.ts";
-import { hostLinkExists } from "../linux/links.ts";
+import { CniError, ErrorCode } from "../../cni/error.ts";
+import type { NetworkConfig } from "../../config/network.ts";
+import type { OvsPortType, OvsSettings } from "../../datapath/datapath.ts";
+import { gatewayMac } from "../../datapath/host-side.ts";
+import { ipAsk } from "../../linux/ip.ts";
+import type { Kernel } from "../../linux/kernel.ts";
+import { hostLinkExists } from "../../linux/links.ts";
+import { isPresent } from "../../linux/ovs/identity.ts";
 import {
   type BridgeName,
   defaultDatabase,
@@ -15,18 +16,17 @@ import {
   ovsRefused,
   ovsRows,
   requireSwitch,
-} from "../linux/ovs.ts";
-import { isPresent } from "../linux/ovs-identity.ts";
-import { idOf, labelOf, textOf } from "../linux/ovs-rows.ts";
-import { claimedBridge } from "../node/claimed-bridge.ts";
-import { tunnelOnBridge } from "../overlay/fit.ts";
-import { goneOfOthers } from "../plan/ovs.ts";
-import { type BridgeInUse, isOfOthers } from "../plan/ovs-bridge.ts";
-import { ownBridge, ownCookies, ownerKey } from "../plan/ovs-lines.ts";
-import { isSwitchKind } from "../plan/own.ts";
-import type { OvsDatapathType } from "../plan/plan.ts";
-import { type Call, kernelOf } from "./call.ts";
-import { liveAttachments } from "./liveness.ts";
+} from "../../linux/ovs/ovs.ts";
+import { idOf, labelOf, textOf } from "../../linux/ovs/rows.ts";
+import { claimedBridge } from "../../node/claimed-bridge.ts";
+import { tunnelOnBridge } from "../../overlay/fit.ts";
+import { goneOfOthers } from "../../plan/ovs/apply.ts";
+import { type BridgeInUse, isOfOthers } from "../../plan/ovs/bridge.ts";
+import { ownBridge, ownCookies, ownerKey } from "../../plan/ovs/lines.ts";
+import { isSwitchKind } from "../../plan/own.ts";
+import type { OvsDatapathType } from "../../plan/plan.ts";
+import { type Call, kernelOf } from "../call.ts";
+import { liveAttachments } from "../liveness.ts";
 
 const defaultBridge = "podwire0";
 
@@ -125,7 +125,7 @@ const tunDevice = "/dev/net/tun";
 /** Loaded or built in, else to be loaded; where nobody can tell it is taken to be there. */
 async function hasSwitchModule(kernel: Kernel): Promise<boolean> {
   if (fs.existsSync("/sys/module/openvswitch")) return true;
-  const { isInstalled } = await import("../kernel-module/host.ts");
+  const { isInstalled } = await import("../../kernel-module/host.ts");
   return (await isInstalled("openvswitch", kernel)) ?? true;
 }
 

@@ -1,11 +1,11 @@
 // What a bridge has for its pods with a VLAN in their trunk: made by each of them, the same each time, and removed with the last.
-import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, isSameBridge } from "../linux/ovs.ts";
-import { isPresent } from "../linux/ovs-identity.ts";
-import { flowLines, removingFlowsLine, trunkVlanOf } from "../plan/ovs-lines.ts";
-import type { OvsFlows, PodPlan } from "../plan/plan.ts";
-import { recordedPlans } from "./record.ts";
-import { releaseSharedLinks } from "./shared-links.ts";
+import type { Kernel } from "../../linux/kernel.ts";
+import { isPresent } from "../../linux/ovs/identity.ts";
+import { changeFlows, isSameBridge } from "../../linux/ovs/ovs.ts";
+import { flowLines, removingFlowsLine, trunkVlanOf } from "../../plan/ovs/lines.ts";
+import type { OvsFlows, PodPlan } from "../../plan/plan.ts";
+import { recordedPlans } from "../record.ts";
+import { releaseSharedLinks } from "../shared-links.ts";
 
 /** Of the plan of an attachment whose record is gone: removes what it shared with others and nobody needs any more. */
 export async function releaseShared(plan: PodPlan, kernel: Kernel): Promise<void> {

@@ -1,14 +1,24 @@
 // The part of a plan that is in Open vSwitch, made real again and again: what is stale goes first, because a UDP port
 // serves one tunnel, be it the kernel's own device or a bridge's port.
-import { ipApply } from "../linux/ip.ts";
-import type { Kernel } from "../linux/kernel.ts";
-import { changeFlows, isSameBridge, ovsRows, ovsRowsIfUp, ovsTransact, requireSwitch } from "../linux/ovs.ts";
-import { isPresent } from "../linux/ovs-identity.ts";
-import { portsOn } from "../linux/ovs-rows.ts";
-import type { Done, Scope } from "./changes.ts";
-import type { OvsMemory } from "./former-ovs.ts";
-import type { ObservedHost } from "./observe-host.ts";
-import { applyOvs } from "./ovs.ts";
+import { ipApply } from "../../linux/ip.ts";
+import type { Kernel } from "../../linux/kernel.ts";
+import { isPresent } from "../../linux/ovs/identity.ts";
+import {
+  changeFlows,
+  isSameBridge,
+  ovsRows,
+  ovsRowsIfUp,
+  ovsTransact,
+  requireSwitch,
+} from "../../linux/ovs/ovs.ts";
+import { portsOn } from "../../linux/ovs/rows.ts";
+import type { Done, Scope } from "../changes.ts";
+import type { ObservedHost } from "../observe-host.ts";
+import { isOfSwitch } from "../own.ts";
+import { describeObject, type Plan } from "../plan.ts";
+import { isAsPlanned } from "../verify.ts";
+import { applyOvs } from "./apply.ts";
+import type { OvsMemory } from "./former.ts";
 import {
   type FlowChange,
   flowChange,
@@ -17,10 +27,7 @@ import {
   ownCookies,
   removingFlowsLine,
   removingPortWords,
-} from "./ovs-lines.ts";
-import { isOfSwitch } from "./own.ts";
-import { describeObject, type Plan } from "./plan.ts";
-import { isAsPlanned } from "./verify.ts";
+} from "./lines.ts";
 
 /** Returns what was done, after which the host is another one. What there was is remembered before. */
 export async function reconcileOvs(

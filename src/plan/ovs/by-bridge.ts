@@ -1,5 +1,5 @@
 // Objects of Open vSwitch by the bridge that they are on.
-import type { BridgeName } from "./plan.ts";
+import type { BridgeName } from "../plan.ts";
 
 export function byBridge<T extends BridgeName>(objects: readonly T[]): Map<BridgeName, T[]> {
   const groups = new Map<string, [BridgeName, T[]]>();

@@ -1,8 +1,8 @@
 // What an overlay has in Open vSwitch comes back after a change that failed, whatever of it was changed. In userspace, which every kernel has.
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startNode, type TestNode } from "../fixture/node.ts";
-import { hasOpenVswitch, startOpenVswitch } from "../fixture/open-vswitch.ts";
+import { startNode, type TestNode } from "../../fixture/node.ts";
+import { hasOpenVswitch, startOpenVswitch } from "../../fixture/open-vswitch.ts";
 
 const made = `
   ovs-vsctl add-br podwire0 -- set Bridge podwire0 datapath_type=netdev fail_mode=secure
@@ -50,7 +50,7 @@ describe.skipIf(!hasOpenVswitch)("an overlay of Open vSwitch comes back", () => 
     ["where nothing was changed", "true"],
   ])("%s", async (_, harm) => {
     const before = await node.run("sh", "-ec", shown);
-    const script = path.join(import.meta.dirname, "former-ovs-node.ts");
+    const script = path.join(import.meta.dirname, "former-node.ts");
     const links = JSON.parse(await node.run(process.execPath, script, harm));
     expect(links).toMatchObject([{ name: "pw-vxlan", mac: "0a:70:c0:00:02:01", mtu: 1450 }]);
     expect(await node.run("sh", "-ec", shown)).toBe(before);

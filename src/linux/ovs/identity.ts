@@ -1,9 +1,9 @@
 // Which ovs-vswitchd serves a database, and which of its bridges is there, as files tell. No program is started: every call looks, of
 // any datapath.
 import fs from "node:fs";
-import type { Kernel } from "./kernel.ts";
+import type { Kernel } from "../kernel.ts";
+import { findProgram } from "../programs.ts";
 import type { BridgeName } from "./ovs.ts";
-import { findProgram } from "./programs.ts";
 
 /** The pid of ovs-vswitchd; undefined if it did not say. */
 export function switchProcess(database: string): number | undefined {

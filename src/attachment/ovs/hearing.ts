@@ -1,21 +1,21 @@
-// Makes an ovs-vswitchd that does not listen to its datapath (linux/ovs-hearing.ts) open it again: it does with the first
+// Makes an ovs-vswitchd that does not listen to its datapath (linux/ovs/hearing.ts) open it again: it does with the first
 // bridge after the last one was removed. Bridges of podwire's own, with its own ports alone, can be removed:
 // whoever calls puts their pods back.
 import fs from "node:fs";
 import path from "node:path";
-import { toCniError } from "../cni/error.ts";
-import type { NetworkConfig } from "../config/network.ts";
-import { makeDirectory, replaceFile, runDirectory } from "../linux/files.ts";
-import type { Kernel } from "../linux/kernel.ts";
-import { withLock } from "../linux/lock.ts";
-import { OvsDownError, ovsRows, ovsTransact } from "../linux/ovs.ts";
-import { deaf, hearingOf, isAffected, startedBeforeCounting, untilCounted } from "../linux/ovs-hearing.ts";
-import { directoryOf, switchProcess } from "../linux/ovs-identity.ts";
-import { labelOf, portsOn } from "../linux/ovs-rows.ts";
-import { startedAfterBoot } from "../linux/process.ts";
-import { ownBridge, ownerKey } from "../plan/ovs-lines.ts";
-import { bridgeOf } from "./ovs-switch.ts";
-import type { AttachmentRecord } from "./record.ts";
+import { toCniError } from "../../cni/error.ts";
+import type { NetworkConfig } from "../../config/network.ts";
+import { makeDirectory, replaceFile, runDirectory } from "../../linux/files.ts";
+import type { Kernel } from "../../linux/kernel.ts";
+import { withLock } from "../../linux/lock.ts";
+import { deaf, hearingOf, isAffected, startedBeforeCounting, untilCounted } from "../../linux/ovs/hearing.ts";
+import { directoryOf, switchProcess } from "../../linux/ovs/identity.ts";
+import { OvsDownError, ovsRows, ovsTransact } from "../../linux/ovs/ovs.ts";
+import { labelOf, portsOn } from "../../linux/ovs/rows.ts";
+import { startedAfterBoot } from "../../linux/process.ts";
+import { ownBridge, ownerKey } from "../../plan/ovs/lines.ts";
+import type { AttachmentRecord } from "../record.ts";
+import { bridgeOf } from "./switch.ts";
 
 /** For an ADD, before it makes anything: a datapath that is opened from here on is listened to. */
 export async function requireHearing({ ovs }: Pick<NetworkConfig, "ovs">, kernel: Kernel): Promise<void> {

@@ -1,11 +1,13 @@
 // Makes and removes what a plan has in Open vSwitch: one transaction for a bridge and its ports, one bundle for
 // flows.
-import { type CniError, toCniError } from "../cni/error.ts";
-import type { Kernel } from "../linux/kernel.ts";
-import { hostLinkExists } from "../linux/links.ts";
-import { changeFlows, OvsDownError, ovsRefused, ovsRows, ovsTransact } from "../linux/ovs.ts";
-import { isPresent } from "../linux/ovs-identity.ts";
-import { labelOf } from "../linux/ovs-rows.ts";
+import { type CniError, toCniError } from "../../cni/error.ts";
+import type { Kernel } from "../../linux/kernel.ts";
+import { hostLinkExists } from "../../linux/links.ts";
+import { isPresent } from "../../linux/ovs/identity.ts";
+import { changeFlows, OvsDownError, ovsRefused, ovsRows, ovsTransact } from "../../linux/ovs/ovs.ts";
+import { labelOf } from "../../linux/ovs/rows.ts";
+import type { BridgeName, OvsBridge, OvsFlows, OvsPort, Plan } from "../plan.ts";
+import { ownBridges } from "../shared.ts";
 import { byBridge } from "./by-bridge.ts";
 import {
   bridgeSettingWords,
@@ -17,9 +19,7 @@ import {
   portWords,
   removingFlowsLine,
   removingPortWords,
-} from "./ovs-lines.ts";
-import type { BridgeName, OvsBridge, OvsFlows, OvsPort, Plan } from "./plan.ts";
-import { ownBridges } from "./shared.ts";
+} from "./lines.ts";
 
 /** Makes objects of one bridge. "any": those that are there are to be put right. */
 export async function applyOvs(

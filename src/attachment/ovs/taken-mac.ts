@@ -1,9 +1,9 @@
 // Of two pods of a bridge with one MAC only one would get what is sent to it.
-import { CniError, ErrorCode } from "../cni/error.ts";
-import { isSameBridge } from "../linux/ovs.ts";
-import type { OvsPort, Plan } from "../plan/plan.ts";
-import { recordsOfLivePods } from "./liveness.ts";
-import { type AttachmentRecord, recordFile } from "./record.ts";
+import { CniError, ErrorCode } from "../../cni/error.ts";
+import { isSameBridge } from "../../linux/ovs/ovs.ts";
+import type { OvsPort, Plan } from "../../plan/plan.ts";
+import { recordsOfLivePods } from "../liveness.ts";
+import { type AttachmentRecord, recordFile } from "../record.ts";
 
 /** For an ADD that was asked for a MAC and whose record has its plan: throws code 7 if a live pod of the bridge has it. */
 export function refuseTakenMac(own: AttachmentRecord): void {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { setUpFault } from "../../src/linux/ovs.ts";
+import { setUpFault } from "../../../src/linux/ovs/ovs.ts";
 
 const log = 'See ovs-vswitchd log for details.  The default log directory is "/var/log/openvswitch".';
 

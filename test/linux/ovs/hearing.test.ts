@@ -1,6 +1,6 @@
 // What the kernel's counters say of whether packets get to ovs-vswitchd, as `dpctl/show` prints them.
 import { describe, expect, test } from "vitest";
-import { parseHearing } from "../../src/linux/ovs-hearing.ts";
+import { parseHearing } from "../../../src/linux/ovs/hearing.ts";
 
 const datapath = (name: string, lookups: string) =>
   `${name}:\n  lookups: ${lookups}\n  flows: 0\n  port 0: x (internal)\n`;
