@@ -1,5 +1,5 @@
 // ADD: claim, address, plan, apply, remember. Whatever fails undoes what came before it.
-import { CniError, ErrorCode, toCniError } from "../cni/error.ts";
+import { toCniError } from "../cni/error.ts";
 import type { Result } from "../cni/result.ts";
 import { decodeResult } from "../cni/result-versions.ts";
 import { datapathNameOf } from "../config/network.ts";
@@ -18,12 +18,12 @@ import { apply, RollbackError } from "../plan/apply.ts";
 import type { PodPlan } from "../plan/plan.ts";
 import { remove } from "../plan/remove.ts";
 import { ensureBypass } from "./bypass.ts";
-import { type Call, describeAttachment, kernelOf, nameOf, undoKernelOf } from "./call.ts";
+import { type Call, kernelOf, nameOf, undoKernelOf } from "./call.ts";
+import { claim } from "./claim.ts";
 import { apartFrom, rememberUnseen } from "./company.ts";
 import { type DatapathSettings, datapathSettings } from "./datapath-settings.ts";
 import { hostFacts, podMtu } from "./host-facts.ts";
 import { refuseOtherPods } from "./ipvlan-master.ts";
-import { hasHostLinks, hasNetns, hasPorts } from "./liveness.ts";
 import { requirePrograms, requireUnderlay } from "./needs.ts";
 import { ensureOverlay, renewOverlay } from "./overlay.ts";
 import { requireHearing } from "./ovs/hearing.ts";
@@ -32,10 +32,9 @@ import { noticeLoss, outlastChange, rememberSwitch, repairSwitches } from "./ovs
 import { stampOf } from "./ovs/stamped.ts";
 import { bridgeOf } from "./ovs/switch.ts";
 import { refuseTakenMac } from "./ovs/taken-mac.ts";
-import { isHeld, removalsOf } from "./ownership.ts";
-import { type AttachmentRecord, createRecord, removeRecord, replaceRecord } from "./record.ts";
+import { isHeld } from "./ownership.ts";
+import { type AttachmentRecord, removeRecord, replaceRecord } from "./record.ts";
 import { outlastLinkRemovals } from "./shared-links.ts";
-import { unwireClaim, unwireRecorded } from "./unwire.ts";
 import { chained, dnsOf, requestedMac } from "./wishes.ts";
 
 /** What was found on the host before the attachment was claimed. */
@@ -77,49 +76,6 @@ function warnOfMode({ ipvlan }: DatapathSettings, { log }: Call): void {
   const unseen = ipvlan === undefined ? undefined : unfiltered(ipvlan.mode);
   if (unseen === undefined) return;
   log.warn(`ipvlan mode ${ipvlan?.mode}: ${unseen}, so Services do not work; l3s has them`);
-}
-
-/** Makes the attachment ours, after clearing away what a dead one of the same name left. */
-async function claim(record: AttachmentRecord, call: Call): Promise<void> {
-  const judge = (existing: AttachmentRecord) => refuseIfAlive(existing, kernelOf(call));
-  const policy = { busy: async (process: number) => refuseWhileBusy(record, process), judge };
-  while (!createRecord(record)) await unwireRecorded(record, call, policy);
-  try {
-    await outlastRemovals(record, call);
-  } catch (error) {
-    if (isHeld(record)) removeRecord(record);
-    throw error;
-  }
-  if (!isHeld(record)) refuseWhileBusy(record);
-}
-
-/** Removals that began before this record was there go on beside it. */
-async function outlastRemovals(record: AttachmentRecord, call: Call): Promise<void> {
-  for (let removals = removalsOf(record); removals.length > 0; removals = removalsOf(record)) {
-    for (const removal of removals) {
-      if (removal.busyProcess === undefined) await unwireClaim(record, removal, call);
-      else if (call.deadline.aborted) refuseWhileBusy(record, removal.busyProcess);
-      else await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-}
-
-function refuseWhileBusy(name: AttachmentName, process?: number): never {
-  throw new CniError(
-    ErrorCode.tryAgainLater,
-    "the attachment is busy",
-    `${describeAttachment(name)} is being added or removed by process ${process ?? "(unknown)"}; wait for it to end`,
-  );
-}
-
-async function refuseIfAlive(existing: AttachmentRecord, kernel: Kernel): Promise<void> {
-  if (existing.state !== "ready" || !hasNetns(existing) || !hasHostLinks(existing.plan)) return;
-  if (!(await hasPorts(existing.plan, kernel))) return;
-  throw new CniError(
-    ErrorCode.attachmentExists,
-    "the attachment exists",
-    `${describeAttachment(existing)} has been wired since ${existing.createdAt}; DEL it before adding it again`,
-  );
 }
 
 async function wire(
