@@ -50,6 +50,12 @@ describe.skipIf(!hasOpenVswitch)("podwire's own bridge", () => {
     }
   });
 
+  test("whose link gets another MTU for a while leaves the host's routes as they were", async () => {
+    const pod = await own.pod("pod1");
+    for (const mtu of ["1400", "65000"]) await own.node.run("ip", "link", "set", "podwire0", "mtu", mtu);
+    expect((await own.check(pod)).stdout).toBe("");
+  });
+
   test("that others have made anew since has their settings", async () => {
     const pod = await own.pod("pod1");
     const theirs = [
