@@ -5,10 +5,11 @@
 import { sourcesOf } from "../linux/shown-address.ts";
 import { withSources, withWaysTo } from "./given-addresses.ts";
 import { isOnMaster, type Observed } from "./observe.ts";
+import type { ObservedBridge } from "./ovs/observe.ts";
 import { toHost } from "./ovs/tables.ts";
 import type { Ipvlan, Link, Plan, PodPlan } from "./plan.ts";
 
-type Seen = Pick<Observed, "link" | "masquerade" | "sysctl">;
+type Seen = Pick<Observed, "link" | "masquerade" | "sysctl" | "ovs">;
 
 export function withGiven(plan: PodPlan, observed: Seen): PodPlan;
 export function withGiven(plan: Plan, observed: Seen): Plan;
@@ -18,10 +19,9 @@ export function withGiven(plan: Plan, observed: Seen): Plan {
     .filter((object) => object.kind === "link")
     .reduce((adapted, link) => {
       if (link.type.kind === "ipvlan") return withMaster(adapted, link, link.type, observed);
-      const mac = observed.link(link.where, link.name)?.address;
-      return mac !== undefined && link.shared && link.type.kind === "ovs"
-        ? withLocalMac(adapted, link, mac)
-        : adapted;
+      if (link.type.kind !== "ovs" || !link.shared) return adapted;
+      const mac = localMac(link, observed.ovs.bridge(link.type.bridge), observed);
+      return mac === undefined ? adapted : withLocalMac(adapted, link, mac);
     }, present);
 }
 
@@ -56,6 +56,16 @@ function withMasterMac(plan: Plan, { where, name }: Link, mac: string): Plan {
       ? { ...object, mac }
       : object,
   );
+}
+
+/** A new bridge's link has one of its own for a moment, and flows that had it would be wrong for good: of podwire's the row's counts. */
+function localMac(
+  { where, name }: Link,
+  bridge: ObservedBridge | undefined,
+  observed: Seen,
+): string | undefined {
+  if (bridge === undefined) return undefined;
+  return (bridge.settings && bridge.mac) ?? observed.link(where, name)?.address;
 }
 
 function withLocalMac(plan: Plan, { name, mac: planned }: Link, mac: string): Plan {

@@ -1,4 +1,5 @@
 // Reads what a plan has in Open vSwitch.
+import { isUnicastMac } from "../../address/mac.ts";
 import { toCniError } from "../../cni/error.ts";
 import type { Kernel } from "../../linux/kernel.ts";
 import { isSameBridge, listFlows, OvsDownError, ovsRows } from "../../linux/ovs/ovs.ts";
@@ -39,6 +40,8 @@ export interface ObservedPort {
 
 export interface ObservedBridge {
   readonly datapathType: string;
+  /** That it is to have (other_config:hwaddr), if it is one that Open vSwitch takes. */
+  readonly mac: string | undefined;
   /** Of one that podwire made; undefined: others made it. */
   readonly settings: Readonly<Record<BridgeSetting, string | undefined>> | undefined;
 }
@@ -109,7 +112,7 @@ async function readTables(database: string, objects: readonly OvsObject[], kerne
     return object.kind === "ovs-port" ? [object.name] : [];
   });
   const questions = [
-    ["--columns=name,datapath_type,ports,fail_mode,external_ids", "list", "Bridge"],
+    ["--columns=name,datapath_type,ports,fail_mode,other_config,external_ids", "list", "Bridge"],
     ["--columns=_uuid,name,tag,trunks,vlan_mode,other_config", "--if-exists", "list", "Port", ...names],
     [`--columns=${portColumns}`, "--if-exists", "list", "Interface", ...names],
   ];
@@ -138,8 +141,10 @@ function observedBridge(row: Row, local: Row | undefined): ObservedBridge {
     fail_mode: textOf(row["fail_mode"]),
     mtu_request: numberOf(local?.["mtu_request"])?.toString(),
   };
+  const mac = mapOf(row["other_config"]).get("hwaddr")?.toLowerCase() ?? "";
   return {
     datapathType: String(row["datapath_type"] || "system"),
+    mac: isUnicastMac(mac) ? mac : undefined,
     settings: labelOf(row, ownerKey) === ownBridge ? settings : undefined,
   };
 }
