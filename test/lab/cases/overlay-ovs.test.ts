@@ -149,7 +149,9 @@ describe.skipIf(cannotRunFullLab("overlays with Open vSwitch")).each(testedKerne
       });
 
       test("a bridge that somebody gave other settings has podwire's again by apply", async () => {
-        const { node2 } = lab;
+        const { node1, node2 } = lab;
+        const [one, other] = [await add(node1), await add(node2)];
+        await install(node2, network(node2));
         const ask = "ovs-vsctl get Bridge podwire0 fail_mode -- get Interface podwire0 mtu_request";
         const before = await node2.sh(ask);
         await node2.sh(
@@ -157,6 +159,7 @@ describe.skipIf(cannotRunFullLab("overlays with Open vSwitch")).each(testedKerne
         );
         expect(await node2.sh("podwire apply")).toContain("bridge podwire0");
         expect(await node2.sh(ask)).toBe(before);
+        await reach(one, other);
       });
 
       test("pods with a larger MTU are told, and what they fragment arrives", async () => {
