@@ -233,9 +233,9 @@ function hostObjects(
         where: "host",
         link,
         dst: hostPrefix(ip),
-        // The bridge's own MTU is that of no pod: what is too big must be told here.
+        // The bridge's own MTU is that of no pod: what is too big must be told here. A new bridge gets its own a moment late.
         mtu: wiring.mtu,
-        ...(ip.family === 4 ? { scope: scopeLink } : {}),
+        ...(ip.family === 4 ? { scope: scopeLink } : { mtuLocked: true }),
       }),
     ),
     ...addresses.map(

@@ -171,17 +171,9 @@ export function routeLine(route: Route, verb: "add" | "replace" | "delete" = "ad
   if (route.scope !== undefined) words.push(`scope ${route.scope}`);
   if (route.table !== undefined) words.push(`table ${route.table}`);
   if (route.priority !== undefined) words.push(`metric ${route.priority}`);
-  if (route.mtu !== undefined) words.push(`mtu ${followsLink(route) ? "lock " : ""}${route.mtu}`);
+  if (route.mtu !== undefined) words.push(`mtu ${route.mtuLocked ? "lock " : ""}${route.mtu}`);
   if (route.advmss !== undefined) words.push(`advmss ${route.advmss}`);
   return words.join(" ");
-}
-
-/**
- * Whether the kernel would change the route's MTU with that of its link, unless it is locked (rt6_mtu_change_route() in net/ipv6/route.c).
- * What routers say of a path counts all the same; of IPv4 it would not.
- */
-function followsLink({ where, dst }: Route): boolean {
-  return where === "host" && dst.includes(":");
 }
 
 /** IPv4 packets may have a next hop that is known by an IPv6 address. */

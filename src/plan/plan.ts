@@ -136,6 +136,8 @@ export interface Route {
   /** Preferred source address. */
   readonly source?: string;
   readonly mtu?: number;
+  /** Of IPv6: the kernel does not change it with that of its link (rt6_mtu_change_route() in net/ipv6/route.c). Of IPv4 it never does. */
+  readonly mtuLocked?: true;
   readonly advmss?: number;
   readonly priority?: number;
   readonly table?: number;

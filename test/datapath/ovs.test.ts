@@ -178,6 +178,12 @@ describe("the plan of a pod", () => {
     expect(vlan).toBeLessThan(moving);
   });
 
+  test("the host's IPv6 route to the pod keeps its MTU when the bridge's link gets its own", () => {
+    const { plan } = ovs.wire(onSwitch({}, { ips: [ipv6], routes: [] }));
+    const route = { kind: "route", where: "host", link: "podwire0", dst: "fd00:10:244:1::7/128" };
+    expect(plan).toContainEqual({ ...route, mtu: 1450, mtuLocked: true });
+  });
+
   test("by an internal port of the kernel's datapath: it keeps its name, eth0 is a second one", () => {
     const { plan, interfaces } = ovs.wire(onSwitch({ portType: "internal" }));
     const type = { kind: "ovs", bridge: at };

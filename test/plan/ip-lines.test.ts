@@ -65,10 +65,9 @@ describe("what is made", () => {
     [{ dst: "::/0", gateway: "fe80::1" }, "route add ::/0 via fe80::1 dev eth0 proto 119 onlink"],
     [{ scope: 253 }, "route add 192.0.2.0/24 dev eth0 proto 119 scope 253"],
     [{ priority: 0 }, "route add 192.0.2.0/24 dev eth0 proto 119 metric 0"],
-    [{ where: "host" as const, mtu: 1400 }, "route add 192.0.2.0/24 dev eth0 proto 119 mtu 1400"],
     [{ dst: "2001:db8::/64", mtu: 1400 }, "route add 2001:db8::/64 dev eth0 proto 119 mtu 1400"],
     [
-      { where: "host" as const, dst: "2001:db8::/64", mtu: 1400 },
+      { dst: "2001:db8::/64", mtu: 1400, mtuLocked: true as const },
       "route add 2001:db8::/64 dev eth0 proto 119 mtu lock 1400",
     ],
     [
