@@ -65,7 +65,7 @@ function localMac(
   observed: Seen,
 ): string | undefined {
   if (bridge === undefined) return undefined;
-  return (bridge.settings && bridge.mac) ?? observed.link(where, name)?.address;
+  return (bridge.isOwn ? bridge.mac : undefined) ?? observed.link(where, name)?.address;
 }
 
 function withLocalMac(plan: Plan, { name, mac: planned }: Link, mac: string): Plan {

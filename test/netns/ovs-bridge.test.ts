@@ -56,6 +56,17 @@ describe.skipIf(!hasOpenVswitch)("podwire's own bridge", () => {
     expect((await own.check(pod)).stdout).toBe("");
   });
 
+  test("to which somebody gave another fail_mode keeps the flows of its pods when podwire apply comes", async () => {
+    await own.pod("pod1");
+    // Open vSwitch itself drops all flows whenever this changes.
+    await own.ovs.run("ovs-vsctl", "set", "Bridge", "podwire0", "fail_mode=standalone");
+    const [two, three] = [await own.pod("pod2"), await own.pod("pod3")];
+    const repaired = await own.apply();
+    expect(repaired.exitCode, repaired.stdout).toBe(0);
+    for (const to of three.addresses) await own.node.runIn("pod2", "ping", "-c", "1", "-W", "3", to);
+    for (const pod of [two, three]) expect((await own.check(pod)).stdout).toBe("");
+  });
+
   test("that others have made anew since has their settings", async () => {
     const pod = await own.pod("pod1");
     const theirs = [

@@ -89,21 +89,6 @@ const breakages: Breakage[] = [
     script: "echo 0 > /proc/sys/net/ipv4/conf/podwire0/forwarding",
     words: ["forwarding"],
   },
-  {
-    what: "a bridge that would forward what no flow takes",
-    script: "ovs-vsctl set Bridge podwire0 fail_mode=standalone",
-    words: ["bridge podwire0", "expected fail_mode=secure, found standalone"],
-  },
-  {
-    what: "a local port of no MTU",
-    script: "ovs-vsctl clear Interface podwire0 mtu_request",
-    words: ["bridge podwire0", "expected mtu_request=65000, found none"],
-  },
-  {
-    what: "a local port of another MTU, and a port that is gone",
-    script: "ovs-vsctl set Interface podwire0 mtu_request=1300 -- del-port podwire0 PORT",
-    words: ["bridge podwire0", "expected mtu_request=65000, found 1300", "port PORT"],
-  },
   { what: "the whole bridge gone", script: "ovs-vsctl del-br podwire0", words: ["podwire0"] },
 ];
 

@@ -12,9 +12,8 @@ const planned = "ee:70:77:00:00:01";
 const other = "02:00:00:00:00:79";
 const ofLink = "6a:c6:e3:5e:72:84";
 
-const settings = { fail_mode: "secure", mtu_request: "65000" };
-const own: ObservedBridge = { datapathType: "system", settings, mac: planned };
-const theirs: ObservedBridge = { ...own, settings: undefined };
+const own: ObservedBridge = { datapathType: "system", isOwn: true, mac: planned };
+const theirs: ObservedBridge = { ...own, isOwn: false };
 
 test.each([
   ["podwire's own, whose link is new and has another", own, planned],

@@ -7,10 +7,8 @@ import { isPresent } from "../../linux/ovs/identity.ts";
 import { changeFlows, OvsDownError, ovsRefused, ovsRows, ovsTransact } from "../../linux/ovs/ovs.ts";
 import { labelOf } from "../../linux/ovs/rows.ts";
 import type { BridgeName, OvsBridge, OvsFlows, OvsPort, Plan } from "../plan.ts";
-import { ownBridges } from "../shared.ts";
 import { byBridge } from "./by-bridge.ts";
 import {
-  bridgeSettingWords,
   bridgeWords,
   flowLines,
   isOvsObject,
@@ -21,20 +19,20 @@ import {
   removingPortWords,
 } from "./lines.ts";
 
-/** Makes objects of one bridge. "any": those that are there are to be put right. */
+/** Makes objects of one bridge. `ports`: whether those may be there. */
 export async function applyOvs(
   objects: readonly OvsObject[],
   kernel: Kernel,
-  state: "new" | "any" = "new",
+  ports: "new" | "any" = "new",
 ): Promise<void> {
   try {
-    await setOvs(objects, state, kernel);
+    await setOvs(objects, ports, kernel);
   } catch (error) {
     // A DEL that found nobody has left a row, of which nothing may stay; or somebody has moved the port.
     if (!/port named .* already exists|actually attached to/.test(toCniError(error).details)) throw error;
     const own = objects.filter((object) => object.kind === "ovs-port");
     for (const port of own) if (!(await removeOwnPort(port, kernel))) throw error;
-    await setOvs(objects, state, kernel);
+    await setOvs(objects, ports, kernel);
   }
 }
 
@@ -55,52 +53,37 @@ async function removeOwnPort({ database, name, externalIds }: OvsPort, kernel: K
   return true;
 }
 
-async function setOvs(objects: readonly OvsObject[], state: "new" | "any", kernel: Kernel): Promise<void> {
+async function setOvs(objects: readonly OvsObject[], ports: "new" | "any", kernel: Kernel): Promise<void> {
   const [first] = objects;
   if (first === undefined) return;
-  const bridges = objects.filter((object) => object.kind === "ovs-bridge").filter(({ foreign }) => !foreign);
-  const ports = objects.filter((object) => object.kind === "ovs-port");
-  const words = [
-    ...(state === "any" ? await settingWords(bridges, first.database, kernel) : []),
-    ...ports.flatMap((port) => portWords(port, state)),
-  ];
-  if (words.length > 0 || bridges.length > 0) await transactOn(bridges, words, first.database, kernel);
+  const words = objects
+    .filter((object) => object.kind === "ovs-port")
+    .flatMap((port) => portWords(port, ports));
+  const bridges = objects.filter((object) => object.kind === "ovs-bridge");
+  if (words.length > 0 || bridges.length > 0) await setPorts(bridges, words, first.database, kernel);
   const flows = objects.filter((object) => object.kind === "ovs-flows").flatMap(flowLines);
   if (flows.length > 0) await changeFlows(first, flows, kernel);
 }
 
-/** Of those that are there. Others may have made one of that name since: it keeps its settings. */
-async function settingWords(
+async function setPorts(
   bridges: readonly OvsBridge[],
-  database: string,
-  kernel: Kernel,
-): Promise<string[][]> {
-  if (bridges.length === 0) return [];
-  const own = await ownBridges(database, kernel);
-  return bridges.filter(({ bridge }) => own.some(({ name }) => name === bridge)).flatMap(bridgeSettingWords);
-}
-
-async function transactOn(
-  bridges: readonly OvsBridge[],
-  words: readonly string[][],
+  ports: readonly string[][],
   database: string,
   kernel: Kernel,
 ): Promise<void> {
-  const making = bridges.flatMap(bridgeWords);
+  const making = bridges.filter(({ foreign }) => !foreign).flatMap(bridgeWords);
   const transact = async (commands: readonly string[][]) => {
     const fault = commands.length === 0 ? undefined : await ovsTransact(database, commands, kernel);
     if (fault !== undefined) throw ovsRefused(fault);
   };
   // Of a bridge alone there would be nothing to send, where only its link is there.
-  let isThere = words.length > 0 && bridges.every(({ bridge }) => hostLinkExists(bridge));
+  let isThere = ports.length > 0 && bridges.every(({ bridge }) => hostLinkExists(bridge));
   for (let attempt = 1; ; attempt++) {
     try {
-      return await transact(isThere ? words : [...making, ...words]);
+      return await transact(isThere ? ports : [...making, ...ports]);
     } catch (error) {
       // A link of that name says nothing about the database, and then another ADD may be faster.
-      const isOtherwise = isThere
-        ? /no bridge named|no row .* in table Bridge/
-        : /bridge named .* already exists/;
+      const isOtherwise = isThere ? /no bridge named/ : /bridge named .* already exists/;
       const isLast = making.length === 0 || attempt === attempts;
       if (isLast || !isOtherwise.test(toCniError(error).details)) throw error;
       isThere = !isThere;

@@ -37,25 +37,18 @@ export function isOvsObject(object: PlanObject): object is OvsObject {
  */
 const localMtu = 65000;
 
-/** What podwire changes back of a bridge of its own, by the names of the columns. */
-export const bridgeSettings = { fail_mode: "secure", mtu_request: String(localMtu) };
-export type BridgeSetting = keyof typeof bridgeSettings;
-
 /** Fails if there is a bridge of this name. */
-export function bridgeWords(object: OvsBridge): string[][] {
-  const { bridge, datapathType, mac } = object;
-  const given = [
+export function bridgeWords({ bridge, datapathType, mac }: OvsBridge): string[][] {
+  const settings = [
     `datapath_type=${datapathType}`,
+    "fail_mode=secure",
     `other_config:hwaddr=${quoted(mac)}`,
     `external_ids:${ownerKey}=${ownBridge}`,
   ];
-  return [["add-br", bridge], ["set", "Bridge", bridge, ...given], ...bridgeSettingWords(object)];
-}
-
-export function bridgeSettingWords({ bridge }: OvsBridge): string[][] {
   return [
-    ["set", "Bridge", bridge, `fail_mode=${bridgeSettings.fail_mode}`],
-    ["set", "Interface", bridge, `mtu_request=${bridgeSettings.mtu_request}`],
+    ["add-br", bridge],
+    ["set", "Bridge", bridge, ...settings],
+    ["set", "Interface", bridge, `mtu_request=${localMtu}`],
   ];
 }
 

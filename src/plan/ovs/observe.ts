@@ -4,17 +4,9 @@ import { toCniError } from "../../cni/error.ts";
 import type { Kernel } from "../../linux/kernel.ts";
 import { isSameBridge, listFlows, OvsDownError, ovsRows } from "../../linux/ovs/ovs.ts";
 import { idOf, labelOf, mapOf, membersOf, numberOf, type Row, textOf } from "../../linux/ovs/rows.ts";
-import type { BridgeName, OvsFlow, Plan } from "../plan.ts";
+import type { BridgeName, OvsFlow, OvsPort, Plan } from "../plan.ts";
 import { byBridge } from "./by-bridge.ts";
-import {
-  type BridgeSetting,
-  isOvsObject,
-  type OvsObject,
-  ownBridge,
-  ownCookies,
-  ownerKey,
-  parseFlow,
-} from "./lines.ts";
+import { isOvsObject, type OvsObject, ownBridge, ownCookies, ownerKey, parseFlow } from "./lines.ts";
 
 export interface ObservedPort {
   /** -1: Open vSwitch could not open the link, for the reason in `error`. */
@@ -42,8 +34,8 @@ export interface ObservedBridge {
   readonly datapathType: string;
   /** That it is to have (other_config:hwaddr), if it is one that Open vSwitch takes. */
   readonly mac: string | undefined;
-  /** Of one that podwire made; undefined: others made it. */
-  readonly settings: Readonly<Record<BridgeSetting, string | undefined>> | undefined;
+  /** Whether podwire made it. */
+  readonly isOwn: boolean;
 }
 
 export interface ObservedOvs {
@@ -106,24 +98,19 @@ const portColumns =
   "name,ofport,error,type,ingress_policing_rate,ingress_policing_burst,mtu_request,options,external_ids";
 
 async function readTables(database: string, objects: readonly OvsObject[], kernel: Kernel): Promise<Tables> {
-  const here = objects.filter((object) => object.database === database);
-  const names = here.flatMap((object) => {
-    if (object.kind === "ovs-bridge") return [object.bridge];
-    return object.kind === "ovs-port" ? [object.name] : [];
-  });
+  const names = objects
+    .filter((object): object is OvsPort => object.kind === "ovs-port" && object.database === database)
+    .map(({ name }) => name);
   const questions = [
-    ["--columns=name,datapath_type,ports,fail_mode,other_config,external_ids", "list", "Bridge"],
+    ["--columns=name,datapath_type,ports,other_config,external_ids", "list", "Bridge"],
     ["--columns=_uuid,name,tag,trunks,vlan_mode,other_config", "--if-exists", "list", "Port", ...names],
     [`--columns=${portColumns}`, "--if-exists", "list", "Interface", ...names],
   ];
   // Without a name all rows would be listed, and are harmless.
   const [bridges = [], ports = [], interfaces = []] = await ovsRows(database, questions, kernel);
   const portOf = new Map(ports.map((row) => [row["name"], row]));
-  const localOf = (name: string) => interfaces.find((row) => row["name"] === name);
   return {
-    bridges: new Map(
-      bridges.map((row) => [String(row["name"]), observedBridge(row, localOf(String(row["name"])))]),
-    ),
+    bridges: new Map(bridges.map((row) => [String(row["name"]), observedBridge(row)])),
     ports: new Map(
       interfaces.map((row) => {
         const port = portOf.get(row["name"]);
@@ -136,16 +123,12 @@ async function readTables(database: string, objects: readonly OvsObject[], kerne
   };
 }
 
-function observedBridge(row: Row, local: Row | undefined): ObservedBridge {
-  const settings = {
-    fail_mode: textOf(row["fail_mode"]),
-    mtu_request: numberOf(local?.["mtu_request"])?.toString(),
-  };
+function observedBridge(row: Row): ObservedBridge {
   const mac = mapOf(row["other_config"]).get("hwaddr")?.toLowerCase() ?? "";
   return {
     datapathType: String(row["datapath_type"] || "system"),
+    isOwn: labelOf(row, ownerKey) === ownBridge,
     mac: isUnicastMac(mac) ? mac : undefined,
-    settings: labelOf(row, ownerKey) === ownBridge ? settings : undefined,
   };
 }
 

@@ -1,36 +1,22 @@
 // Compares what a plan has in Open vSwitch with what is there. Pure.
 import { type Fault, unequal } from "../fault.ts";
-import type { OvsBridge, OvsFlows, OvsPort } from "../plan.ts";
-import {
-  bridgeSettings,
-  flowKey,
-  type OvsObject,
-  portVlanMode,
-  spanningTree,
-  trunksOf,
-  tunnelOptions,
-} from "./lines.ts";
-import type { ObservedBridge, ObservedOvs, ObservedPort } from "./observe.ts";
+import type { OvsFlows, OvsPort } from "../plan.ts";
+import { flowKey, type OvsObject, portVlanMode, spanningTree, trunksOf, tunnelOptions } from "./lines.ts";
+import type { ObservedOvs, ObservedPort } from "./observe.ts";
 
 export function ovsFault(object: OvsObject, observed: ObservedOvs): Fault | undefined {
   if (observed.down !== undefined) return { expected: "Open vSwitch to answer", found: observed.down };
   switch (object.kind) {
-    case "ovs-bridge":
-      return bridgeFault(object, observed.bridge(object));
+    case "ovs-bridge": {
+      const bridge = observed.bridge(object);
+      if (bridge === undefined) return { expected: "a bridge", found: "no such bridge" };
+      return unequal(`datapath_type ${object.datapathType}`, `datapath_type ${bridge.datapathType}`);
+    }
     case "ovs-port":
       return portFault(object, observed);
     case "ovs-flows":
       return flowsFault(object, observed);
   }
-}
-
-function bridgeFault(wanted: OvsBridge, bridge: ObservedBridge | undefined): Fault | undefined {
-  if (bridge === undefined) return { expected: "a bridge", found: "no such bridge" };
-  const { datapathType, settings } = bridge;
-  const fault = unequal(`datapath_type ${wanted.datapathType}`, `datapath_type ${datapathType}`);
-  // One that others made since has their settings.
-  if (fault !== undefined || wanted.foreign || settings === undefined) return fault;
-  return entryFault("", bridgeSettings, new Map(Object.entries(settings)));
 }
 
 function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
@@ -49,8 +35,8 @@ function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
     unequal(`vlan_mode ${portVlanMode}`, `vlan_mode ${port.vlanMode ?? "none"}`) ??
     unequal(`ingress rate ${wanted.ingress?.rate ?? 0}`, `ingress rate ${port.rate}`) ??
     unequal(`ingress burst ${wanted.ingress?.burst ?? 0}`, `ingress burst ${port.burst}`) ??
-    entryFault("other_config:", spanningTree, port.settings) ??
-    entryFault("external_ids:", wanted.externalIds, port.labels)
+    entryFault("other_config", spanningTree, port.settings) ??
+    entryFault("external_ids", wanted.externalIds, port.labels)
   );
 }
 
@@ -58,11 +44,11 @@ function portFault(wanted: OvsPort, observed: ObservedOvs): Fault | undefined {
 function entryFault(
   column: string,
   wanted: Readonly<Record<string, string>>,
-  found: ReadonlyMap<string, string | undefined>,
+  found: ReadonlyMap<string, string>,
 ): Fault | undefined {
   const [key, value] = Object.entries(wanted).find(([name, text]) => found.get(name) !== text) ?? [];
   if (key === undefined) return undefined;
-  return { expected: `${column}${key}=${value}`, found: found.get(key) ?? "none" };
+  return { expected: `${column}:${key}=${value}`, found: found.get(key) ?? "none" };
 }
 
 function deviceFault({ type }: OvsPort, { mtu, options }: ObservedPort): Fault | undefined {

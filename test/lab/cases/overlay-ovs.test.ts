@@ -148,20 +148,6 @@ describe.skipIf(cannotRunFullLab("overlays with Open vSwitch")).each(testedKerne
         }
       });
 
-      test("a bridge that somebody gave other settings has podwire's again by apply", async () => {
-        const { node1, node2 } = lab;
-        const [one, other] = [await add(node1), await add(node2)];
-        await install(node2, network(node2));
-        const ask = "ovs-vsctl get Bridge podwire0 fail_mode -- get Interface podwire0 mtu_request";
-        const before = await node2.sh(ask);
-        await node2.sh(
-          "ovs-vsctl set Bridge podwire0 fail_mode=standalone -- set Interface podwire0 mtu_request=1400",
-        );
-        expect(await node2.sh("podwire apply")).toContain("bridge podwire0");
-        expect(await node2.sh(ask)).toBe(before);
-        await reach(one, other);
-      });
-
       test("pods with a larger MTU are told, and what they fragment arrives", async () => {
         const { node1, node2 } = lab;
         const [one, large] = [await add(node1), await add(node2, network(node2, { mtu: 1500 }))];

@@ -32,10 +32,10 @@ test("a bridge is made to drop what no flow takes, with the gateway's MAC, and i
       "Bridge",
       "podwire0",
       "datapath_type=netdev",
+      "fail_mode=secure",
       `other_config:hwaddr="${mac}"`,
       "external_ids:podwire=bridge",
     ],
-    ["set", "Bridge", "podwire0", "fail_mode=secure"],
     ["set", "Interface", "podwire0", "mtu_request=65000"],
   ]);
 });
